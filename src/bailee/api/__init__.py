@@ -1,0 +1,1 @@
+"""What each endpoint accepts and answers. It never decides."""

@@ -1,0 +1,1 @@
+"""How Bailee is operated. The only place that prints."""

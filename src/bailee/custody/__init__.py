@@ -1,0 +1,1 @@
+"""Where content is, under which key: sealing, journals, segments, the keeper, opening."""

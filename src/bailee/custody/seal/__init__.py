@@ -1,0 +1,1 @@
+"""Sealing: the gateway can write and not read."""

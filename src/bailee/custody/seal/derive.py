@@ -1,0 +1,43 @@
+"""Key derivation for sealing: HKDF (RFC 5869) with SHA-512, in the three forms that are used.
+
+Expansion to 64 bytes is one HMAC, and each use takes its two 32-byte keys from one expansion.
+"""
+
+import hmac
+from typing import Final
+
+from bailee.kernel.encoding import fields
+
+KEY_BYTES: Final = 32
+
+_CHAIN_STEP: Final = b"bailee/1/chain-step\x01"
+_CONTENT: Final = b"bailee/1/content\x01"
+_RECEIPT: Final = b"bailee/1/receipt-key\x01"
+_CHAIN_SALT: Final = b"bailee/1/chain"
+
+
+def first_chain_key(
+    epoch_secret: bytes, scope_secret: bytes, epoch: bytes, scope: bytes, session: bytes
+) -> bytes:
+    """c₀ of a session and scope: needs the session secrets of both the epoch and the scope.
+
+    `epoch` and `scope` are the encoded key names, which together name the cell.
+    """
+    extracted = hmac.digest(_CHAIN_SALT, epoch_secret + scope_secret, "sha512")
+    info = fields("bailee/1/chain-start", epoch, scope, session) + b"\x01"
+    return hmac.digest(extracted, info, "sha512")[:KEY_BYTES]
+
+
+def chain_step(chain_key: bytes) -> bytes:
+    """64 bytes: the wrap key of this step, then the chain key of the next."""
+    return hmac.digest(chain_key, _CHAIN_STEP, "sha512")
+
+
+def content_keys(content_key: bytes) -> bytes:
+    """64 bytes: the AES-256-GCM key of the content, then the commitment to the content key."""
+    return hmac.digest(content_key, _CONTENT, "sha512")
+
+
+def receipt_key(prompt_content_key: bytes) -> bytes:
+    """r, 32 bytes: blinds a record's receipt; given to the caller in the answer's headers."""
+    return hmac.digest(prompt_content_key, _RECEIPT, "sha256")

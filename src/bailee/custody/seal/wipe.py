@@ -1,0 +1,22 @@
+"""Overwriting key material that has been used.
+
+Python frees a `bytes` object without clearing it, so a chain key that was dropped could still be
+read from a worker's memory. `wipe` overwrites the object's bytes where they lie. It promises that
+for the object it is given; it knows nothing of copies that others made. Never wipe an object that
+anything else may still read, an interned or a literal one least of all.
+"""
+
+import ctypes
+from typing import Final
+
+_HEADER_BYTES: Final = bytes.__basicsize__ - 1
+"""Where a CPython `bytes` object's data begins."""
+_memset = ctypes.memset
+
+
+def wipe(*secrets: bytes) -> None:
+    """Overwrite each of `secrets` with zeros. One-byte and empty objects are shared: left alone."""
+    for secret in secrets:
+        size = len(secret)
+        if size > 1:
+            _memset(id(secret) + _HEADER_BYTES, 0, size)

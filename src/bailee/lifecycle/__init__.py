@@ -1,0 +1,1 @@
+"""When and how data dies, and what is recorded of it."""

@@ -1,0 +1,1 @@
+"""Why content is kept: a pure function from facts to a decision with reasons. No I/O."""

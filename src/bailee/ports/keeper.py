@@ -1,0 +1,195 @@
+"""The keeper: the only holder of private keys, seen from the other processes.
+
+It gives public keys and certificates freely, opens under rules only, and destroys. Every method
+raises Unavailable when the keeper is away and Forbidden when the caller's role may not call it
+(roles: `gateway`, `clerk`, `administrator`).
+"""
+
+from typing import Protocol
+
+from msgspec import Struct
+
+from bailee.kernel.ids import EpochKeyName, JournalId, ProjectId, Purpose, Region, ScopeKeyName
+from bailee.kernel.instants import Epoch, Instant
+
+
+class EpochPublicKey(Struct, frozen=True):
+    """An epoch's public key, signed by the keeper (format: docs/formats/keyring.md)."""
+
+    region: Region
+    purpose: Purpose
+    epoch: Epoch
+    mlkem_key: bytes
+    """ML-KEM-768 encapsulation key, 1,184 bytes."""
+    x25519_key: bytes
+    """32 bytes."""
+    pseudonym_key: bytes
+    """32 bytes that derive the pseudonyms used in this epoch's headers; dies with the epoch."""
+    signature: bytes
+    """Ed25519 by the keeper's identity over the fields above but `pseudonym_key`."""
+
+
+class ScopePublicKey(Struct, frozen=True):
+    """A scope's public key, signed by the keeper."""
+
+    region: Region
+    purpose: Purpose
+    project: ProjectId
+    generation: int
+    x25519_key: bytes
+    signature: bytes
+
+
+class BootCertificate(Struct, frozen=True):
+    """The keeper's word that a key signs for a worker started in this region."""
+
+    worker: str
+    region: Region
+    public_key: bytes
+    """Ed25519, 32 bytes."""
+    not_before: Instant
+    not_after: Instant
+    signature: bytes
+
+
+class OpeningProof(Struct, frozen=True):
+    """That a part is under a root which a certified worker signed and the log holds.
+
+    `path` is the RFC 6962 inclusion path of the part's leaf among the journal's `count` leaves;
+    `log_path` the one of the journal_closed entry `log_leaf` in the checkpoint; `consistency` the
+    RFC 6962 proof from the tree size that the keeper told (`KeeperStatus.log_size`) to it.
+    """
+
+    journal: JournalId
+    frame: int
+    count: int
+    path: list[bytes]
+    root: bytes
+    root_signature: bytes
+    certificate: BootCertificate
+    log_leaf: bytes
+    log_index: int
+    log_path: list[bytes]
+    checkpoint: bytes
+    consistency: list[bytes]
+
+
+class OpenPart(Struct, frozen=True):
+    """A request to release the content key of one part to the record's owner.
+
+    `credential` is the API key as the caller sent it; the keeper verifies it itself and takes
+    tenant and project from it. The rest is as stored: docs/formats/part.md.
+    """
+
+    credential: bytes
+    purpose: Purpose
+    header: bytes
+    ciphertext_hash: bytes
+    """SHA-256 of the ciphertext."""
+    wrap: bytes
+    session: bytes
+    """The session frame's body."""
+    scope: bytes
+    """The scope frame's body."""
+    proof: OpeningProof
+
+
+class DestructionStatement(Struct, frozen=True):
+    """The keeper's signed word that secrets are gone.
+
+    `document` is canonical JSON: subject, `unusable_at`, `irrecoverable_at` (or null),
+    `assumption`, `deadline`, `lateness_ms`, keyring generation; `signature` is Ed25519 over it by
+    the keeper's identity.
+    """
+
+    document: bytes
+    signature: bytes
+
+
+class KeeperStatus(Struct, frozen=True):
+    """What the keyring holds, by name, and the keeper's own state."""
+
+    identity: bytes
+    """Ed25519 public key of the keeper."""
+    now: Instant
+    generation: int
+    live_epochs: list[tuple[Region, Purpose, Epoch]]
+    live_scopes: int
+    log_size: int
+    """Tree size of the last checkpoint that the keeper accepted."""
+    log_root: bytes
+    enforcement: str
+    """`separate_user`, `landlock` or `none`: how other processes are kept from the keyring."""
+
+
+class Keeper(Protocol):
+    """What may be asked of the keeper, with the roles that may ask it."""
+
+    async def status(self) -> KeeperStatus:
+        """Any role."""
+        ...
+
+    async def epoch_public_key(self, name: EpochKeyName) -> EpochPublicKey:
+        """gateway, clerk. Makes the secret if the epoch is the present one or begins within 2 h.
+
+        The secret is durable before its public key is given out. Raises DestroyedKey past the
+        epoch's deadline or after destruction, InvalidInput too far ahead, UnknownKey for a past
+        epoch that never was.
+        """
+        ...
+
+    async def scope_public_key(self, name: ScopeKeyName) -> ScopePublicKey:
+        """gateway. Raises UnknownKey, DestroyedKey."""
+        ...
+
+    async def certify_boot_key(
+        self, worker: str, region: Region, public_key: bytes
+    ) -> BootCertificate:
+        """gateway, clerk. Valid for 7 days."""
+        ...
+
+    async def create_scope(self, name: ScopeKeyName) -> ScopePublicKey:
+        """administrator. Idempotent; DestroyedKey if it was destroyed."""
+        ...
+
+    async def register_credential(
+        self, credential: bytes, tenant: bytes, project: ProjectId, expires_at: Instant | None
+    ) -> None:
+        """administrator. From now on the bearer may open what `project` owns."""
+        ...
+
+    async def revoke_credential(self, credential_id: bytes) -> None:
+        """administrator. By the public identifier inside the key; idempotent."""
+        ...
+
+    async def store_secret(self, name: str, value: bytes) -> None:
+        """administrator. Keep a backend's credential in the keyring; replaces."""
+        ...
+
+    async def reveal_secret(self, name: str) -> bytes:
+        """gateway. A backend's credential. Raises UnknownKey."""
+        ...
+
+    async def open_part(self, request: OpenPart) -> bytes:
+        """gateway. The part's 32-byte content key, for its owner.
+
+        Raises Forbidden for a wrong credential, DestroyedKey from the deadline on, UnknownKey,
+        TamperedContent, and InvalidInput when the proof does not hold.
+        """
+        ...
+
+    async def destroy_epochs(self, names: list[EpochKeyName]) -> list[DestructionStatement]:
+        """clerk. Destroys what is due, together, and rolls the root once.
+
+        Raises Conflict, destroying nothing, if one is not due. Idempotent: statements of what was
+        destroyed before are given again until `statements_logged`.
+        """
+        ...
+
+    async def statements_logged(self, subjects: list[str]) -> None:
+        """clerk. The log holds these statements; the keyring need not keep them."""
+        ...
+
+    async def pending_statements(self) -> list[DestructionStatement]:
+        """clerk. Destructions whose statements the log is not known to hold."""
+        ...

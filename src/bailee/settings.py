@@ -1,0 +1,1 @@
+"""Settings: parsed once, from weak to strong: defaults, one TOML file, environment, flags."""

@@ -1,0 +1,1 @@
+"""Builds every object: the sole importer of drivers."""
