@@ -1,1 +1,0 @@
-"""Settings: parsed once, from weak to strong: defaults, one TOML file, environment, flags."""

@@ -1,0 +1,53 @@
+"""Settings: parsed once, from weak to strong: defaults, one TOML file, environment, flags.
+
+`load` gives frozen typed values with the origin of each, or refuses with every problem at once.
+The environment and the flags are passed in; the file is the only thing that is read here.
+"""
+
+from bailee.settings.origins import Origin, Problem, WrongSettings
+from bailee.settings.reading import Loaded, find_file, load
+from bailee.settings.secret import SecretText
+from bailee.settings.structure import (
+    EMBEDDED_BACKEND,
+    BackendSettings,
+    DatabaseSettings,
+    DeclaredTerms,
+    JournalSettings,
+    LimitsSettings,
+    Link,
+    LinksSettings,
+    LoggingSettings,
+    ModelRunnerSettings,
+    ModelSettings,
+    ObjectsSettings,
+    ServerSettings,
+    Settings,
+    SnapshotSettings,
+    TransparencySettings,
+)
+
+__all__ = [
+    "EMBEDDED_BACKEND",
+    "BackendSettings",
+    "DatabaseSettings",
+    "DeclaredTerms",
+    "JournalSettings",
+    "LimitsSettings",
+    "Link",
+    "LinksSettings",
+    "Loaded",
+    "LoggingSettings",
+    "ModelRunnerSettings",
+    "ModelSettings",
+    "ObjectsSettings",
+    "Origin",
+    "Problem",
+    "SecretText",
+    "ServerSettings",
+    "Settings",
+    "SnapshotSettings",
+    "TransparencySettings",
+    "WrongSettings",
+    "find_file",
+    "load",
+]

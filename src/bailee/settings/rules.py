@@ -1,0 +1,143 @@
+"""Checks that span settings, and those of clause C14: nothing but TLS beyond this machine."""
+
+from collections import Counter
+from collections.abc import Iterator
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from bailee.settings.origins import DEFAULT, Origin, Problem
+from bailee.settings.structure import EMBEDDED_BACKEND, Settings
+
+_VERIFIED: Final = ("verify-ca", "verify-full")
+
+
+def broken_rules(settings: Settings, origins: dict[str, Origin]) -> list[Problem]:
+    """Every rule that the settings break, with the place of the setting to change."""
+    found = [
+        *_server(settings),
+        *_database(settings),
+        *_objects(settings),
+        *_backends(settings),
+        *_models(settings),
+    ]
+    return [Problem(str(_place(name, origins)), name, message) for name, message in found]
+
+
+def is_loopback(host: str | None) -> bool:
+    """Whether a host name or address is this machine itself."""
+    if host is None:
+        return False
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _place(name: str, origins: dict[str, Origin]) -> Origin:
+    while name:
+        for known, origin in origins.items():
+            if known == name or (known.startswith(name) and known[len(name)] in ".["):
+                return origin
+        name = name[: max(name.rfind("."), name.rfind("["), 0)]
+    return DEFAULT
+
+
+def _server(settings: Settings) -> Iterator[tuple[str, str]]:
+    server = settings.server
+    if (server.certificate_file is None) != (server.private_key_file is None):
+        yield (
+            "server.certificate_file",
+            "must be set together with server.private_key_file, or neither",
+        )
+
+
+def _database(settings: Settings) -> Iterator[tuple[str, str]]:
+    url = settings.database.url.reveal()
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        query = parse_qs(parts.query)
+        _ = parts.port
+    except ValueError:
+        yield ("database.url", "must be a postgresql:// address")
+        return
+    if parts.scheme not in ("postgresql", "postgres"):
+        yield ("database.url", "must be a postgresql:// address")
+        return
+    hosts = [parts.hostname] if parts.hostname else query.get("host", [])
+    local = all(host.startswith("/") or is_loopback(host) for host in hosts)
+    if not local and query.get("sslmode", [""])[-1] not in _VERIFIED:
+        yield (
+            "database.url",
+            "is on another machine and must be reached over verified TLS: "
+            "add ?sslmode=verify-full (or verify-ca)",
+        )
+
+
+def _objects(settings: Settings) -> Iterator[tuple[str, str]]:
+    objects = settings.objects
+    if objects.endpoint_url and not _encrypted(objects.endpoint_url):
+        yield (
+            "objects.endpoint_url",
+            "is plain HTTP to another machine, which is refused: use an https:// address",
+        )
+    if objects.endpoint_url and not objects.url:
+        yield ("objects.endpoint_url", "has no effect without objects.url: set that too")
+    if bool(objects.access_key_id) != bool(objects.secret_access_key):
+        yield (
+            "objects.access_key_id",
+            "must be set together with objects.secret_access_key, or neither",
+        )
+
+
+def _backends(settings: Settings) -> Iterator[tuple[str, str]]:
+    for name, count in Counter(backend.name for backend in settings.backends).items():
+        if count > 1:
+            yield ("backends", f"{count} backends are called {name}; give each its own name")
+    for index, backend in enumerate(settings.backends):
+        place = f"backends[{index}]"
+        if backend.name == EMBEDDED_BACKEND:
+            yield (f"{place}.name", f"{EMBEDDED_BACKEND} is the local model; choose another name")
+        if not _encrypted(backend.base_url):
+            yield (
+                f"{place}.base_url",
+                "is plain HTTP to another machine, which is refused: use an https:// address",
+            )
+        parts = urlsplit(backend.base_url)
+        if parts.username or parts.password or parts.query or parts.fragment:
+            yield (
+                f"{place}.base_url",
+                "must have no credentials, query or fragment; "
+                "store a key with `bailee backends set-credential`",
+            )
+        if backend.idle_timeout_s > backend.total_timeout_s:
+            yield (f"{place}.idle_timeout_s", "must not be longer than total_timeout_s")
+
+
+def _models(settings: Settings) -> Iterator[tuple[str, str]]:
+    serves = {backend.name: set(backend.models) for backend in settings.backends}
+    if settings.model.enabled:
+        serves[EMBEDDED_BACKEND] = {settings.model.name}
+    for model, order in settings.models.items():
+        for name in order.backends:
+            place = f'models."{model}".backends'
+            if name not in serves:
+                known = ", ".join(serves) or "none"
+                yield (place, f"there is no backend {name}; there are {known}")
+            elif model not in serves[name]:
+                yield (place, f"backend {name} has no model {model}; add it to its models")
+        for name, count in Counter(order.backends).items():
+            if count > 1:
+                yield (f'models."{model}".backends', f"{name} is listed {count} times")
+
+
+def _encrypted(address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+        return parts.scheme == "https" or is_loopback(parts.hostname)
+    except ValueError:
+        return False
