@@ -1,0 +1,125 @@
+"""What each entry type's fields may hold: the table behind `transparency.entry`.
+
+Every value is exact under RFC 8785: text, booleans, nulls and integers below 2^53. Instants are
+RFC 3339 in UTC with milliseconds, digests base64 of 32 bytes, journals 16 hexadecimal digits.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from bailee.kernel.errors import InvalidInput
+from bailee.kernel.ids import Purpose
+from bailee.kernel.instants import from_rfc3339, to_rfc3339
+from bailee.transparency.base64 import from_base64
+
+Check = Callable[[object], bool]
+"""Whether a value may stand in a field."""
+
+_MAX_INTEGER: Final = 2**53 - 1
+_REGION: Final = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)
+_JOURNAL: Final = re.compile(r"[0-9a-f]{16}", re.ASCII)
+_POLICY: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
+_SUBJECT: Final = re.compile(r"epoch/[a-z0-9-]{1,32}/([a-z_]{1,32})/(0|[1-9][0-9]{0,9})", re.ASCII)
+_PURPOSES: Final = frozenset(purpose.value for purpose in Purpose)
+
+
+def _matching(pattern: re.Pattern[str]) -> Check:
+    return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
+
+
+def _optional(check: Check) -> Check:
+    return lambda value: value is None or check(value)
+
+
+def _number(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _MAX_INTEGER
+
+
+def _flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _digest(value: object) -> bool:
+    try:
+        return isinstance(value, str) and len(from_base64(value, "a digest", 32)) == 32
+    except InvalidInput:
+        return False
+
+
+def _instant(value: object) -> bool:
+    try:
+        return isinstance(value, str) and to_rfc3339(from_rfc3339(value)) == value
+    except (ValueError, OverflowError):
+        return False
+
+
+def _purpose(value: object) -> bool:
+    return value in _PURPOSES
+
+
+def _subject(value: object) -> bool:
+    # Scopes are destroyed as well, but a project's identifier must not enter the log.
+    matched = _SUBJECT.fullmatch(value) if isinstance(value, str) else None
+    return matched is not None and matched[1] in _PURPOSES
+
+
+def _anything(_value: object) -> bool:
+    return True
+
+
+_region: Final = _matching(_REGION)
+
+
+def _entry(**checks: Check) -> Mapping[str, Check]:
+    # Type and version are checked before the fields are.
+    return {"type": _anything, "version": _anything, "instant": _instant, **checks}
+
+
+FIELDS: Final[Mapping[str, Mapping[str, Check]]] = {
+    "epoch_opened": _entry(
+        region=_region, purpose=_purpose, epoch=_number, public_key=_digest, deadline=_instant
+    ),
+    "journal_closed": _entry(
+        region=_region,
+        epoch=_number,
+        journal=_matching(_JOURNAL),
+        parts=_number,
+        root=_digest,
+        certificate=_digest,
+        recovered=_flag,
+    ),
+    "segment_closed": _entry(
+        region=_region,
+        purpose=_purpose,
+        epoch=_number,
+        digest=_digest,
+        rows=_number,
+        size_bytes=_number,
+        journals=_number,
+    ),
+    "destruction_intended": _entry(subject=_subject, content=_digest),
+    "destroyed": _entry(
+        subject=_subject,
+        statement=_digest,
+        unusable_at=_instant,
+        irrecoverable_at=_optional(_instant),
+        lateness_ms=_number,
+        content=_digest,
+        held=_number,
+    ),
+    "segments_removed": _entry(subject=_subject, objects=_number),
+    "census": _entry(
+        region=_region,
+        purpose=_purpose,
+        live=_number,
+        oldest=_optional(_number),
+        newest=_optional(_number),
+        earliest_deadline=_optional(_instant),
+        overdue=_number,
+        held=_number,
+    ),
+    "key_root_rolled": _entry(generation=_number),
+    "policy_published": _entry(policy=_matching(_POLICY), digest=_digest, effective=_instant),
+}
+"""By type: the fields that an entry has, all of them and no others."""
