@@ -72,6 +72,19 @@ class EpochKeyName(NamedTuple):
             self.epoch.to_bytes(4, "big"),
         )
 
+    @property
+    def subject(self) -> str:
+        """How statements, entries and receipts name it: `epoch/us/abuse_monitoring/994000`."""
+        return f"epoch/{self.region}/{self.purpose.value}/{self.epoch}"
+
+    @classmethod
+    def parse_subject(cls, subject: str) -> Self:
+        """The reverse of `subject`; ValueError if it names no epoch."""
+        kind, region, purpose, epoch = subject.split("/")
+        if kind != "epoch":
+            raise ValueError(f"a {kind} is not an epoch")
+        return cls(Region(region), Purpose(purpose), Epoch(int(epoch)))
+
 
 class ScopeKeyName(NamedTuple):
     """Names a scope key pair: one project's, for one purpose, in one of its generations."""
