@@ -17,6 +17,8 @@ class RetentionMode(enum.Enum):
     MODIFIED_ABUSE_MONITORING = "modified_abuse_monitoring"
     ZERO_DATA_RETENTION = "zero_data_retention"
 
+    __hash__ = object.__hash__  # members are singletons; the default hash runs Python code
+
 
 class BackendTerms(NamedTuple):
     """What a backend's operator has promised. What is not declared counts as the worst."""
@@ -39,7 +41,8 @@ class Facts(NamedTuple):
     service: str
     """`api`, or a consumer service with a policy of its own."""
     endpoint: str
-    """As in `/v1/chat/completions`."""
+    """As the policy's endpoint table names it: a path template as in `/v1/chat/completions`, with
+    a method in front where the table has one, as in `GET /v1/chat/completions`."""
     region: Region
     submitted_at: Instant
     retention_mode: RetentionMode = RetentionMode.DEFAULT
@@ -51,6 +54,26 @@ class Facts(NamedTuple):
     """Whether a business associate agreement governs the project."""
     store_requested: bool | None = None
     """The request's `store`, if it has one."""
+    reject_store: bool = False
+    """Whether the project wants a call refused that asks for storing where nothing may be stored;
+    otherwise `store` is left out and the handling header says so."""
+
+
+class Refusal(enum.Enum):
+    """Why a call is refused. The value is stable: clients and dashboards may depend on it."""
+
+    SERVICE_WITHOUT_POLICY = "service_without_policy"
+    """No policy governs the service at the instant of submission."""
+    UNKNOWN_ENDPOINT = "unknown_endpoint"
+    """The policy has no rule for the endpoint."""
+    ZERO_RETENTION_ENDPOINT = "zero_retention_endpoint"
+    """The endpoint cannot work without keeping content."""
+    ZERO_RETENTION_STORE = "zero_retention_store"
+    """`store` was asked for, and the project wants that refused under zero retention."""
+    PROTECTED_HEALTH_ENDPOINT = "protected_health_endpoint"
+    """The business associate agreement does not cover the endpoint."""
+    PROTECTED_HEALTH_STORE = "protected_health_store"
+    """`store` was asked for, which the business associate agreement does not cover."""
 
 
 class Reason(NamedTuple):
@@ -87,4 +110,10 @@ class Decision(NamedTuple):
     classifiers: tuple[str, ...]
     """Which classifiers run: `input`, `output`."""
     reasons: tuple[Reason, ...]
-    """Never empty."""
+    """Never empty. The last one of a refused call says why it is refused."""
+    refusal: str | None = None
+    """A stable machine name when the call is refused: a value of `Refusal`."""
+    store: bool = False
+    """Whether the call's application state is kept because `store` says so."""
+    store_left_out: bool = False
+    """Whether `store` was asked for, or is the endpoint's default, and is treated as false."""

@@ -1,0 +1,319 @@
+"""The decision: what happens to one call's content, and why.
+
+`decide` is pure: the same policies and facts give the same decision. The version in force at
+submission governs (C04); what a later version says can only bring a deadline forward. `Decider`
+remembers decisions by epoch, which is sound because versions begin on epoch borders (`parse`
+insists) and every deadline is counted from the epoch's start.
+
+Deliberately leaves out holds (a hold re-seals what it names and changes no decision), rate limits
+and everything that needs a clock or a database.
+"""
+
+from typing import Final, NamedTuple
+
+from bailee.kernel.errors import InvalidInput
+from bailee.kernel.ids import Purpose
+from bailee.kernel.instants import (
+    DAY_MS,
+    EPOCH_LENGTH_MS,
+    Epoch,
+    Instant,
+    epoch_deadline,
+    epoch_of,
+    epoch_start,
+)
+from bailee.policy.history import (
+    Coverage,
+    EndpointRule,
+    Improvement,
+    PolicyHistory,
+    PolicyVersion,
+    Rules,
+    State,
+    ZeroRetention,
+)
+from bailee.policy.model import (
+    BackendTerms,
+    Decision,
+    Facts,
+    Handling,
+    Reason,
+    Refusal,
+    RetentionMode,
+)
+from bailee.policy.texts import fill, packaged_reasons
+
+API_SERVICE: Final = "api"
+"""The service whose policy speaks when a service has none."""
+
+
+def decide(policies: PolicyHistory, facts: Facts) -> Decision:
+    """What is kept of a call, for which purposes, until when, and why; or why it is refused.
+
+    Raises:
+        InvalidInput: if `policies` has no version of the API's policy at `facts.submitted_at`.
+    """
+    version = policies.version_at(facts.service, facts.submitted_at)
+    if version is None:
+        return _without_policy(policies, facts)
+    rule = version.endpoints.get(facts.endpoint)
+    if rule is None:
+        return _refused(version, facts, Refusal.UNKNOWN_ENDPOINT, "refused_endpoint")
+    refusal = _refusal_of(version.rules, rule, facts)
+    if refusal is not None:
+        return _refused(version, facts, refusal, f"refused_{refusal.value}")
+    return _kept(policies, version, rule, facts)
+
+
+def _kept(
+    policies: PolicyHistory, version: PolicyVersion, rule: EndpointRule, facts: Facts
+) -> Decision:
+    """The decision about a call that is answered."""
+    texts = version.reasons
+    cited = [texts["version_governs"], texts["service_policy"], texts["residency"]]
+    days: list[tuple[Purpose, int | None]] = []
+    zero_retention = facts.retention_mode is RetentionMode.ZERO_DATA_RETENTION
+    asked = rule.state is State.WHEN_STORED and (
+        rule.store_default if facts.store_requested is None else facts.store_requested
+    )
+    left_out = False
+    if zero_retention:
+        cited.append(texts["zero_retention"])
+        left_out = asked
+        if asked:
+            cited.append(texts["store_left_out_zero_retention"])
+    else:
+        if facts.retention_mode is RetentionMode.MODIFIED_ABUSE_MONITORING:
+            cited.append(texts["abuse_monitoring_modified"])
+        elif rule.abuse_monitoring:
+            days.append((Purpose.ABUSE_MONITORING, version.rules.abuse_monitoring_days))
+            cited.append(texts["abuse_monitoring_kept"])
+        else:
+            cited.append(texts["abuse_monitoring_not_kept"])
+        if rule.state is State.UNTIL_DELETED:
+            days.append((Purpose.APPLICATION_STATE, None))
+            cited.append(texts["state_until_deleted"])
+        elif asked and facts.protected_health and not version.rules.protected_health_stores:
+            left_out = True
+            cited.append(texts["store_left_out_protected_health"])
+        elif asked:
+            days.append((Purpose.APPLICATION_STATE, version.rules.stored_days))
+            cited.append(texts["state_stored"])
+        improves, reason = _improvement(version.rules, rule, facts)
+        cited.append(texts[reason])
+        if improves:
+            days.append((Purpose.TRAINING, version.rules.improvement_days))
+    classifiers = _classifiers(version.rules, rule)
+    if classifiers:
+        cited.append(texts["classifiers_zero_retention" if zero_retention else "classifiers"])
+    epoch = epoch_of(facts.submitted_at)
+    handlings = tuple(
+        [
+            Handling(
+                purpose,
+                _until(policies, version, epoch, purpose, kept_days),
+                version.handling_clauses[purpose.value],
+                facts.region,
+            )
+            for purpose, kept_days in days
+        ]
+    )
+    return Decision(
+        True,
+        version.id,
+        epoch,
+        facts.region,
+        handlings,
+        classifiers,
+        tuple(cited),
+        None,
+        asked and not left_out,
+        left_out,
+    )
+
+
+def _refusal_of(rules: Rules, rule: EndpointRule, facts: Facts) -> Refusal | None:
+    """Why the call is refused, if it is."""
+    stores = rule.state is State.WHEN_STORED and facts.store_requested is True
+    if facts.retention_mode is RetentionMode.ZERO_DATA_RETENTION:
+        if rule.zero_retention is ZeroRetention.REFUSED:
+            return Refusal.ZERO_RETENTION_ENDPOINT
+        if stores and facts.reject_store:
+            return Refusal.ZERO_RETENTION_STORE
+    elif facts.protected_health and stores and not rules.protected_health_stores:
+        return Refusal.PROTECTED_HEALTH_STORE
+    if (
+        facts.protected_health
+        and rules.protected_health_covers is Coverage.ZERO_RETENTION_ENDPOINTS
+        and rule.zero_retention is ZeroRetention.REFUSED
+    ):
+        return Refusal.PROTECTED_HEALTH_ENDPOINT
+    return None
+
+
+def _improvement(rules: Rules, rule: EndpointRule, facts: Facts) -> tuple[bool, str]:
+    """Whether content may serve to improve the service, and the name of the reason (C02)."""
+    if facts.protected_health:
+        return False, "improvement_protected_health"
+    if rules.improvement is Improvement.UNLESS_OPTED_OUT:
+        if facts.improvement_opt_out:
+            return False, "improvement_opted_out"
+        if rule.sharing:
+            return True, "improvement_not_opted_out"
+        return False, "improvement_not_eligible"
+    if not facts.sharing_consent:
+        return False, "improvement_not_shared"
+    if not rule.sharing:
+        return False, "improvement_not_eligible"
+    return True, "improvement_shared"
+
+
+def _classifiers(rules: Rules, rule: EndpointRule) -> tuple[str, ...]:
+    """Which classifiers run (C09): what the policy asks for, where there is something to read."""
+    if rules.classify_input and rules.classify_output:
+        return rule.classified
+    wanted = {"input": rules.classify_input, "output": rules.classify_output}
+    return tuple(side for side in rule.classified if wanted[side])
+
+
+def _until(
+    policies: PolicyHistory,
+    version: PolicyVersion,
+    epoch: Epoch,
+    purpose: Purpose,
+    days: int | None,
+) -> Instant | None:
+    """When a handling ends at the latest: its own deadline, or an earlier one set later (C04).
+
+    Nothing with a number of days outlives its epoch's key. A later version takes effect at its
+    own instant: it ends at once what it would have ended before.
+    """
+    begin = epoch_start(epoch)
+    until = None if days is None else min(epoch_deadline(epoch), Instant(begin + days * DAY_MS))
+    policy = policies.services[version.service]
+    if policy.versions[-1] is version:
+        return until
+    for later in policy.versions:
+        if later.effective <= version.effective:
+            continue
+        shorter = _days_for(later.rules, purpose)
+        bound = max(later.effective, Instant(begin + shorter * DAY_MS))
+        if until is not None and bound < until:
+            until = bound
+    return until
+
+
+def _days_for(rules: Rules, purpose: Purpose) -> int:
+    if purpose is Purpose.ABUSE_MONITORING:
+        return rules.abuse_monitoring_days
+    if purpose is Purpose.APPLICATION_STATE:
+        return rules.stored_days
+    return rules.improvement_days
+
+
+def _refused(version: PolicyVersion, facts: Facts, refusal: Refusal, reason: str) -> Decision:
+    """A decision that refuses the call: nothing is kept, nothing is run."""
+    why = version.reasons.get(reason)
+    if why is None:
+        why = fill(packaged_reasons()[reason], version.id, {"endpoint": facts.endpoint})
+    reasons = (version.reasons["version_governs"], version.reasons["service_policy"], why)
+    epoch = epoch_of(facts.submitted_at)
+    return Decision(False, version.id, epoch, facts.region, (), (), reasons, refusal.value)
+
+
+def _without_policy(policies: PolicyHistory, facts: Facts) -> Decision:
+    """Refuse for want of a policy, in the words of the API's."""
+    version = policies.version_at(API_SERVICE, facts.submitted_at)
+    if version is None:
+        raise InvalidInput(
+            "no version of the API's policy is in force at the instant of submission; "
+            "add one that is effective 1970-01-01T00:00:00Z"
+        )
+    return _refused(version, facts, Refusal.SERVICE_WITHOUT_POLICY, "refused_service")
+
+
+class Decider:
+    """Decides with a memory, for the request path.
+
+    For one thread. It remembers the decisions of one epoch, at most `capacity` of them, and starts
+    afresh when either ends. Questions about other instants (`explain`) go to `decide`, so that
+    they do not make it forget.
+    """
+
+    def __init__(self, policies: PolicyHistory, *, capacity: int = 4096) -> None:
+        self.policies: Final = policies
+        self._capacity = capacity
+        self._epoch = -1
+        self._known: dict[tuple[object, ...], Decision] = {}
+
+    def decide(self, facts: Facts) -> Decision:
+        """As `decide`."""
+        epoch = facts[3] // EPOCH_LENGTH_MS
+        if epoch == self._epoch:
+            known = self._known.get(facts[:3] + facts[4:])
+            if known is not None:
+                return known
+        return self._remember(epoch, facts)
+
+    def _remember(self, epoch: int, facts: Facts) -> Decision:
+        decision = decide(self.policies, facts)
+        if epoch != self._epoch or len(self._known) >= self._capacity:
+            self._known.clear()
+            self._epoch = epoch
+        self._known[facts[:3] + facts[4:]] = decision
+        return decision
+
+
+class RefusedCall(NamedTuple):
+    """What a refused caller is told."""
+
+    name: str
+    """A value of `Refusal`."""
+    reason: Reason
+
+
+def refusal(decision: Decision) -> RefusedCall | None:
+    """The refusal that a decision makes; None if the call is allowed."""
+    if decision.refusal is None:
+        return None
+    return RefusedCall(decision.refusal, decision.reasons[-1])
+
+
+def backend_refusals(decision: Decision, facts: Facts, terms: BackendTerms) -> tuple[Reason, ...]:
+    """Why a backend may not serve this call; empty if it may.
+
+    `decision` is the one made from `facts`. What the backend's operator has not declared counts as
+    the worst. A refused call has no backend: its own reason is given.
+    """
+    if not decision.allowed:
+        return decision.reasons[-1:]
+    broken: list[str] = []
+    values: dict[str, object] = {"region": decision.region}
+    if terms.region != decision.region:
+        broken.append("backend_region")
+    if facts.retention_mode is RetentionMode.ZERO_DATA_RETENTION:
+        if not terms.zero_retention:
+            broken.append("backend_zero_retention")
+    elif not terms.zero_retention:
+        days = _backend_days(decision)
+        values["days"] = days
+        if terms.retention_days is None or terms.retention_days > days:
+            broken.append("backend_retention" if days else "backend_retention_none")
+    purposes = {handling.purpose for handling in decision.handlings}
+    if terms.trains and Purpose.TRAINING not in purposes:
+        broken.append("backend_trains")
+    if facts.protected_health and not terms.business_associate:
+        broken.append("backend_business_associate")
+    texts = packaged_reasons()
+    return tuple(fill(texts[name], decision.policy_version, values) for name in broken)
+
+
+def _backend_days(decision: Decision) -> int:
+    """How many days a backend may keep content: as long as abuse monitoring here, else not at all.
+
+    What is kept for its owner is kept here; no backend needs it.
+    """
+    for handling in decision.handlings:
+        if handling.purpose is Purpose.ABUSE_MONITORING and handling.until is not None:
+            return (handling.until - epoch_start(decision.epoch)) // DAY_MS
+    return 0
