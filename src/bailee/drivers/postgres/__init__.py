@@ -1,0 +1,1 @@
+"""PostgreSQL 16 or newer, through SQLAlchemy Core and asyncpg."""

@@ -1,0 +1,66 @@
+"""`ports.database.Database`: transactions for the governance nouns under row-level security."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, Final, LiteralString
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bailee.drivers.postgres.failures import kinds
+from bailee.drivers.postgres.outbox import check_leaf, insert_leaves
+from bailee.kernel.ids import TenantId
+from bailee.ports.database import DatabaseTransaction, Value
+
+_TENANT: Final = text("SELECT set_config('bailee.tenant', :tenant, true)")
+_PLATFORM: Final = text("SELECT set_config('bailee.platform', 'read', true)")
+_READ_ONLY: Final = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+
+class _Transaction:
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+        self.leaves: list[bytes] = []
+
+    async def rows(self, statement: LiteralString, **parameters: Value) -> Sequence[Any]:
+        with kinds():
+            result = await self._connection.execute(text(statement), parameters)
+            return result.fetchall() if result.returns_rows else []
+
+    async def run_many(
+        self, statement: LiteralString, parameters: Sequence[Mapping[str, Value]]
+    ) -> None:
+        if not parameters:
+            return
+        with kinds():
+            await self._connection.execute(text(statement), [dict(each) for each in parameters])
+
+    async def append_entry(self, leaf: bytes) -> None:
+        self.leaves.append(check_leaf(leaf))
+
+
+class PostgresDatabase:
+    """Transactions on an engine whose role row-level security binds."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @asynccontextmanager
+    async def transaction(self, tenant: TenantId | None) -> AsyncIterator[DatabaseTransaction]:
+        """Begin for one organisation; commit, durably, on leaving without an exception."""
+        with kinds():
+            async with self._engine.begin() as connection:
+                if tenant is not None:
+                    await connection.execute(_TENANT, {"tenant": tenant.hex()})
+                transaction = _Transaction(connection)
+                yield transaction
+                await insert_leaves(connection, transaction.leaves)
+
+    @asynccontextmanager
+    async def platform_reading(self) -> AsyncIterator[DatabaseTransaction]:
+        """Begin a read-only transaction that sees every organisation's rows."""
+        with kinds():
+            async with self._engine.begin() as connection:
+                await connection.execute(_READ_ONLY)
+                await connection.execute(_PLATFORM)
+                yield _Transaction(connection)

@@ -1,0 +1,194 @@
+"""Every table of the database, as SQLAlchemy Core metadata.
+
+The migrations make the tables; this says what they amount to, and a test keeps the two equal.
+Instants are whole milliseconds since the POSIX epoch in `bigint`. Every table is either one of
+`TENANT_TABLES`, and then under row-level security, or holds no organisation's data. Privileges,
+policies and triggers are in the migrations alone.
+"""
+
+from typing import Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import BYTEA
+
+metadata: Final = sa.MetaData(
+    naming_convention={
+        "pk": "%(table_name)s_pkey",
+        "uq": "%(table_name)s_%(column_0_N_name)s_key",
+        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
+        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
+        "ck": "%(table_name)s_%(constraint_name)s_check",
+    }
+)
+
+
+def _instant(name: str, *, nullable: bool = False) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=nullable)
+
+
+def _bytes(name: str, *, nullable: bool = False, key: bool = False) -> sa.Column[bytes]:
+    return sa.Column(name, BYTEA, nullable=nullable, primary_key=key)
+
+
+def _text(name: str, *, nullable: bool = False, key: bool = False) -> sa.Column[str]:
+    return sa.Column(name, sa.Text, nullable=nullable, primary_key=key)
+
+
+def _number(name: str) -> sa.Column[int]:
+    return sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
+
+
+organisations: Final = sa.Table(
+    "organisations",
+    metadata,
+    _bytes("tenant", key=True),
+    _text("name"),
+    _text("status"),
+    _instant("created_at"),
+    _number("changed"),
+)
+
+projects: Final = sa.Table(
+    "projects",
+    metadata,
+    _bytes("project", key=True),
+    _bytes("tenant"),
+    _text("name"),
+    _text("region"),
+    _text("retention_mode"),
+    sa.Column("scope_generation", sa.Integer, nullable=False, server_default="0"),
+    _text("status"),
+    sa.Column("requests_per_minute", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("tokens_per_minute", sa.Integer, nullable=False, server_default="0"),
+    _instant("created_at"),
+    _number("changed"),
+    sa.UniqueConstraint("tenant", "project"),
+    sa.UniqueConstraint("tenant", "name"),
+    sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
+)
+
+api_keys: Final = sa.Table(
+    "api_keys",
+    metadata,
+    _text("public_id", key=True),
+    _bytes("digest"),
+    _bytes("tenant"),
+    _bytes("project"),
+    _text("name"),
+    sa.Column("requests_per_minute", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("tokens_per_minute", sa.Integer, nullable=False, server_default="0"),
+    _instant("created_at"),
+    _instant("registered_at", nullable=True),
+    _instant("expires_at", nullable=True),
+    _instant("revoked_at", nullable=True),
+    _instant("withdrawn_at", nullable=True),
+    _instant("last_used_at", nullable=True),
+    _number("changed"),
+    sa.UniqueConstraint("digest"),
+    sa.ForeignKeyConstraint(["tenant", "project"], ["projects.tenant", "projects.project"]),
+    sa.Index(None, "tenant", "project"),
+)
+
+TENANT_TABLES: Final = (organisations, projects, api_keys)
+"""What belongs to an organisation: row-level security on column `tenant`."""
+
+changes: Final = sa.Table(
+    "changes",
+    metadata,
+    _text("topic", key=True),
+    _number("version"),
+)
+
+installation: Final = sa.Table(
+    "installation",
+    metadata,
+    sa.Column("singleton", sa.Boolean, primary_key=True, server_default=sa.true()),
+    _bytes("installation"),
+    sa.CheckConstraint("singleton", name="singleton"),
+)
+
+leases: Final = sa.Table(
+    "leases",
+    metadata,
+    _text("name", key=True),
+    _text("holder"),
+    sa.Column("token", sa.BigInteger, nullable=False),
+    _instant("expires_at"),
+)
+
+outbox: Final = sa.Table(
+    "outbox",
+    metadata,
+    sa.Column("position", sa.BigInteger, sa.Identity(always=True), primary_key=True),
+    _bytes("leaf"),
+)
+"""What waits to enter the log. A row goes when its entry has an index."""
+
+log_positions: Final = sa.Table(
+    "log_positions",
+    metadata,
+    sa.Column("log_index", sa.BigInteger, primary_key=True, autoincrement=False),
+    _bytes("leaf_hash"),
+    sa.Index(None, "leaf_hash", postgresql_using="hash"),
+)
+"""Where in the log an entry is, by its RFC 6962 leaf hash."""
+
+epochs: Final = sa.Table(
+    "epochs",
+    metadata,
+    _text("region", key=True),
+    _text("purpose", key=True),
+    sa.Column("epoch", sa.BigInteger, primary_key=True, autoincrement=False),
+    _text("state"),
+    _instant("opened_at"),
+    _instant("destroyed_at", nullable=True),
+    _bytes("statement", nullable=True),
+    sa.Index(None, "state", "epoch"),
+)
+
+journals: Final = sa.Table(
+    "journals",
+    metadata,
+    sa.Column("journal", sa.BigInteger, primary_key=True, autoincrement=False),
+    _text("region"),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    _text("node"),
+    _text("worker"),
+    _instant("opened_at"),
+    _text("state"),
+    _instant("closed_at", nullable=True),
+    _number("parts"),
+    _bytes("root"),
+    _bytes("certificate"),
+    _bytes("signature"),
+    _bytes("leaf_hash"),
+    _number("size_bytes"),
+    _text("segment", nullable=True),
+    sa.Index(None, "region", "epoch"),
+    sa.Index(None, "node", "state", "epoch"),
+)
+"""Column `journal` is the unsigned identifier less 2⁶³."""
+
+segments: Final = sa.Table(
+    "segments",
+    metadata,
+    _text("key", key=True),
+    _text("region"),
+    sa.Column("epoch", sa.BigInteger, nullable=False),
+    _text("purpose"),
+    _number("rows"),
+    _number("size_bytes"),
+    _bytes("digest"),
+    _instant("closed_at"),
+    sa.Index(None, "region", "epoch", "purpose"),
+)
+
+receipts: Final = sa.Table(
+    "receipts",
+    metadata,
+    _text("subject", key=True),
+    sa.Column("position", sa.BigInteger, sa.Identity(always=True), nullable=False),
+    _bytes("leaf"),
+    _bytes("document", nullable=True),
+    sa.Index("receipts_position_idx", "position", postgresql_where=sa.text("document IS NULL")),
+)
