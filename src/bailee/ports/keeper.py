@@ -88,9 +88,9 @@ class OpenPart(Struct, frozen=True):
     """SHA-256 of the ciphertext."""
     wrap: bytes
     session: bytes
-    """The session frame's body."""
+    """The session frame's body, after its type byte."""
     scope: bytes
-    """The scope frame's body."""
+    """The scope frame's body, after its type byte."""
     proof: OpeningProof
 
 
@@ -120,6 +120,8 @@ class KeeperStatus(Struct, frozen=True):
     log_root: bytes
     enforcement: str
     """`separate_user`, `landlock` or `none`: how other processes are kept from the keyring."""
+    clock_doubt: str | None = None
+    """Why nothing is destroyed at present; None: the keeper believes its clock."""
 
 
 class Keeper(Protocol):
@@ -192,4 +194,22 @@ class Keeper(Protocol):
 
     async def pending_statements(self) -> list[DestructionStatement]:
         """clerk. Destructions whose statements the log is not known to hold."""
+        ...
+
+
+class KeeperAdministration(Keeper, Protocol):
+    """What an administrator may do besides."""
+
+    async def accept_clock(self, now: Instant) -> None:
+        """administrator. Vouch for the keeper's clock, then destroy what is due by it.
+
+        Raises Conflict unless `now` is within a minute of the keeper's own clock.
+        """
+        ...
+
+    async def destroy_scopes(self, names: list[ScopeKeyName]) -> list[DestructionStatement]:
+        """administrator. Everything ever sealed to these scopes is dead; rolls the root once.
+
+        Raises UnknownKey, destroying nothing, if one never was. Idempotent, as `destroy_epochs`.
+        """
         ...

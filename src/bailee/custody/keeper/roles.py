@@ -1,0 +1,119 @@
+"""Which role may ask the keeper for what: the one table, and the keeper as a role sees it."""
+
+from typing import Final, Literal, get_args
+
+from bailee.kernel.errors import Forbidden
+from bailee.kernel.ids import EpochKeyName, ProjectId, Region, ScopeKeyName
+from bailee.kernel.instants import Instant
+from bailee.ports.keeper import (
+    BootCertificate,
+    DestructionStatement,
+    EpochPublicKey,
+    KeeperAdministration,
+    KeeperStatus,
+    OpenPart,
+    ScopePublicKey,
+)
+
+Role = Literal["gateway", "clerk", "administrator"]
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
+
+PERMITTED: Final[dict[str, frozenset[Role]]] = {
+    "status": frozenset(ROLES),
+    "epoch_public_key": frozenset({"gateway", "clerk"}),
+    "scope_public_key": frozenset({"gateway"}),
+    "certify_boot_key": frozenset({"gateway", "clerk"}),
+    "create_scope": frozenset({"administrator"}),
+    "register_credential": frozenset({"administrator"}),
+    "revoke_credential": frozenset({"administrator"}),
+    "store_secret": frozenset({"administrator"}),
+    "reveal_secret": frozenset({"gateway"}),
+    "open_part": frozenset({"gateway"}),
+    "destroy_epochs": frozenset({"clerk"}),
+    "statements_logged": frozenset({"clerk"}),
+    "pending_statements": frozenset({"clerk"}),
+    "accept_clock": frozenset({"administrator"}),
+    "destroy_scopes": frozenset({"administrator"}),
+}
+"""Per method of `ports.keeper`. What is not here is nobody's."""
+
+
+class RoleKeeper:
+    """A keeper that refuses what `role` may not ask. Raises Forbidden."""
+
+    def __init__(self, keeper: KeeperAdministration, role: Role) -> None:
+        self._keeper = keeper
+        self._role = role
+
+    async def status(self) -> KeeperStatus:
+        """See the port."""
+        return await self._permitted("status").status()
+
+    async def epoch_public_key(self, name: EpochKeyName) -> EpochPublicKey:
+        """See the port."""
+        return await self._permitted("epoch_public_key").epoch_public_key(name)
+
+    async def scope_public_key(self, name: ScopeKeyName) -> ScopePublicKey:
+        """See the port."""
+        return await self._permitted("scope_public_key").scope_public_key(name)
+
+    async def certify_boot_key(
+        self, worker: str, region: Region, public_key: bytes
+    ) -> BootCertificate:
+        """See the port."""
+        return await self._permitted("certify_boot_key").certify_boot_key(
+            worker, region, public_key
+        )
+
+    async def create_scope(self, name: ScopeKeyName) -> ScopePublicKey:
+        """See the port."""
+        return await self._permitted("create_scope").create_scope(name)
+
+    async def register_credential(
+        self, credential: bytes, tenant: bytes, project: ProjectId, expires_at: Instant | None
+    ) -> None:
+        """See the port."""
+        await self._permitted("register_credential").register_credential(
+            credential, tenant, project, expires_at
+        )
+
+    async def revoke_credential(self, credential_id: bytes) -> None:
+        """See the port."""
+        await self._permitted("revoke_credential").revoke_credential(credential_id)
+
+    async def store_secret(self, name: str, value: bytes) -> None:
+        """See the port."""
+        await self._permitted("store_secret").store_secret(name, value)
+
+    async def reveal_secret(self, name: str) -> bytes:
+        """See the port."""
+        return await self._permitted("reveal_secret").reveal_secret(name)
+
+    async def open_part(self, request: OpenPart) -> bytes:
+        """See the port."""
+        return await self._permitted("open_part").open_part(request)
+
+    async def destroy_epochs(self, names: list[EpochKeyName]) -> list[DestructionStatement]:
+        """See the port."""
+        return await self._permitted("destroy_epochs").destroy_epochs(names)
+
+    async def statements_logged(self, subjects: list[str]) -> None:
+        """See the port."""
+        await self._permitted("statements_logged").statements_logged(subjects)
+
+    async def pending_statements(self) -> list[DestructionStatement]:
+        """See the port."""
+        return await self._permitted("pending_statements").pending_statements()
+
+    async def accept_clock(self, now: Instant) -> None:
+        """See the port."""
+        await self._permitted("accept_clock").accept_clock(now)
+
+    async def destroy_scopes(self, names: list[ScopeKeyName]) -> list[DestructionStatement]:
+        """See the port."""
+        return await self._permitted("destroy_scopes").destroy_scopes(names)
+
+    def _permitted(self, method: str) -> KeeperAdministration:
+        if self._role not in PERMITTED[method]:
+            raise Forbidden(f"the role {self._role} may not ask the keeper for {method}")
+        return self._keeper
