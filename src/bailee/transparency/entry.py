@@ -24,11 +24,27 @@ MAX_LEAF_BYTES: Final = 1024
 VERSION: Final = 1
 
 
-def parse(leaf: bytes) -> dict[str, Any]:
-    """Read a leaf into its fields, `type`, `version` and `instant` among them.
+class Entry(NamedTuple):
+    """An entry that was read from its leaf."""
+
+    type: str
+    instant: Instant
+    """When the act happened."""
+    fields: dict[str, Any]
+    """Everything in the leaf, `type`, `version` and `instant` included."""
+
+
+def parse_entry(leaf: bytes) -> Entry:
+    """Read a leaf.
 
     Raises InvalidInput unless it is canonical and exactly of a known type and version.
     """
+    document = parse(leaf)
+    return Entry(document["type"], from_rfc3339(document["instant"]), document)
+
+
+def parse(leaf: bytes) -> dict[str, Any]:
+    """The fields of a leaf, as in `Entry.fields`. Raises InvalidInput."""
     if len(leaf) > MAX_LEAF_BYTES:
         raise InvalidInput(f"a log entry has at most {MAX_LEAF_BYTES} bytes")
     try:
@@ -96,9 +112,13 @@ class WorkerCertificate(NamedTuple):
     @property
     def digest(self) -> bytes:
         """What a `journal_closed` entry binds: SHA-256 over message and signature."""
-        return hashlib.sha256(
-            fields("bailee/1/boot-certificate", self.message, self.signature)
-        ).digest()
+        return certificate_digest(self.message, self.signature)
+
+
+def certificate_digest(message: bytes, signature: bytes) -> bytes:
+    """SHA-256 over a boot certificate's signed message (`WorkerCertificate.message`) and its
+    signature."""
+    return hashlib.sha256(fields("bailee/1/boot-certificate", message, signature)).digest()
 
 
 def journal_closed(
@@ -236,11 +256,6 @@ def policy_published(at: Instant, policy: str, *, digest: bytes, effective: Inst
         digest=to_base64(digest),
         effective=to_rfc3339(effective),
     )
-
-
-def instant_of(entry: Mapping[str, Any]) -> Instant:
-    """When the act of a parsed entry happened."""
-    return from_rfc3339(entry["instant"])
 
 
 def _leaf(kind: str, at: Instant, **values: object) -> bytes:
