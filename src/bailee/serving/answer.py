@@ -1,0 +1,283 @@
+"""The life of a request, from its first line to its last byte.
+
+Every call to the API that carries content takes this road, in these steps; zero retention takes
+it with the sealing left out. Nothing on it waits for a database. It leaves HTTP shapes to the API
+(`Refusals`, `Client`) and never decides about retention itself: that is the policy's.
+"""
+
+import asyncio
+from typing import Final, NamedTuple, Protocol
+
+from bailee.kernel.errors import DestroyedKey, Unavailable, UnknownKey
+from bailee.kernel.ids import project_text, tenant_text
+from bailee.kernel.instants import Instant
+from bailee.ports.backend import BackendAnswer
+from bailee.ports.clock import Clock
+from bailee.ports.randomness import Randomness
+from bailee.serving.call import Call, Operation, parse
+from bailee.serving.caller import Authenticate, Caller
+from bailee.serving.errors import Because, CallRefused, unrecordable
+from bailee.serving.exchange import check_refusal, reach, whole_body
+from bailee.serving.limits import Admission, Limits
+from bailee.serving.recording import UNRECORDED, Recorder, Recording, Unrecorded
+from bailee.serving.routing import Headers, Plan, Planner
+from bailee.serving.streaming import Stream, Streams, run_stream
+from bailee.serving.usage import total_tokens
+
+CLIENT_LEFT: Final = 499
+"""The status of an answer that nobody waited for, in records alone."""
+_OK: Final = 200
+_NOT_OK: Final = 300
+_SCHEME: Final = "bearer "
+_ID_RANDOM_BYTES: Final = 8
+_VERSION: Final = ("openai-version", "2020-10-01")
+_TRANSPORT_SECURITY: Final = ("strict-transport-security", "max-age=31536000")
+
+
+class Request(Protocol):
+    """What has arrived from a client."""
+
+    def header(self, name: str) -> str | None:
+        """A header's value; `name` is lower case."""
+        ...
+
+    async def body(self) -> bytes:
+        """The whole body. Raises CallRefused (BODY_TOO_LARGE, BODY_INCOMPLETE, MEDIA_TYPE)."""
+        ...
+
+
+class Client(Protocol):
+    """The client's end of a request. Exactly one of `answer` and `begin` is called, once."""
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Give a whole answer."""
+        ...
+
+    def begin(self, status: int, headers: Headers) -> None:
+        """Send a stream's head."""
+        ...
+
+    async def send(self, part: bytes) -> bool:
+        """Pass a stream's bytes on; False: the client has left."""
+        ...
+
+
+class Refusals(Protocol):
+    """How a refusal is written. The API's to shape."""
+
+    def whole(self, refused: CallRefused) -> tuple[int, Headers, bytes]:
+        """Status, headers of its own (content type, retry-after) and body."""
+        ...
+
+    def event(self, refused: CallRefused) -> bytes:
+        """The last event of a stream."""
+        ...
+
+
+class Arrival(NamedTuple):
+    """A request's name and when it came."""
+
+    request_id: str
+    now: Instant
+    monotonic_s: float
+
+
+class _Progress:
+    """How far a request has come: what an answer or a refusal can already say."""
+
+    __slots__ = ("admission", "arrival", "client", "plan", "recording")
+
+    def __init__(self, arrival: Arrival, client: Client) -> None:
+        self.arrival = arrival
+        self.client = client
+        self.plan: Plan | None = None
+        self.admission: Admission | None = None
+        self.recording: Recording | Unrecorded | None = None
+        """Set while the record is open; None before, and after its last part."""
+
+
+class Answering:
+    """Answers calls. One for each worker; run `streams.run()` beside it."""
+
+    def __init__(
+        self,
+        authenticate: Authenticate,
+        planner: Planner,
+        limits: Limits,
+        recorder: Recorder,
+        refusals: Refusals,
+        clock: Clock,
+        randomness: Randomness,
+    ) -> None:
+        self.planner: Final = planner
+        self.streams: Final = Streams(clock)
+        self._authenticate = authenticate
+        self._limits = limits
+        self._recorder = recorder
+        self._refusals = refusals
+        self._clock = clock
+        self._worker = randomness.random_bytes(_ID_RANDOM_BYTES).hex()
+        self._requests = 0
+
+    def arrive(self) -> Arrival:
+        """Name a request. The name is unique and says nothing."""
+        self._requests += 1
+        request_id = f"req_{self._worker}{self._requests:016x}"
+        return Arrival(request_id, self._clock.now(), self._clock.monotonic_s())
+
+    async def answer(
+        self, arrival: Arrival, operation: Operation, request: Request, client: Client
+    ) -> None:
+        """Answer one call; every failure becomes an answer of its own.
+
+        Cancellation means that the client has left: the backend is stopped, the record closed.
+        """
+        progress = _Progress(arrival, client)
+        try:
+            caller = self.authenticated(request, arrival.now)
+            call = parse(operation, await request.body())
+            plan = progress.plan = self.planner.plan(caller, call, arrival.now)
+            admission = self._limits.admit(caller, call.estimated_tokens(), arrival.now)
+            progress.admission = admission
+            recording = progress.recording = await self._open(plan, call)
+            answer = await reach(call, plan.routes)
+            if _is_event_stream(answer):
+                used = await self._pass_on(progress, answer, recording, call)
+            else:
+                used = await self._give(progress, answer, recording)
+            self._limits.settle(caller, admission, used, arrival.now)
+        except CallRefused as refused:
+            await self._refuse(progress, refused)
+        except asyncio.CancelledError:
+            if progress.recording is not None:
+                progress.recording.answer(b"", CLIENT_LEFT, final=True, broken=True)
+            raise
+
+    def authenticated(self, request: Request, now: Instant) -> Caller:
+        """Who calls. Raises CallRefused (KEY_…, …_MISMATCH, FACTS_STALE)."""
+        authorization = request.header("authorization")
+        if authorization is None or authorization[:7].lower() != _SCHEME:
+            raise CallRefused(
+                Because.KEY_MISSING,
+                "You didn't provide an API key. You need to provide your API key in an "
+                "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
+            )
+        caller = self._authenticate(authorization[7:].strip(), now)
+        organisation = request.header("openai-organization")
+        if organisation and organisation != tenant_text(caller.tenant):
+            raise CallRefused(
+                Because.ORGANISATION_MISMATCH,
+                "OpenAI-Organization header should match organization for API key.",
+            )
+        project = request.header("openai-project")
+        if project and project != project_text(caller.project):
+            raise CallRefused(
+                Because.PROJECT_MISMATCH,
+                "OpenAI-Project header should match project for API key.",
+            )
+        return caller
+
+    def headers(self, arrival: Arrival) -> Headers:
+        """The headers that every answer has."""
+        elapsed_ms = int((self._clock.monotonic_s() - arrival.monotonic_s) * 1000)
+        return [
+            ("x-request-id", arrival.request_id),
+            ("openai-processing-ms", str(elapsed_ms)),
+            _VERSION,
+            _TRANSPORT_SECURITY,
+        ]
+
+    async def _open(self, plan: Plan, call: Call) -> Recording | Unrecorded:
+        """Open a record and seal the prompt, where anything is held."""
+        if not plan.recorded:
+            return UNRECORDED
+        caller = plan.caller
+        try:
+            recording = await self._recorder.open(
+                plan.owner, caller.scope_generation, call.operation.endpoint
+            )
+            recording.prompt(call.body)
+        except (Unavailable, UnknownKey, DestroyedKey):
+            raise unrecordable("The request") from None
+        return recording
+
+    async def _give(
+        self, progress: _Progress, answer: BackendAnswer, recording: Recording | Unrecorded
+    ) -> int:
+        """Seal the whole answer, wait until prompt and answer are durable, and give it."""
+        body = await whole_body(answer)
+        status = answer.status
+        if not _OK <= status < _NOT_OK:
+            check_refusal(status, body)
+        recording.answer(body, status, final=True)
+        progress.recording = None
+        await _durable(recording)
+        headers = self._answer_headers(progress, recording)
+        headers.append(("content-type", "application/json"))
+        retry_after_s = answer.retry_after_s()
+        if retry_after_s is not None:
+            headers.append(("retry-after", f"{retry_after_s:g}"))
+        progress.client.answer(status, headers, body)
+        return total_tokens(body) or 0
+
+    async def _pass_on(
+        self,
+        progress: _Progress,
+        answer: BackendAnswer,
+        recording: Recording | Unrecorded,
+        call: Call,
+    ) -> int:
+        """Wait until the prompt is durable, then pass the stream on and record it."""
+        try:
+            await _durable(recording)
+        except BaseException:
+            answer.abandon()
+            raise
+        headers = self._answer_headers(progress, recording)
+        headers.append(("content-type", "text/event-stream; charset=utf-8"))
+        headers.append(("cache-control", "no-cache"))
+        progress.client.begin(answer.status, headers)
+        progress.recording = None
+        stream = Stream(answer, recording, progress.client, self._refusals.event, call.choices)
+        await run_stream(stream, self.streams)
+        return stream.usage or stream.answer_tokens + len(call.body) // 4
+
+    async def _refuse(self, progress: _Progress, refused: CallRefused) -> None:
+        """Answer with a refusal, recorded like any answer if a record is open."""
+        status, own_headers, body = self._refusals.whole(refused)
+        recording = progress.recording
+        if recording is not None:
+            recording.answer(body, status, final=True)
+            try:
+                await _durable(recording)
+            except CallRefused as unrecorded:
+                status, own_headers, body = self._refusals.whole(unrecorded)
+        headers = self._answer_headers(progress, recording)
+        headers.extend(own_headers)
+        progress.client.answer(status, headers, body)
+
+    def _answer_headers(
+        self, progress: _Progress, recording: Recording | Unrecorded | None
+    ) -> Headers:
+        headers = self.headers(progress.arrival)
+        if progress.plan is None:
+            headers.extend(self.planner.headers_without_plan(progress.arrival.now))
+        else:
+            headers.extend(progress.plan.headers)
+        if progress.admission is not None:
+            headers.extend(progress.admission.headers)
+        if recording is not None and not isinstance(recording, Unrecorded):
+            headers.append(("bailee-record", str(recording.record)))
+            headers.append(("bailee-receipt-key", recording.receipt_key.hex()))
+        return headers
+
+
+async def _durable(recording: Recording | Unrecorded) -> None:
+    try:
+        await recording.durable()
+    except Unavailable:
+        raise unrecordable("The answer") from None
+
+
+def _is_event_stream(answer: BackendAnswer) -> bool:
+    return answer.status == _OK and answer.content_type.startswith("text/event-stream")

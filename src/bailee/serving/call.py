@@ -1,0 +1,177 @@
+"""A request's body as a call: the few fields that the request path acts on, and the bytes.
+
+Everything else, known or not, is forwarded as it came. Types are checked where Bailee acts on a
+field; the rest is the model's business. Where a value must differ upstream (`model` behind an
+alias, `store`), the object is written anew from its top-level members, each byte for byte.
+"""
+
+import re
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from msgspec import UNSET, Struct, UnsetType
+
+from bailee.serving.errors import Because, CallRefused
+
+MAX_END_USER_CHARACTERS: Final = 64
+"""Of `safety_identifier`, as the API documents it."""
+
+_STORE: Final = b'"store"'
+_AT: Final = re.compile(r" - at `\$\.?([^`]*)`$")
+_EXPECTED: Final = re.compile(r"^Expected `([^`]+)`, got `([^`]+)`")
+_REQUIRED: Final = re.compile(r"^Object missing required field `([^`]+)`")
+_JSON_TYPES: Final = {"str": "string", "bool": "boolean", "int": "integer", "float": "number"}
+
+
+class _StreamOptions(Struct):
+    include_usage: bool | None = None
+
+
+class _Read(Struct):
+    """The members that matter to every operation."""
+
+    model: str
+    stream: bool | None = None
+    store: bool | None = None
+    stream_options: _StreamOptions | None = None
+    max_tokens: int | None = None
+    max_completion_tokens: int | None = None
+    n: int | None = None
+    user: str | None = None
+    safety_identifier: str | None = None
+
+
+class _ChatRead(_Read):
+    messages: list[msgspec.Raw] | UnsetType = UNSET
+
+
+class _CompletionRead(_Read):
+    prompt: msgspec.Raw | UnsetType = UNSET
+
+
+class Operation(NamedTuple):
+    """One operation of the compatibility table."""
+
+    endpoint: str
+    """As in `/v1/chat/completions`; what policy and records call it."""
+    backend_path: str
+    decoder: msgspec.json.Decoder[Any]
+    required: str
+
+
+CHAT_COMPLETIONS: Final = Operation(
+    "/v1/chat/completions", "/chat/completions", msgspec.json.Decoder(_ChatRead), "messages"
+)
+COMPLETIONS: Final = Operation(
+    "/v1/completions", "/completions", msgspec.json.Decoder(_CompletionRead), "prompt"
+)
+
+
+class Call(NamedTuple):
+    """What the request path knows of a request."""
+
+    operation: Operation
+    body: bytes
+    model: str
+    stream: bool
+    store: bool | None
+    includes_usage: bool
+    """Whether a stream's last chunk states the usage."""
+    most_answer_tokens: int
+    """What the caller allows the answer to use, 0 if it does not say."""
+    choices: int
+    """How many answers were asked for."""
+
+    def estimated_tokens(self) -> int:
+        """A guess before anything was counted: four bytes a token, and what the answer may use."""
+        return len(self.body) // 4 + self.most_answer_tokens
+
+
+def parse(operation: Operation, body: bytes) -> Call:
+    """Read a body. Raises CallRefused: BAD_JSON, or WRONG_TYPE naming the field."""
+    try:
+        read = operation.decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise _wrong_type(str(error)) from None
+    except (msgspec.DecodeError, RecursionError):
+        # The decoder's words may quote the body.
+        raise CallRefused(
+            Because.BAD_JSON,
+            "We could not parse the JSON body of your request. "
+            "The API expects a JSON object in UTF-8.",
+        ) from None
+    if getattr(read, operation.required) is UNSET:
+        raise CallRefused(
+            Because.WRONG_TYPE,
+            f"Missing required parameter: '{operation.required}'.",
+            field=operation.required,
+            name="missing_required_parameter",
+        )
+    if read.safety_identifier and len(read.safety_identifier) > MAX_END_USER_CHARACTERS:
+        raise CallRefused(
+            Because.WRONG_TYPE,
+            f"Invalid 'safety_identifier': at most {MAX_END_USER_CHARACTERS} characters.",
+            field="safety_identifier",
+            name="string_above_max_length",
+        )
+    answers = max(1, read.n or 1)
+    most = read.max_completion_tokens or read.max_tokens or 0
+    options = read.stream_options
+    return Call(
+        operation,
+        body,
+        read.model,
+        read.stream is True,
+        read.store,
+        options is not None and options.include_usage is True,
+        max(0, most) * answers,
+        answers,
+    )
+
+
+def forwarded_body(call: Call, upstream_model: str) -> bytes:
+    """The bytes that a backend gets.
+
+    The very bytes of the request, unless the backend knows the model by another name or `store`
+    is asked for: what is stored for a caller is stored here, never by a backend.
+    """
+    body = call.body
+    # A second member named "store" could say otherwise to another reader.
+    plain_store = not call.store and (_STORE not in body or body.count(_STORE) < 2)
+    if upstream_model == call.model and plain_store:
+        return body
+    members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    members["model"] = msgspec.Raw(msgspec.json.encode(upstream_model))
+    if "store" in members and call.store is not None:
+        members["store"] = msgspec.Raw(b"false")
+    return msgspec.json.encode(members)
+
+
+def _wrong_type(message: str) -> CallRefused:
+    """Say it in OpenAI's words; the decoder's message names types and places, never values."""
+    required = _REQUIRED.match(message)
+    where = _AT.search(message)
+    place = where.group(1) if where else ""
+    if required:
+        field = f"{place}.{required.group(1)}" if place else required.group(1)
+        return CallRefused(
+            Because.WRONG_TYPE,
+            f"Missing required parameter: '{field}'.",
+            field=field,
+            name="missing_required_parameter",
+        )
+    expected = _EXPECTED.match(message)
+    if not place or expected is None:
+        return CallRefused(
+            Because.BAD_JSON,
+            "We could not parse the JSON body of your request. "
+            "The API expects a JSON object in UTF-8.",
+        )
+    wanted = _JSON_TYPES.get(expected.group(1).split(" | ")[0], expected.group(1).split(" | ")[0])
+    got = _JSON_TYPES.get(expected.group(2), expected.group(2))
+    return CallRefused(
+        Because.WRONG_TYPE,
+        f"Invalid type for '{place}': expected {wanted}, but got {got} instead.",
+        field=place,
+        name="invalid_type",
+    )

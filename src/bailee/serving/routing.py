@@ -1,0 +1,197 @@
+"""Which backends may answer a call, in which order, and what is decided about its content.
+
+A plan holds everything that follows from caller, operation, model and `store`: the decision, the
+backends whose declared terms keep the caller's clauses, the refusal of the others with the
+clause, and the headers that say so. Plans are remembered for as long as the facts behind them
+stand: the same caller value, the same epoch. Nothing here waits.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from bailee.custody.seal.part import Owner
+from bailee.kernel.ids import Purpose, tenant_text
+from bailee.kernel.instants import Instant, epoch_of
+from bailee.policy.decide import API_SERVICE, Decider, backend_refusals
+from bailee.policy.model import BackendTerms, Decision, Facts, Reason
+from bailee.ports.backend import Backend
+from bailee.serving.call import Call
+from bailee.serving.caller import Caller
+from bailee.serving.errors import Because, CallRefused
+
+Headers = list[tuple[str, str]]
+
+_PLANS: Final = 4096
+_STORE_REFUSALS: Final = frozenset({"zero_retention_store", "protected_health_store"})
+
+
+class Route(NamedTuple):
+    """One backend for one model name."""
+
+    name: str
+    """The backend's, as the operator calls it."""
+    backend: Backend
+    upstream_model: str
+    """The model's name there."""
+    terms: BackendTerms
+
+
+class ServedModel(NamedTuple):
+    """A model name that callers may use."""
+
+    name: str
+    created_s: int
+    """Unix seconds."""
+    owned_by: str
+    routes: tuple[Route, ...]
+    """In the order in which they are tried."""
+
+
+class Plan(NamedTuple):
+    """What happens to a call."""
+
+    caller: Caller
+    owner: Owner
+    decision: Decision
+    routes: tuple[Route, ...]
+    """Backends that may answer, in order; never empty."""
+    headers: Headers
+    """The part of the answer's headers that all calls of the plan share."""
+
+    @property
+    def recorded(self) -> bool:
+        """Whether content is held at all."""
+        return bool(self.decision.handlings)
+
+
+class Planner:
+    """Makes and remembers plans. One for each worker; not for several threads."""
+
+    def __init__(
+        self,
+        models: Mapping[str, ServedModel],
+        decider: Decider,
+        describe: Callable[[Decision], str],
+        *,
+        keeps_application_state: bool = False,
+    ) -> None:
+        """`describe` writes a decision as the value of `bailee-handling`.
+
+        Without `keeps_application_state` a `store` that the policy would allow is left out, and
+        the handling header says so.
+        """
+        self.models: Final = models
+        self._decider = decider
+        self._describe = describe
+        self._keeps_application_state = keeps_application_state
+        self._plans: dict[tuple[bytes, str, str, bool | None], Plan] = {}
+
+    def plan(self, caller: Caller, call: Call, now: Instant) -> Plan:
+        """The plan for a call.
+
+        Raises CallRefused: MODEL_UNKNOWN, POLICY, STORE_REFUSED, BACKEND_TERMS.
+        """
+        key = (caller.key_id, call.operation.endpoint, call.model, call.store)
+        plan = self._plans.get(key)
+        if plan is not None and plan.caller is caller and plan.decision.epoch == epoch_of(now):
+            return plan
+        plan = self._make(caller, call, now)
+        if len(self._plans) >= _PLANS:
+            self._plans.clear()
+        self._plans[key] = plan
+        return plan
+
+    def decide(
+        self, caller: Caller, endpoint: str, now: Instant, store: bool | None = None
+    ) -> tuple[Facts, Decision]:
+        """The facts of a call and what follows from them."""
+        facts = Facts(
+            service=caller.service,
+            endpoint=endpoint,
+            region=caller.region,
+            submitted_at=now,
+            retention_mode=caller.retention_mode,
+            sharing_consent=caller.sharing_consent,
+            improvement_opt_out=caller.improvement_opt_out,
+            protected_health=caller.protected_health,
+            store_requested=store,
+            reject_store=caller.reject_store,
+        )
+        decision = self._decider.decide(facts)
+        if decision.store and not self._keeps_application_state:
+            kept = tuple(h for h in decision.handlings if h.purpose is not _STATE)
+            decision = decision._replace(handlings=kept, store=False, store_left_out=True)
+        return facts, decision
+
+    def headers(self, caller: Caller, decision: Decision) -> Headers:
+        """The headers that say whose the call is and how its content is handled."""
+        return [
+            ("openai-organization", tenant_text(caller.tenant)),
+            ("bailee-policy", decision.policy_version),
+            ("bailee-handling", self._describe(decision)),
+        ]
+
+    def headers_without_plan(self, now: Instant) -> Headers:
+        """The headers of an answer to a call that was refused before anything was decided.
+
+        Nothing of such a call is held.
+        """
+        version = self._decider.policies.version_at(API_SERVICE, now)
+        policy = version.id if version is not None else "none"
+        return [("bailee-policy", policy), ("bailee-handling", "none")]
+
+    def _make(self, caller: Caller, call: Call, now: Instant) -> Plan:
+        served = self.models.get(call.model)
+        if served is None:
+            raise unknown_model(call.model)
+        facts, decision = self.decide(caller, call.operation.endpoint, now, call.store)
+        if not decision.allowed:
+            raise _refused_by_policy(decision)
+        allowed: list[Route] = []
+        refused: list[tuple[Route, tuple[Reason, ...]]] = []
+        for route in served.routes:
+            broken = backend_refusals(decision, facts, route.terms)
+            if broken:
+                refused.append((route, broken))
+            else:
+                allowed.append(route)
+        if not allowed:
+            raise _refused_by_terms(refused)
+        return Plan(caller, caller.owner, decision, tuple(allowed), self.headers(caller, decision))
+
+
+_STATE: Final = Purpose.APPLICATION_STATE
+
+
+def unknown_model(name: str) -> CallRefused:
+    """The refusal of a model that is not served, in the API's words."""
+    return CallRefused(
+        Because.MODEL_UNKNOWN,
+        f"The model `{name[:128]}` does not exist or you do not have access to it.",
+        field="model",
+    )
+
+
+def _refused_by_policy(decision: Decision) -> CallRefused:
+    because = Because.STORE_REFUSED if decision.refusal in _STORE_REFUSALS else Because.POLICY
+    reason = decision.reasons[-1]
+    return CallRefused(
+        because,
+        f"{reason.english} (clause {reason.clause}, policy {reason.version})",
+        field="store" if because is Because.STORE_REFUSED else None,
+        name=decision.refusal,
+    )
+
+
+def _refused_by_terms(refused: list[tuple[Route, tuple[Reason, ...]]]) -> CallRefused:
+    named = "; ".join(
+        f"backend `{route.name}`: "
+        + " ".join(f"{reason.english} (clause {reason.clause})" for reason in broken)
+        for route, broken in refused
+    )
+    return CallRefused(
+        Because.BACKEND_TERMS,
+        "No backend of this model may receive this call. "
+        f"{named}. Use another model, or ask the operator to declare better terms.",
+        field="model",
+    )

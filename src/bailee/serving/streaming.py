@@ -1,0 +1,264 @@
+"""Passing a streamed answer on, event by event, and recording it.
+
+Promises, in the order of the stream: no byte leaves before the prompt is durable; whole events
+leave as they arrive; what was passed on is sealed at the latest a second later or when 64 KiB have
+gathered, and is then made durable before more leaves; what follows the finish reason (of every
+choice) leaves when the whole answer is durable. A backend that breaks off ends the stream with an
+`error` event, and the record is closed as broken; a client that leaves stops the backend, and the
+record is closed with what had arrived. The bytes of events are never changed.
+"""
+
+import re
+from typing import Final, Protocol
+
+from bailee.kernel.errors import Unavailable
+from bailee.ports.backend import BackendAnswer, BackendFailure
+from bailee.ports.clock import Clock
+from bailee.serving.errors import Because, CallRefused, unrecordable
+from bailee.serving.exchange import refusal_of
+from bailee.serving.recording import Recording, Unrecorded
+from bailee.serving.usage import total_tokens
+
+SEAL_BYTES: Final = 64 * 1024
+SEAL_AFTER_S: Final = 1.0
+_SWEEP_S: Final = 0.25
+MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
+
+_FINISH: Final = re.compile(rb'"finish_reason"\s*:\s*"')
+_DONE: Final = re.compile(rb"(?:^|\n)data: ?\[DONE\]")
+_EVENT_END: Final = re.compile(rb"\r?\n\r?\n")
+
+
+class Sink(Protocol):
+    """Where a stream goes: the client's end, whose head was sent."""
+
+    async def send(self, part: bytes) -> bool:
+        """Pass bytes on; False: the client has left."""
+        ...
+
+
+class ErrorEvent(Protocol):
+    """Writes a refusal as the last event of a stream. The API's to shape."""
+
+    def __call__(self, refused: CallRefused) -> bytes:
+        """The event's bytes, blank line included."""
+        ...
+
+
+class Events:
+    """Cuts what arrives into whole server-sent events."""
+
+    __slots__ = ("rest",)
+
+    def __init__(self) -> None:
+        self.rest = b""
+        """The beginning of an event whose end has not arrived."""
+
+    def feed(self, chunk: bytes) -> bytes:
+        """The whole events that are there now, as one block; maybe empty."""
+        data = self.rest + chunk if self.rest else chunk
+        if data.endswith(b"\n\n"):
+            self.rest = b""
+            return data
+        end = max(data.rfind(b"\n\n") + 2, data.rfind(b"\r\n\r\n") + 4)
+        if end < 4 and not data.startswith(b"\n\n"):
+            end = 0
+        self.rest = data[end:]
+        return data[:end]
+
+
+class Streams:
+    """The streams in progress of one worker, so that what they hold is sealed in time."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._live: set[Stream] = set()
+
+    def enter(self, stream: "Stream") -> None:
+        """Watch over a stream."""
+        self._live.add(stream)
+
+    def leave(self, stream: "Stream") -> None:
+        """The stream has ended."""
+        self._live.discard(stream)
+
+    async def run(self) -> None:
+        """Seal what has waited for a second, for as long as this is not cancelled."""
+        rounds = round(SEAL_AFTER_S / _SWEEP_S) - 1
+        while True:
+            await self._clock.sleep_s(_SWEEP_S)
+            for stream in self._live:
+                stream.seal_when_due(rounds)
+
+
+class Stream:
+    """One streamed answer on its way."""
+
+    __slots__ = (
+        "_answer",
+        "_choices",
+        "_error_event",
+        "_event_count",
+        "_events",
+        "_finishes",
+        "_held",
+        "_pending",
+        "_pending_bytes",
+        "_recording",
+        "_rounds",
+        "_sink",
+        "_usage",
+    )
+
+    def __init__(
+        self,
+        answer: BackendAnswer,
+        recording: Recording | Unrecorded,
+        sink: Sink,
+        error_event: ErrorEvent,
+        choices: int,
+    ) -> None:
+        self._answer = answer
+        self._recording = recording
+        self._sink = sink
+        self._error_event = error_event
+        self._choices = choices
+        self._events = Events()
+        self._finishes = 0
+        self._held: list[bytes] | None = None
+        """What follows the finish reason; None before it."""
+        self._pending: list[bytes] = []
+        """Passed on and not yet sealed."""
+        self._pending_bytes = 0
+        self._rounds = 0
+        self._event_count = 0
+        self._usage: int | None = None
+
+    @property
+    def answer_tokens(self) -> int:
+        """About how many tokens were streamed, where no usage was stated."""
+        return self._event_count
+
+    @property
+    def usage(self) -> int | None:
+        """The total that the backend stated, if it did."""
+        return self._usage
+
+    def seal_when_due(self, rounds: int) -> None:
+        """The sweep: seal what has waited for more than `rounds` of it."""
+        if self._pending:
+            if self._rounds >= rounds:
+                self._seal()
+            else:
+                self._rounds += 1
+
+    async def run(self) -> None:
+        """Pass the answer on to its end, whichever end that is. Raises CancelledError alone."""
+        try:
+            await self._pass_on()
+        except BackendFailure as failure:
+            await self._break_off(refusal_of(failure))
+        except CallRefused as refused:
+            self._answer.abandon()
+            await self._break_off(refused)
+        except Unavailable:
+            self._answer.abandon()
+            await self._sink.send(self._error_event(unrecordable("The answer")))
+        except _ClientLeftError:
+            self._close_short()
+        except BaseException:
+            self._close_short()
+            raise
+
+    async def _pass_on(self) -> None:
+        events = self._events
+        async for chunk in self._answer.chunks():
+            block = events.feed(chunk)
+            if block:
+                await self._forward(block)
+            if len(events.rest) > MAX_EVENT_BYTES:
+                raise CallRefused(Because.UPSTREAM_BROKEN, "The backend sent an endless event.")
+        await self._finish()
+
+    async def _forward(self, block: bytes) -> None:
+        self._event_count += block.count(b"\n\n")
+        if self._held is not None:
+            self._held.append(block)
+            return
+        cut = self._end_of_finish(block)
+        if cut is not None:
+            self._held = [block[cut:]]
+            block = block[:cut]
+            if not block:
+                return
+        self._pending.append(block)
+        self._pending_bytes += len(block)
+        await self._send(block)
+        if self._pending_bytes >= SEAL_BYTES:
+            self._seal()
+            await self._recording.durable()
+
+    def _end_of_finish(self, block: bytes) -> int | None:
+        """Where what follows the last choice's finish reason begins, if it is in this block."""
+        for found in _FINISH.finditer(block):
+            self._finishes += 1
+            if self._finishes == self._choices:
+                end = _EVENT_END.search(block, found.end())
+                return end.end() if end else len(block)
+        done = _DONE.search(block)
+        return done.start() if done else None
+
+    async def _finish(self) -> None:
+        if self._held is None and not self._finishes:
+            raise CallRefused(
+                Because.UPSTREAM_BROKEN,
+                "The backend of this model ended its answer before the end. Try again.",
+            )
+        held = b"".join(self._held or ()) + self._events.rest
+        self._usage = total_tokens(held)
+        self._recording.answer(self._taken() + held, 200, final=True)
+        await self._recording.durable()
+        if held:
+            await self._send(held)
+
+    async def _break_off(self, refused: CallRefused) -> None:
+        event = self._error_event(refused)
+        held = b"".join(self._held or ())
+        self._recording.answer(self._taken() + held + event, 200, final=True, broken=True)
+        try:
+            await self._recording.durable()
+        except Unavailable:
+            held, event = b"", self._error_event(unrecordable("The answer"))
+        await self._sink.send(held + event)
+
+    def _close_short(self) -> None:
+        """Nobody listens any more: stop the backend, keep what had arrived."""
+        self._answer.abandon()
+        arrived = self._taken() + b"".join(self._held or ()) + self._events.rest
+        self._recording.answer(arrived, 200, final=True, broken=True)
+
+    def _seal(self) -> None:
+        self._recording.answer(self._taken(), 200, final=False)
+
+    def _taken(self) -> bytes:
+        pending = b"".join(self._pending)
+        self._pending.clear()
+        self._pending_bytes = self._rounds = 0
+        return pending
+
+    async def _send(self, block: bytes) -> None:
+        if not await self._sink.send(block):
+            raise _ClientLeftError
+
+
+class _ClientLeftError(Exception):
+    """The client has closed its end."""
+
+
+async def run_stream(stream: Stream, streams: Streams) -> None:
+    """Run `stream` under the sweep."""
+    streams.enter(stream)
+    try:
+        await stream.run()
+    finally:
+        streams.leave(stream)
