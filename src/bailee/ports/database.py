@@ -9,13 +9,13 @@ Statements are PostgreSQL's, fixed strings with named parameters (`:name`), writ
 `repository` modules alone. Nothing here composes SQL from values.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any, LiteralString, Protocol
 
 from bailee.kernel.ids import TenantId
 
-Value = bytes | str | int | bool | None
+Value = bytes | str | int | bool | None | list[str] | list[int]
 """What a statement's parameter may be."""
 
 
@@ -28,12 +28,6 @@ class DatabaseTransaction(Protocol):
         Raises Conflict when a constraint forbids the change, Unavailable when the database is
         away, Forbidden when the role or the organisation may not do this.
         """
-        ...
-
-    async def run_many(
-        self, statement: LiteralString, parameters: Sequence[Mapping[str, Value]]
-    ) -> None:
-        """Run a statement once for each set of parameters, in one round trip; no rows."""
         ...
 
     async def append_entry(self, leaf: bytes) -> None:

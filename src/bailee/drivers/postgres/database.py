@@ -1,6 +1,6 @@
 """`ports.database.Database`: transactions for the governance nouns under row-level security."""
 
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, LiteralString
 
@@ -26,14 +26,6 @@ class _Transaction:
         with kinds():
             result = await self._connection.execute(text(statement), parameters)
             return result.fetchall() if result.returns_rows else []
-
-    async def run_many(
-        self, statement: LiteralString, parameters: Sequence[Mapping[str, Value]]
-    ) -> None:
-        if not parameters:
-            return
-        with kinds():
-            await self._connection.execute(text(statement), [dict(each) for each in parameters])
 
     async def append_entry(self, leaf: bytes) -> None:
         self.leaves.append(check_leaf(leaf))

@@ -1,0 +1,102 @@
+"""The states of organisations, projects and API keys.
+
+An API key is *pending* until the keeper knows it, then *active* until it expires or is revoked.
+Only an active key lets anybody in, so what the gateway accepts the keeper knows too.
+"""
+
+import enum
+from typing import NamedTuple
+
+from bailee.kernel.ids import ProjectId, Region, TenantId
+from bailee.kernel.instants import Instant
+from bailee.kernel.redacted import Secret
+from bailee.policy.model import RetentionMode
+
+
+class Status(enum.Enum):
+    """Whether calls are answered. The value is stable: it is stored."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+
+
+class Limits(NamedTuple):
+    """How much may be asked for. 0 means no limit."""
+
+    requests_per_minute: int = 0
+    tokens_per_minute: int = 0
+
+
+class Organisation(NamedTuple):
+    """A tenant."""
+
+    tenant: TenantId
+    name: str
+    status: Status
+    created_at: Instant
+
+
+class Project(NamedTuple):
+    """A part of an organisation with a region and a retention mode of its own."""
+
+    project: ProjectId
+    tenant: TenantId
+    name: str
+    region: Region
+    retention_mode: RetentionMode
+    scope_generation: int
+    """Which generation of the project's scope keys seals now."""
+    status: Status
+    limits: Limits
+    created_at: Instant
+
+
+class KeyState(enum.Enum):
+    """How far an API key has come."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class ApiKey(NamedTuple):
+    """What is known about an API key. Neither its text nor its hash."""
+
+    public_id: str
+    """16 hexadecimal digits, part of the key's text."""
+    tenant: TenantId
+    project: ProjectId
+    name: str
+    limits: Limits
+    created_at: Instant
+    registered_at: Instant | None
+    expires_at: Instant | None
+    revoked_at: Instant | None
+    withdrawn_at: Instant | None
+    """When the keeper confirmed that it no longer knows the revoked key."""
+    last_used_at: Instant | None
+    """To within the interval at which gateways write uses back."""
+
+    def state(self, now: Instant) -> KeyState:
+        """How far the key has come at `now`."""
+        if self.revoked_at is not None:
+            return KeyState.REVOKED
+        if self.expires_at is not None and now >= self.expires_at:
+            return KeyState.EXPIRED
+        return KeyState.PENDING if self.registered_at is None else KeyState.ACTIVE
+
+
+class CreatedKey(NamedTuple):
+    """A new API key and its text, which exists nowhere else and is shown once."""
+
+    key: ApiKey
+    credential: Secret
+
+
+class Demo(NamedTuple):
+    """The demonstration organisation; `created` is its first key when it was made just now."""
+
+    organisation: Organisation
+    project: Project
+    created: CreatedKey | None

@@ -1,0 +1,203 @@
+"""Who may call, in memory: the facts about every API key, for one gateway worker.
+
+Promises: `authenticate` never waits; a committed change is seen within 1 s while the database
+answers, also when its notification is lost, because the version is asked for every 0.5 s; when the
+database is away the last snapshot serves for the grace, then every call is refused as Unavailable.
+It does not count requests and does not decide anything about content.
+
+A snapshot is never changed: a refresh makes a new one from the old one and what changed since, and
+puts it in its place in one step. Keys are found by their keyed hash, so that how long a look-up
+takes tells nothing about a secret.
+"""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+from bailee.custody.seal.part import Owner
+from bailee.governance.tenancy import repository
+from bailee.governance.tenancy.credential import CREDENTIAL_BYTES, CredentialHash, is_credential
+from bailee.governance.tenancy.errors import CredentialRefused, Refusal
+from bailee.governance.tenancy.model import Limits, Status
+from bailee.kernel.errors import Unavailable
+from bailee.kernel.ids import ProjectId, Region, TenantId
+from bailee.kernel.instants import DAY_MS, Instant
+from bailee.policy.model import RetentionMode
+from bailee.ports.clock import Clock
+from bailee.ports.database import Database
+from bailee.ports.snapshot import Changes
+
+REFRESH_S: Final = 0.5
+"""How often the version is asked for when nothing is notified."""
+GRACE_S: Final = 60.0
+"""How long the last snapshot serves while the database is away."""
+_REMEMBER_REVOKED_MS: Final = 30 * DAY_MS
+"""How long a revoked key is told apart from an unknown one."""
+
+
+class Caller(NamedTuple):
+    """Who calls, and what was agreed."""
+
+    owner: Owner
+    """Tenant, project and region, as sealing needs them."""
+    tenant: TenantId
+    project: ProjectId
+    region: Region
+    public_id: str
+    """The API key's public identifier."""
+    retention_mode: RetentionMode
+    scope_generation: int
+    key_limits: Limits
+    project_limits: Limits
+    expires_at: Instant | None
+
+
+Entry = Caller | Refusal
+
+
+class Snapshot(NamedTuple):
+    """The facts as of one version."""
+
+    version: int
+    entries: Mapping[bytes, Entry]
+    """By the keyed hash of the credential."""
+
+
+_EMPTY: Final = Snapshot(-1, MappingProxyType({}))
+
+
+class FactsSnapshot:
+    """The present snapshot and what keeps it present.
+
+    `clock` tells and awaits real time, also where instants are simulated: staleness is about the
+    database, not about records.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        changes: Changes,
+        clock: Clock,
+        pepper: bytes,
+        *,
+        grace_s: float = GRACE_S,
+        refresh_s: float = REFRESH_S,
+    ) -> None:
+        self._database = database
+        self._changes = changes
+        self._clock = clock
+        self._hash = CredentialHash(pepper)
+        self._grace_s = grace_s
+        self._refresh_s = refresh_s
+        self._snapshot = _EMPTY
+        self._find = self._snapshot.entries.get
+        self._as_of_s = float("-inf")
+
+    def authenticate(self, credential: bytes, now: Instant) -> Caller:
+        """Who sent `credential` (the text of an API key).
+
+        Raises:
+            CredentialRefused: it is malformed, unknown, revoked or expired, or its project is
+                suspended; `refusal` says which.
+            Unavailable: the snapshot is older than the grace.
+        """
+        if self._clock.monotonic_s() - self._as_of_s > self._grace_s:
+            raise _too_old()
+        if len(credential) != CREDENTIAL_BYTES:
+            raise CredentialRefused(Refusal.MALFORMED)
+        entry = self._find(self._hash(credential))
+        if isinstance(entry, Caller):
+            if entry.expires_at is None or now < entry.expires_at:
+                return entry
+            raise CredentialRefused(Refusal.EXPIRED)
+        if entry is None:
+            known_shape = is_credential(credential)
+            raise CredentialRefused(Refusal.UNKNOWN if known_shape else Refusal.MALFORMED)
+        raise CredentialRefused(entry)
+
+    def age_ms(self) -> int | None:
+        """How long ago the snapshot was known to be present; None if there never was one."""
+        if self._snapshot is _EMPTY:
+            return None
+        return int(1000 * (self._clock.monotonic_s() - self._as_of_s))
+
+    def ready(self) -> str | None:
+        """None while calls can be authenticated, else why not."""
+        if self._clock.monotonic_s() - self._as_of_s <= self._grace_s:
+            return None
+        return str(_too_old())
+
+    async def refresh(self) -> None:
+        """Make the snapshot present, by reading what has changed since it was.
+
+        Raises:
+            Unavailable: the database is away; the snapshot stays as it is and grows older.
+        """
+        asked_s = self._clock.monotonic_s()
+        before = self._snapshot
+        async with self._database.platform_reading() as transaction:
+            version = await repository.version(transaction)
+            if version != before.version:
+                # A version that went back is another database: begin from nothing.
+                since = before.version if version > before.version else _EMPTY.version
+                entries = dict(before.entries) if since == before.version else {}
+                # A revocation is never left out of what changes a snapshot, whatever the clock.
+                forget = 0 if entries else self._clock.now() - _REMEMBER_REVOKED_MS
+                rows = await repository.facts_since(transaction, since, Instant(forget))
+                entries.update((row.digest, _entry(row)) for row in rows)
+                self._replace(Snapshot(version, MappingProxyType(entries)))
+        self._as_of_s = asked_s
+
+    async def run(self) -> None:
+        """Keep the snapshot present until cancelled."""
+        notified: asyncio.Task[None] | None = None
+        try:
+            while True:
+                with suppress(Unavailable):
+                    await self.refresh()
+                notified = notified or asyncio.create_task(self._changes.wait())
+                pause = asyncio.create_task(self._clock.sleep_s(self._refresh_s))
+                try:
+                    await asyncio.wait({notified, pause}, return_when=asyncio.FIRST_COMPLETED)
+                finally:
+                    pause.cancel()
+                if notified.done():
+                    notified.result()
+                    notified = None
+        finally:
+            if notified is not None:
+                notified.cancel()
+
+    def _replace(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._find = snapshot.entries.get
+
+
+def _entry(row: Any) -> Entry:
+    if row.revoked_at is not None:
+        return Refusal.REVOKED
+    if Status.SUSPENDED.value in (row.project_status, row.organisation_status):
+        return Refusal.SUSPENDED
+    tenant, project = TenantId(row.tenant), ProjectId(row.project)
+    region = Region(row.region)
+    return Caller(
+        owner=Owner(tenant, project, region),
+        tenant=tenant,
+        project=project,
+        region=region,
+        public_id=row.public_id,
+        retention_mode=RetentionMode(row.retention_mode),
+        scope_generation=row.scope_generation,
+        key_limits=Limits(row.key_requests, row.key_tokens),
+        project_limits=Limits(row.project_requests, row.project_tokens),
+        expires_at=row.expires_at,
+    )
+
+
+def _too_old() -> Unavailable:
+    return Unavailable(
+        "Who may call has not been confirmed for longer than the grace. Check the database; calls"
+        " are answered again as soon as it is back."
+    )
