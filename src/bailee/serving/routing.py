@@ -6,13 +6,14 @@ clause, and the headers that say so. Plans are remembered for as long as the fac
 stand: the same caller value, the same epoch. Nothing here waits.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from bailee.custody.seal.part import Owner
 from bailee.kernel.ids import Purpose, tenant_text
 from bailee.kernel.instants import Instant, epoch_of
 from bailee.policy.decide import API_SERVICE, Decider, backend_refusals
+from bailee.policy.headers import HANDLING_HEADER, POLICY_HEADER, handling_header, policy_header
 from bailee.policy.model import BackendTerms, Decision, Facts, Reason
 from bailee.ports.backend import Backend
 from bailee.serving.call import Call
@@ -71,18 +72,13 @@ class Planner:
         self,
         models: Mapping[str, ServedModel],
         decider: Decider,
-        describe: Callable[[Decision], str],
         *,
         keeps_application_state: bool = False,
     ) -> None:
-        """`describe` writes a decision as the value of `bailee-handling`.
-
-        Without `keeps_application_state` a `store` that the policy would allow is left out, and
-        the handling header says so.
-        """
+        """Without `keeps_application_state` a `store` that the policy would allow is left out,
+        and the handling header says so."""
         self.models: Final = models
         self._decider = decider
-        self._describe = describe
         self._keeps_application_state = keeps_application_state
         self._plans: dict[tuple[bytes, str, str, bool | None], Plan] = {}
 
@@ -127,8 +123,8 @@ class Planner:
         """The headers that say whose the call is and how its content is handled."""
         return [
             ("openai-organization", tenant_text(caller.tenant)),
-            ("bailee-policy", decision.policy_version),
-            ("bailee-handling", self._describe(decision)),
+            (POLICY_HEADER, policy_header(decision)),
+            (HANDLING_HEADER, handling_header(decision)),
         ]
 
     def headers_without_plan(self, now: Instant) -> Headers:
@@ -138,7 +134,7 @@ class Planner:
         """
         version = self._decider.policies.version_at(API_SERVICE, now)
         policy = version.id if version is not None else "none"
-        return [("bailee-policy", policy), ("bailee-handling", "none")]
+        return [(POLICY_HEADER, policy), (HANDLING_HEADER, "none")]
 
     def _make(self, caller: Caller, call: Call, now: Instant) -> Plan:
         served = self.models.get(call.model)

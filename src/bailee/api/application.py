@@ -1,0 +1,309 @@
+"""The gateway's application: the hot operations on RSGI, everything else handed on to ASGI.
+
+RSGI is Granian's own interface (docs/spec/RSGI.md of emmett-framework/granian): it costs a
+fraction of ASGI. This module reads requests and writes answers; it decides nothing. Every failure
+ends in an OpenAI-shaped error, and a defect shows a request id alone.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Final, Protocol
+
+import msgspec
+
+from bailee.api.errors import (
+    OpenAiRefusals,
+    internal_error,
+    unknown_operation,
+    wrong_method,
+)
+from bailee.api.inflight import InFlight, Requests
+from bailee.kernel.redacted import Content
+from bailee.ports.clock import Clock
+from bailee.serving.answer import Answering, Arrival
+from bailee.serving.call import CHAT_COMPLETIONS, COMPLETIONS, Operation
+from bailee.serving.errors import Because, CallRefused
+from bailee.serving.routing import ServedModel, unknown_model
+
+Headers = list[tuple[str, str]]
+
+_OPERATIONS: Final[Mapping[str, Operation]] = {
+    operation.endpoint: operation for operation in (CHAT_COMPLETIONS, COMPLETIONS)
+}
+_MODELS: Final = "/v1/models"
+_JSON_MEDIA: Final = "application/json"
+
+
+class ScopeHeaders(Protocol):
+    """A request's headers."""
+
+    def get(self, key: str, default: str | None = None) -> str | None:
+        """The value of the first header with this lower-case name."""
+        ...
+
+    def items(self) -> list[tuple[str, str]]:
+        """All headers in order."""
+        ...
+
+
+class Scope(Protocol):
+    """What RSGI says of a request."""
+
+    proto: str
+    http_version: str
+    scheme: str
+    method: str
+    path: str
+    query_string: str
+    client: str
+    server: str
+    headers: ScopeHeaders
+
+
+class StreamTransport(Protocol):
+    """The open end of a streamed answer."""
+
+    def send_bytes(self, data: bytes) -> Awaitable[None]:
+        """Pass bytes on; fails when the client has left."""
+        ...
+
+
+class Protocol_(Protocol):  # noqa: N801 - `Protocol` is typing's
+    """What RSGI lets an application do with a request."""
+
+    def __call__(self) -> Awaitable[bytes]:
+        """The whole body."""
+        ...
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """The body as it arrives."""
+        ...
+
+    def client_disconnect(self) -> Awaitable[None]:
+        """Resolves when the client has closed its connection."""
+        ...
+
+    def response_bytes(self, status: int, headers: Headers, body: bytes) -> None:
+        """Give a whole answer."""
+        ...
+
+    def response_stream(self, status: int, headers: Headers) -> StreamTransport:
+        """Begin a streamed answer."""
+        ...
+
+
+HandOn = Callable[[Scope, Protocol_, Headers], Awaitable[None]]
+"""Answers what is off the hot path; the headers are those that every answer has."""
+Report = Callable[[str, BaseException], None]
+"""Told of defects: the request id and the exception, whose text must not be written down."""
+
+
+class Exchange:
+    """One RSGI request as `serving.answer` wants it: its `Request` and its `Client`."""
+
+    __slots__ = ("_headers", "_in_flight", "_limit_bytes", "_protocol", "_transport", "answered")
+
+    def __init__(
+        self, headers: ScopeHeaders, protocol: Protocol_, in_flight: InFlight, limit_bytes: int
+    ) -> None:
+        self._headers = headers
+        self._protocol = protocol
+        self._in_flight = in_flight
+        self._limit_bytes = limit_bytes
+        self._transport: StreamTransport | None = None
+        self.answered = False
+
+    def header(self, name: str) -> str | None:
+        """A header's value."""
+        return self._headers.get(name)
+
+    async def body(self) -> bytes:
+        """The whole body, within the limit, as JSON is declared."""
+        media = self._headers.get("content-type")
+        if media is not None and media[:16].lower() != _JSON_MEDIA:
+            raise CallRefused(
+                Because.MEDIA_TYPE,
+                "Unsupported content type. This API method only accepts "
+                "'application/json' requests: set the Content-Type header.",
+            )
+        stated = self._headers.get("content-length")
+        if stated is None or not stated.isdigit():
+            body = await read_body(self._protocol, self._limit_bytes)
+        else:
+            if int(stated) > self._limit_bytes:
+                raise too_large(self._limit_bytes)
+            try:
+                body = await self._protocol()
+            except (RuntimeError, OSError):
+                raise _incomplete() from None
+        self._in_flight.body_arrived = True
+        return Content(body)
+
+    def answer(self, status: int, headers: Headers, body: bytes) -> None:
+        """Give a whole answer."""
+        self.answered = True
+        self._protocol.response_bytes(status, headers, body)
+
+    def begin(self, status: int, headers: Headers) -> None:
+        """Send a stream's head."""
+        self.answered = True
+        self._transport = self._protocol.response_stream(status, headers)
+
+    async def send(self, part: bytes) -> bool:
+        """Pass a stream's bytes on; False: the client has left."""
+        if self._transport is None:
+            return False
+        try:
+            await self._transport.send_bytes(part)
+        except (RuntimeError, OSError):
+            return False
+        return True
+
+
+async def read_body(protocol: Protocol_, limit_bytes: int) -> bytes:
+    """A body of unstated length. Raises CallRefused (BODY_TOO_LARGE, BODY_INCOMPLETE)."""
+    parts: list[bytes] = []
+    size_bytes = 0
+    try:
+        async for part in protocol:
+            size_bytes += len(part)
+            if size_bytes > limit_bytes:
+                raise too_large(limit_bytes)
+            parts.append(part)
+    except (RuntimeError, OSError):
+        raise _incomplete() from None
+    return b"".join(parts)
+
+
+class Application:
+    """The RSGI application of one gateway worker."""
+
+    def __init__(
+        self,
+        answering: Answering,
+        hand_on: HandOn,
+        clock: Clock,
+        report: Report,
+        *,
+        body_limit_bytes: int,
+        body_timeout_s: float = 60.0,
+    ) -> None:
+        self.requests: Final = Requests(clock, body_timeout_s)
+        self._answering = answering
+        self._hand_on = hand_on
+        self._report = report
+        self._refusals = OpenAiRefusals()
+        self._body_limit_bytes = body_limit_bytes
+
+    async def run(self) -> None:
+        """What goes on beside the requests; until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.requests.run())
+            tasks.create_task(self._answering.streams.run())
+
+    async def __rsgi__(self, scope: Scope, protocol: Protocol_) -> None:
+        """Answer one request. Never raises."""
+        task = asyncio.current_task()
+        if scope.proto != "http" or task is None:
+            return
+        arrival = self._answering.arrive()
+        in_flight = InFlight(task, protocol, scope.client)
+        exchange = Exchange(scope.headers, protocol, in_flight, self._body_limit_bytes)
+        self.requests.enter(in_flight)
+        try:
+            await self._answer(arrival, scope, protocol, exchange)
+        except CallRefused as refused:
+            self._refuse(arrival, exchange, refused)
+        except asyncio.CancelledError:
+            # The client has left, or the server stops: nobody is waiting.
+            pass
+        except Exception as error:  # noqa: BLE001 - the last line of defence: 500 and no more
+            self._report(arrival.request_id, error)
+            if not exchange.answered:
+                self._refuse(arrival, exchange, internal_error(arrival.request_id))
+        finally:
+            self.requests.leave(in_flight)
+
+    async def _answer(
+        self, arrival: Arrival, scope: Scope, protocol: Protocol_, exchange: Exchange
+    ) -> None:
+        path = scope.path
+        operation = _OPERATIONS.get(path)
+        if self.requests.stopping:
+            raise CallRefused(
+                Because.STOPPING, "The server is stopping. Try again.", retry_after_ms=1000
+            )
+        if operation is not None:
+            method = scope.method
+            if method != "POST":
+                self._wrong_method(arrival, scope, exchange, "POST")
+                return
+            await self._answering.answer(arrival, operation, exchange, exchange)
+        elif path == _MODELS or path.startswith(_MODELS + "/"):
+            self._models(arrival, scope, exchange)
+        elif path.startswith("/v1/") or path == "/v1":
+            self._answering.authenticated(exchange, arrival.now)
+            raise unknown_operation(scope.method, path)
+        else:
+            exchange.answered = True
+            await self._hand_on(scope, protocol, self._headers(arrival))
+
+    def _models(self, arrival: Arrival, scope: Scope, exchange: Exchange) -> None:
+        """GET /v1/models and GET /v1/models/{id}."""
+        caller = self._answering.authenticated(exchange, arrival.now)
+        if scope.method != "GET":
+            self._wrong_method(arrival, scope, exchange, "GET")
+            return
+        planner = self._answering.planner
+        _, decision = planner.decide(caller, _MODELS, arrival.now)
+        name = scope.path[len(_MODELS) + 1 :]
+        if not name:
+            served = [_model_object(model) for model in planner.models.values()]
+            document: object = {"object": "list", "data": served}
+        elif name in planner.models:
+            document = _model_object(planner.models[name])
+        else:
+            raise unknown_model(name)
+        headers = self._answering.headers(arrival)
+        headers.extend(planner.headers(caller, decision))
+        headers.append(("content-type", _JSON_MEDIA))
+        exchange.answer(200, headers, msgspec.json.encode(document))
+
+    def _wrong_method(
+        self, arrival: Arrival, scope: Scope, exchange: Exchange, allowed: str
+    ) -> None:
+        status, own, body = self._refusals.whole(wrong_method(scope.method, scope.path, allowed))
+        exchange.answer(status, [*self._headers(arrival), *own, ("allow", allowed)], body)
+
+    def _refuse(self, arrival: Arrival, exchange: Exchange, refused: CallRefused) -> None:
+        status, own, body = self._refusals.whole(refused)
+        exchange.answer(status, [*self._headers(arrival), *own], body)
+
+    def _headers(self, arrival: Arrival) -> Headers:
+        answering = self._answering
+        headers = answering.headers(arrival)
+        headers.extend(answering.planner.headers_without_plan(arrival.now))
+        return headers
+
+
+def too_large(limit_bytes: int) -> CallRefused:
+    """The refusal of a body over the limit."""
+    return CallRefused(
+        Because.BODY_TOO_LARGE,
+        f"The request body is larger than {limit_bytes} bytes, which is this server's limit.",
+    )
+
+
+def _incomplete() -> CallRefused:
+    return CallRefused(
+        Because.BODY_INCOMPLETE, "The request body ended before its stated length. Send it whole."
+    )
+
+
+def _model_object(model: ServedModel) -> dict[str, object]:
+    return {
+        "id": model.name,
+        "object": "model",
+        "created": model.created_s,
+        "owned_by": model.owned_by,
+    }

@@ -1,0 +1,116 @@
+"""From RSGI to ASGI: how the operations off the hot path run in the same server.
+
+HTTP alone, no lifespan and no websockets. A body over the limit is refused before the ASGI
+application sees it. Headers that every answer has are added unless the application set them.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any, Final
+
+from bailee.api.application import (
+    Headers,
+    Protocol_,
+    Scope,
+    StreamTransport,
+    read_body,
+    too_large,
+)
+
+Message = MutableMapping[str, Any]
+AsgiApplication = Callable[
+    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
+    Awaitable[None],
+]
+
+_ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
+
+
+class AsgiBridge:
+    """Answers RSGI requests with an ASGI application."""
+
+    def __init__(self, application: AsgiApplication, *, body_limit_bytes: int) -> None:
+        self._application = application
+        self._body_limit_bytes = body_limit_bytes
+
+    async def __call__(self, scope: Scope, protocol: Protocol_, headers: Headers) -> None:
+        """Answer one request. Raises CallRefused (BODY_TOO_LARGE, BODY_INCOMPLETE)."""
+        stated = scope.headers.get("content-length")
+        if stated is not None and stated.isdigit() and int(stated) > self._body_limit_bytes:
+            raise too_large(self._body_limit_bytes)
+        body = b""
+        if scope.method not in ("GET", "HEAD"):
+            body = await read_body(protocol, self._body_limit_bytes)
+        answer = _Answer(protocol, headers)
+        asgi = asgi_scope(scope)
+        asgi["bailee.request_id"] = dict(headers).get("x-request-id", "")
+        await self._application(asgi, _Receive(protocol, body), answer.send)
+
+
+def asgi_scope(scope: Scope) -> Message:
+    """The ASGI scope of an RSGI request (ASGI HTTP specification 2.3)."""
+    client_host, _, client_port = scope.client.rpartition(":")
+    server_host, _, server_port = scope.server.rpartition(":")
+    return {
+        "type": "http",
+        "asgi": _ASGI,
+        "http_version": scope.http_version,
+        "server": (server_host, int(server_port or 0)),
+        "client": (client_host, int(client_port or 0)),
+        "scheme": scope.scheme,
+        "method": scope.method,
+        "root_path": "",
+        "path": scope.path,
+        "raw_path": scope.path.encode(),
+        "query_string": scope.query_string.encode("latin-1"),
+        "headers": [
+            (name.encode("latin-1"), value.encode("latin-1"))
+            for name, value in scope.headers.items()
+        ],
+        "state": {},
+    }
+
+
+class _Receive:
+    """The application's `receive`: the body once, then the client's leaving."""
+
+    def __init__(self, protocol: Protocol_, body: bytes) -> None:
+        self._protocol = protocol
+        self._body: bytes | None = body
+
+    async def __call__(self) -> Message:
+        if self._body is not None:
+            body, self._body = self._body, None
+            return {"type": "http.request", "body": body, "more_body": False}
+        await asyncio.ensure_future(self._protocol.client_disconnect())
+        return {"type": "http.disconnect"}
+
+
+class _Answer:
+    """The application's `send`: one whole answer, or a stream if there is more than one body."""
+
+    def __init__(self, protocol: Protocol_, headers: Headers) -> None:
+        self._protocol = protocol
+        self._base = headers
+        self._status = 500
+        self._headers: Headers = []
+        self._transport: StreamTransport | None = None
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self._status = message["status"]
+            own = [
+                (name.decode("latin-1").lower(), value.decode("latin-1"))
+                for name, value in message.get("headers", ())
+            ]
+            names = {name for name, _ in own}
+            self._headers = [pair for pair in self._base if pair[0] not in names] + own
+            return
+        body = bytes(message.get("body", b""))
+        if self._transport is None and not message.get("more_body", False):
+            self._protocol.response_bytes(self._status, self._headers, body)
+            return
+        if self._transport is None:
+            self._transport = self._protocol.response_stream(self._status, self._headers)
+        if body:
+            await self._transport.send_bytes(body)

@@ -1,0 +1,240 @@
+"""The operations off the hot path, as a Litestar application that is handed on to over ASGI.
+
+Explaining the policy, reading one's own records and receipts, the log's static files, health and
+the first page. What they do is given as plain callables; this module knows paths, authentication
+and shapes. Public, without a key: `/`, `/health`, `/log/…` and the OpenAPI document.
+"""
+
+import base64
+import re
+from collections.abc import Awaitable, Callable
+from typing import Any, Final, NamedTuple
+
+import msgspec
+from litestar import Litestar, MediaType, Request, Response, get, post
+from litestar.exceptions import HTTPException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+
+from bailee.api.errors import (
+    Shape,
+    error_body,
+    error_json,
+    internal_error,
+    retry_headers,
+    shape_of,
+    unknown_operation,
+    wrong_method,
+)
+from bailee.kernel.errors import BaileeError, InvalidInput, NotFound
+from bailee.kernel.ids import RecordId
+from bailee.kernel.instants import to_rfc3339
+from bailee.kernel.redacted import Secret
+from bailee.policy.explain import Explanation, Question
+from bailee.serving.caller import Caller
+from bailee.serving.owner_reads import ReadRecord
+
+AnyRequest = Request[Any, Any, Any]
+
+LOG_PREFIX: Final = "log/"
+_LOG_KEY: Final = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_LOG_CHANGES: Final = "checkpoint"
+_TEXTS: Final = {"checkpoint": "text/plain; charset=utf-8"}
+
+
+class PartHealth(msgspec.Struct, frozen=True):
+    """One part of the installation."""
+
+    name: str
+    ready: bool
+    detail: str
+    """One sentence without content."""
+
+
+class Health(msgspec.Struct, frozen=True):
+    """Whether requests are answered, part by part."""
+
+    ready: bool
+    parts: list[PartHealth]
+
+
+class RecordView(msgspec.Struct, frozen=True):
+    """A record as its owner sees it. Bodies are text where they are UTF-8, else base64."""
+
+    id: str
+    object: str
+    endpoint: str
+    sealed_at: str
+    status: int
+    complete: bool
+    broken: bool
+    request: str
+    answer: str
+    encoding: str
+
+
+class Operations(NamedTuple):
+    """What the paths do. All may raise the kinds of `kernel.errors`."""
+
+    authenticate: Callable[[AnyRequest], Caller]
+    explain: Callable[[Question], Explanation]
+    read_record: Callable[[Caller, Secret, RecordId], Awaitable[ReadRecord]]
+    read_receipt: Callable[[RecordId], Awaitable[bytes]]
+    """Canonical JSON of a response receipt."""
+    log_object: Callable[[str], Awaitable[bytes]]
+    """By key, as in `log/checkpoint`; NotFound."""
+    health: Callable[[], Awaitable[Health]]
+    page: Callable[[str], Awaitable[str]]
+    """The first page as HTML, in the language of an `accept-language` header."""
+    report: Callable[[str, BaseException], None]
+
+
+@get("/", media_type=MediaType.HTML, include_in_schema=False)
+async def first_page(request: AnyRequest, operations: Operations) -> Response[str]:
+    """What this is and how to begin."""
+    html = await operations.page(request.headers.get("accept-language", ""))
+    return Response(html, media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
+
+
+@get("/health", summary="Whether each part is ready")
+async def health(operations: Operations) -> Response[Health]:
+    """200 when requests are answered, 503 when not."""
+    found = await operations.health()
+    return Response(found, status_code=200 if found.ready else 503, headers=_NEVER_CACHED)
+
+
+@get("/log/{path:path}", include_in_schema=False)
+async def log_file(path: str, operations: Operations) -> Response[bytes]:
+    """A static file of the transparency log (C2SP tlog-tiles)."""
+    name = path.removeprefix("/")
+    if _LOG_KEY.fullmatch(name) is None:
+        raise NotFound("the log has no such file")
+    data = await operations.log_object(LOG_PREFIX + name)
+    headers = _NEVER_CACHED if name == _LOG_CHANGES else _IMMUTABLE
+    return Response(data, media_type=_media_type(name), headers=headers)
+
+
+@post("/bailee/v1/policy/explain", status_code=200, summary="What would happen to a call, and why")
+async def explain(request: AnyRequest, operations: Operations) -> Explanation:
+    """The decision that the request path would make."""
+    operations.authenticate(request)
+    try:
+        question = msgspec.json.decode(await request.body(), type=Question)
+    except msgspec.ValidationError as error:
+        raise InvalidInput(f"The question cannot be read: {error}") from None
+    except msgspec.DecodeError:
+        raise InvalidInput("The question is not a JSON object; send one in UTF-8") from None
+    return operations.explain(question)
+
+
+@get("/bailee/v1/records/{record:str}", summary="A record of one's own, opened")
+async def read_record(
+    record: str, request: AnyRequest, operations: Operations
+) -> Response[RecordView]:
+    """Request and answer of a record that the key's project owns."""
+    caller = operations.authenticate(request)
+    credential = request.headers["authorization"][len("bearer ") :].strip()
+    read = await operations.read_record(caller, Secret(credential.encode()), _parsed_record(record))
+    return Response(_view(read), headers=_NEVER_CACHED)
+
+
+@get("/bailee/v1/receipts/{record:str}", summary="The receipt of a record")
+async def read_receipt(record: str, request: AnyRequest, operations: Operations) -> Response[bytes]:
+    """A response receipt, from the close of the record's journal until its segment is removed."""
+    operations.authenticate(request)
+    data = await operations.read_receipt(_parsed_record(record))
+    return Response(data, media_type="application/json", headers=_NEVER_CACHED)
+
+
+def make_operations_application(operations: Operations) -> Litestar:
+    """The ASGI application of the operations."""
+
+    async def provide() -> Operations:
+        return operations
+
+    def failed(request: AnyRequest, error: Exception) -> Response[bytes]:
+        return _failure(request, error, operations)
+
+    return Litestar(
+        [first_page, health, log_file, explain, read_record, read_receipt],
+        dependencies={"operations": provide},
+        exception_handlers={Exception: failed},
+        openapi_config=OpenAPIConfig(
+            title="Bailee",
+            version="1",
+            path="/bailee/v1/openapi",
+            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            use_handler_docstrings=True,
+        ),
+        logging_config=None,
+        debug=False,
+        signature_types=[Operations],
+        request_max_body_size=None,
+    )
+
+
+_NEVER_CACHED: Final = {"cache-control": "no-cache"}
+_IMMUTABLE: Final = {"cache-control": "public, max-age=31536000, immutable"}
+_PAGE_HEADERS: Final = {
+    "cache-control": "no-cache",
+    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:",
+    "x-content-type-options": "nosniff",
+}
+
+
+def _media_type(name: str) -> str:
+    if name.endswith(".json"):
+        return "application/json"
+    return _TEXTS.get(name, "application/octet-stream")
+
+
+def _parsed_record(text: str) -> RecordId:
+    try:
+        return RecordId.parse(text)
+    except ValueError:
+        raise NotFound("there is no such record") from None
+
+
+def _view(read: ReadRecord) -> RecordView:
+    try:
+        request, answer, encoding = read.request.decode(), read.answer.decode(), "utf-8"
+    except UnicodeDecodeError:
+        request = base64.b64encode(read.request).decode()
+        answer = base64.b64encode(read.answer).decode()
+        encoding = "base64"
+    return RecordView(
+        id=str(read.record),
+        object="bailee.record",
+        endpoint=read.endpoint,
+        sealed_at=to_rfc3339(read.sealed_at),
+        status=read.status,
+        complete=read.complete,
+        broken=read.broken,
+        request=request,
+        answer=answer,
+        encoding=encoding,
+    )
+
+
+def _failure(request: AnyRequest, error: Exception, operations: Operations) -> Response[bytes]:
+    if isinstance(error, BaileeError):
+        status, body = shape_of(error).status, error_body(error)
+        headers = dict(retry_headers(error))
+    elif isinstance(error, HTTPException):
+        headers = {}
+        if error.status_code == 404:
+            refused: BaileeError = unknown_operation(request.method, request.url.path)
+            status, body = 404, error_body(refused)
+        elif error.status_code == 405:
+            allowed = (error.headers or {}).get("Allow", "GET")
+            refused = wrong_method(request.method, request.url.path, allowed)
+            status, body, headers = 405, error_body(refused), {"allow": allowed}
+        else:
+            status = error.status_code
+            message = "The request cannot be read. Compare it with the OpenAPI document."
+            body = error_json(message, Shape(status, "invalid_request_error", None))
+    else:
+        request_id = request.scope.get("bailee.request_id", "")
+        operations.report(str(request_id), error)
+        status, body, headers = 500, error_body(internal_error(str(request_id))), {}
+    return Response(body, status_code=status, media_type="application/json", headers=headers)
