@@ -150,7 +150,15 @@ _PLAIN: Final = {
     )
 }
 
-encode = msgspec.msgpack.Encoder().encode
+
+def _plain(value: object) -> bytes:
+    if isinstance(value, bytes):
+        # Content and Secret are bytes that print as nothing; on the wire they are bytes.
+        return bytes(value)
+    raise TypeError(f"{type(value).__name__} does not cross the keeper's socket")
+
+
+encode = msgspec.msgpack.Encoder(enc_hook=_plain).encode
 decode_greeting = msgspec.msgpack.Decoder(Greeting).decode
 decode_call = msgspec.msgpack.Decoder(Call).decode
 decode_reply: Final = msgspec.msgpack.Decoder(Reply)
