@@ -97,13 +97,17 @@ class Supervisor:
         self._force = asyncio.Event()
         self._failure: str | None = None
 
+    def add(self, *children: ChildProcess) -> None:
+        """More children, before `run`: for those whose readiness asks for `process_id`."""
+        self._watched.extend(_Watched(child, asyncio.Event()) for child in children)
+
     def request_stop(self) -> None:
         """Stop in order; when called again, at once."""
         if self._stop.is_set():
             self._force.set()
         self._stop.set()
 
-    async def run(self, on_ready: Callable[[], None] = lambda: None) -> None:
+    async def run(self, on_ready: Callable[[], Awaitable[None]] | None = None) -> None:
         """Start everything, call `on_ready` when every awaited child is ready, keep it running.
 
         Returns after a requested stop (`request_stop`, SIGINT, SIGTERM).
@@ -117,8 +121,8 @@ class Supervisor:
         for number in signals:
             loop.add_signal_handler(number, self.request_stop)
         try:
-            if await self._start_stages():
-                on_ready()
+            if await self._start_stages() and on_ready is not None:
+                await on_ready()
             await self._trim_logs()
         finally:
             self._stop.set()

@@ -57,7 +57,10 @@ class Run:
             children, clock=SystemClock(), log_folder=folder / "logs", tell=self._tell
         )
         self.ready = asyncio.Event()
-        self.task = asyncio.create_task(self.supervisor.run(self.ready.set))
+        self.task = asyncio.create_task(self.supervisor.run(self._all_ready))
+
+    async def _all_ready(self) -> None:
+        self.ready.set()
 
     def _tell(self, event: Event) -> None:
         self.events.append(event)
@@ -203,7 +206,7 @@ supervisor = Supervisor(
     [toy(folder, "keeper", 0), toy(folder, "gateway", 1, "deaf")],
     clock=SystemClock(), log_folder=folder / "logs", tell=lambda event: None,
 )
-def ready():
+async def ready():
     print(supervisor.process_id("keeper"), supervisor.process_id("gateway"), flush=True)
 asyncio.run(supervisor.run(ready))
 """

@@ -1,0 +1,150 @@
+"""What the commands need of a wired installation.
+
+`bailee.wiring` is the module that satisfies `Wiring`; results are plain values, ready for JSON, so
+that nothing below the command line needs to know these types.
+"""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from typing import Any, Protocol, cast
+
+from bailee.settings import Settings
+
+Row = Mapping[str, Any]
+"""One thing, by field name; instants as RFC 3339 text."""
+
+
+class Administration(Protocol):
+    """An installation opened by an operator on its machine, in the administrator's role."""
+
+    async def create_key(
+        self, *, project: str | None, name: str, expires_in_days: int | None
+    ) -> Row:
+        """Make an API key. Has `key` (the whole text, shown this once), `id`, `project`."""
+        ...
+
+    async def list_keys(self) -> list[Row]:
+        """Keys with id, name, project, created_at, expires_at, last_used_at, revoked_at."""
+        ...
+
+    async def revoke_key(self, key_id: str) -> Row:
+        """Revoke by public id. Raises NotFound. Gives the key's row."""
+        ...
+
+    async def set_credential(self, name: str, value: bytes) -> None:
+        """Store a backend's credential in the keyring."""
+        ...
+
+    async def check_backends(self) -> list[Row]:
+        """Each configured backend with name, base_url, models, terms, ok, problem."""
+        ...
+
+    async def inspect_record(self, record: str) -> Row:
+        """What is held of a record, under which clause, until when; never content."""
+        ...
+
+    async def inspect_epoch(self, epoch: str) -> list[Row]:
+        """The epoch's keys by purpose: state, deadline, journals, segments, bytes."""
+        ...
+
+    async def inspect_keyring(self) -> Row:
+        """The keyring by name: generation, live epochs, scopes, enforcement."""
+        ...
+
+
+class Prepared(Protocol):
+    """What `prepare` leaves running or made, for the supervisor."""
+
+    @property
+    def secrets(self) -> Mapping[str, Mapping[str, bytes]]:
+        """What each child is handed, by child name (`keeper`, `clerk`, `gateway`, …)."""
+        ...
+
+    def close(self) -> None:
+        """Stop what was started: the embedded database, last of all."""
+        ...
+
+
+class Wiring(Protocol):
+    """The functions of `bailee.wiring` that commands call.
+
+    Process bodies return when they were told to stop (SIGTERM, SIGINT) and everything is saved.
+    They call `ready` once they serve. `secrets` and `descriptors` are what a supervisor handed
+    over, by name; both are empty for a process that was started alone, which then reads its role
+    token from the data folder.
+    """
+
+    def run_keeper(
+        self,
+        settings: Settings,
+        *,
+        secrets: Mapping[str, bytes],
+        descriptors: Mapping[str, int],
+        ready: Callable[[], None],
+    ) -> None:
+        """The keeper's body."""
+        ...
+
+    def run_clerk(
+        self,
+        settings: Settings,
+        *,
+        secrets: Mapping[str, bytes],
+        descriptors: Mapping[str, int],
+        ready: Callable[[], None],
+    ) -> None:
+        """The clerk's body."""
+        ...
+
+    def run_gateway(
+        self,
+        settings: Settings,
+        index: int,
+        *,
+        secrets: Mapping[str, bytes],
+        descriptors: Mapping[str, int],
+        ready: Callable[[], None],
+    ) -> None:
+        """The body of gateway worker `index`."""
+        ...
+
+    def run_model_runner(
+        self,
+        settings: Settings,
+        *,
+        secrets: Mapping[str, bytes],
+        descriptors: Mapping[str, int],
+        ready: Callable[[], None],
+    ) -> None:
+        """The model runner's body."""
+        ...
+
+    def prepare(self, settings: Settings, tell: Callable[[str], None]) -> Prepared:
+        """What must be there before the children start: database, migrations, role tokens.
+
+        Tells an operator of what it does in short lines.
+        """
+        ...
+
+    async def first_start(self, settings: Settings) -> str | None:
+        """Make the demo organisation, project and key if there is no organisation.
+
+        Called when everything is ready. Keeps the key in `secrets/demo-api-key` (0600); gives it
+        if it was made just now.
+        """
+        ...
+
+    def administration(self, settings: Settings) -> AbstractAsyncContextManager[Administration]:
+        """Open the installation for an operator's command."""
+        ...
+
+    def probe_database(self, settings: Settings) -> str:
+        """What answers at the database's address (its version). Raises Unavailable."""
+        ...
+
+
+def wiring() -> Wiring:
+    """`bailee.wiring`, imported when a command needs it."""
+    from bailee import wiring as module
+
+    return cast("Wiring", module)

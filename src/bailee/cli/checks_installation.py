@@ -1,0 +1,157 @@
+"""Doctor's checks of the installation: port, permissions, certificates, database, model, links."""
+
+import fcntl
+import hashlib
+import os
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from bailee.cli.findings import Finding, ok, problem, warning
+from bailee.kernel.errors import BaileeError, InvalidInput
+from bailee.kernel.instants import DAY_MS, Instant, to_rfc3339
+from bailee.settings import Settings
+
+_PRIVATE_FOLDERS: Final = ("keyring", "secrets", "tls", "journals", "run", "logs", "postgres")
+_RENEWED_BEFORE_MS: Final = 30 * DAY_MS
+
+
+def port(settings: Settings) -> Finding:
+    """The port is free, or held by this installation."""
+    host, number = settings.server.host, settings.server.port
+    where = f"{host} port {number}"
+    if serves(settings.data_folder):
+        return ok("port", f"this installation serves at {where}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, number))
+        except OSError as error:
+            return problem(
+                "port",
+                f"{where} cannot be used ({error.strerror})",
+                "stop what holds it, or choose another with server.host and server.port",
+            )
+    return ok("port", f"{where} is free")
+
+
+def serves(data_folder: Path) -> bool:
+    """Whether a `bailee serve` runs from this data folder."""
+    lock = data_folder / "run" / "serve.lock"
+    if not lock.exists():
+        return False
+    with lock.open("r+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
+def permissions(data_folder: Path) -> Finding:
+    """Nobody else can read what is private."""
+    if not data_folder.exists():
+        return ok("permissions", f"{data_folder} will be made at the first start")
+    open_to_others = [path for path in _private(data_folder) if path.stat().st_mode & 0o077]
+    if open_to_others:
+        names = ", ".join(str(path.relative_to(data_folder)) for path in open_to_others)
+        return problem(
+            "permissions",
+            f"other users may reach {names}",
+            f"run chmod -R go= on them, below {data_folder}",
+        )
+    if not os.access(data_folder, os.W_OK):
+        return problem(
+            "permissions", f"{data_folder} cannot be written", "run as the user who owns it"
+        )
+    return ok("permissions", "private folders and keys are this user's alone")
+
+
+def _private(data_folder: Path) -> Iterator[Path]:
+    for name in _PRIVATE_FOLDERS:
+        folder = data_folder / name
+        if folder.is_dir():
+            yield folder
+            if name in ("keyring", "secrets"):
+                yield from (path for path in folder.rglob("*") if path.is_file())
+    yield from (data_folder / "tls").glob("*-key.pem")
+
+
+def certificate(settings: Settings, names: tuple[str, ...], now: Instant) -> Finding:
+    """The server's certificate is valid, and for the names that are asked of it."""
+    from bailee.drivers.certificates import describe
+
+    supplied = settings.server.certificate_file
+    file = supplied or settings.data_folder / "tls" / "server.pem"
+    if supplied is None and not file.exists():
+        return ok("certificate", "one will be made at the first start")
+    try:
+        said = describe(file)
+    except InvalidInput as error:
+        return problem("certificate", str(error), "name a PEM certificate, or remove it")
+    until = to_rfc3339(said.expires_at)
+    if said.expires_at <= now:
+        return problem("certificate", f"it expired at {until}", _renewal(supplied))
+    if said.expires_at - now < _RENEWED_BEFORE_MS:
+        return warning("certificate", f"it expires at {until}", _renewal(supplied))
+    missing = [name for name in names if name not in said.names]
+    if missing:
+        to_do = "restart: it is made again at start" if supplied is None else _renewal(supplied)
+        return warning("certificate", f"it is not for {', '.join(missing)}", to_do)
+    return ok("certificate", f"valid until {until} for {', '.join(said.names)}")
+
+
+def _renewal(supplied: Path | None) -> str:
+    return "restart: it is renewed at start" if supplied is None else f"renew {supplied}, restart"
+
+
+def database(settings: Settings) -> Finding:
+    """The database answers; an embedded one is there to be started."""
+    if not settings.database.url and not serves(settings.data_folder):
+        return ok("database", "the embedded PostgreSQL starts with `bailee serve`")
+    from bailee.cli.administration import wiring
+
+    where = settings.database.url.shown() or "the embedded PostgreSQL"
+    try:
+        return ok("database", f"{where} answers: {wiring().probe_database(settings)}")
+    except BaileeError as error:
+        return problem("database", f"{where} does not answer: {error}", "start it, or correct url")
+
+
+def model(settings: Settings) -> Finding:
+    """The local model's weights are there and are the right ones."""
+    if not settings.model.enabled:
+        return ok("model", "the local model is off (model.enabled)")
+    file = settings.model.file
+    if not file.is_file():
+        return problem(
+            "model",
+            f"{file} is not there",
+            "run `make model`, name another GGUF with model.file, or set model.enabled=false",
+        )
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    if digest != settings.model.sha256:
+        return problem(
+            "model",
+            f"{file} has SHA-256 {digest}, which is not model.sha256",
+            "fetch it again, or set model.sha256 if you trust this file",
+        )
+    return ok("model", f"{file.name} has the expected digest")
+
+
+def links(settings: Settings) -> Finding:
+    """Readers of both languages can be sent somewhere."""
+    unset = [
+        f"links.{name}.{language}"
+        for name in settings.links.__struct_fields__
+        for language in ("english", "korean")
+        if not getattr(getattr(settings.links, name), language)
+    ]
+    if unset:
+        return warning(
+            "links", f"{', '.join(unset)} unset", "set them before customers read the pages"
+        )
+    return ok("links", "every link is set in both languages")

@@ -1,0 +1,82 @@
+"""The `bailee` command: what there is, and how it ends.
+
+Exit codes: 0 done, 1 it failed or something must be done, 2 wrong use or wrong settings. A failure
+that Bailee knows is one sentence on standard error and never a traceback. Commands import what
+they need when they run, so that help comes at once.
+"""
+
+import importlib
+import importlib.util
+import sys
+
+import typer
+
+from bailee.cli import (
+    backends,
+    doctor,
+    env,
+    inspect,
+    keys,
+    policy,
+    processes,
+    serve,
+    show_settings,
+    verify,
+)
+from bailee.kernel.errors import BaileeError
+
+app = typer.Typer(
+    name="bailee",
+    help="An OpenAI-compatible LLM API that keeps its promises about data, and proves it.\n\n"
+    'Start with: bailee serve, then in another shell: eval "$(bailee env)"',
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode="rich",
+)
+
+_START, _OPERATE, _PROVE, _PARTS = "Start", "Operate", "Look and prove", "Single processes"
+
+app.command("serve", rich_help_panel=_START)(serve.serve)
+app.command("env", rich_help_panel=_START)(env.env)
+app.command("doctor", rich_help_panel=_START)(doctor.doctor)
+app.command("config", rich_help_panel=_START)(show_settings.config)
+app.add_typer(keys.app, name="keys", rich_help_panel=_OPERATE)
+app.add_typer(backends.app, name="backends", rich_help_panel=_OPERATE)
+app.add_typer(policy.app, name="policy", rich_help_panel=_PROVE)
+app.add_typer(inspect.app, name="inspect", rich_help_panel=_PROVE)
+app.command("verify", rich_help_panel=_PROVE)(verify.verify)
+for name in ("tour", "bench"):
+    if importlib.util.find_spec(f"bailee.cli.{name}") is not None:
+        module = importlib.import_module(f"bailee.cli.{name}")
+        app.add_typer(module.app, name=name, rich_help_panel=_PROVE)
+app.command("gateway", rich_help_panel=_PARTS)(processes.gateway)
+app.command("keeper", rich_help_panel=_PARTS)(processes.keeper)
+app.command("clerk", rich_help_panel=_PARTS)(processes.clerk)
+app.command("model-runner", rich_help_panel=_PARTS)(processes.model_runner)
+
+
+@app.command("version", rich_help_panel=_OPERATE)
+def version() -> None:
+    """Print the version.
+
+    Example: bailee version
+    """
+    from bailee import __version__
+
+    print(__version__)
+
+
+def main() -> None:
+    """Run the command line; the entry point of the installed script."""
+    try:
+        app()
+    except BaileeError as error:
+        sys.exit(print_error_and_code(error))
+
+
+def print_error_and_code(error: BaileeError) -> int:
+    """Print a failure; gives the exit code."""
+    from bailee.cli.output import print_error
+
+    return print_error(error)

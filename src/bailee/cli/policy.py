@@ -1,0 +1,171 @@
+"""`bailee policy`: what would happen to a call and why; the texts; checking a policy folder."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from bailee.cli.options import JsonOption
+from bailee.kernel.errors import InvalidInput
+
+app = typer.Typer(help="Explain, show and check the data usage policy.", no_args_is_help=True)
+
+LanguageOption = Annotated[
+    str, typer.Option("--language", "-l", help="en or ko; English governs the meaning.")
+]
+
+
+@app.command("explain")
+def explain(
+    endpoint: Annotated[str, typer.Argument(help="As in /v1/chat/completions.")],
+    at: Annotated[
+        str | None, typer.Option(help="Instant of submission, RFC 3339; default: now.")
+    ] = None,
+    service: Annotated[str, typer.Option(help="Whose policy.")] = "api",
+    region: Annotated[str, typer.Option(help="The project's region.")] = "us",
+    retention: Annotated[
+        str,
+        typer.Option(help="default, modified_abuse_monitoring or zero_data_retention."),
+    ] = "default",
+    sharing: Annotated[bool, typer.Option(help="The owner opted in to sharing.")] = False,
+    opted_out: Annotated[
+        bool, typer.Option(help="The owner opted out (before 2023-03-01).")
+    ] = False,
+    health: Annotated[bool, typer.Option(help="A business associate agreement governs.")] = False,
+    store: Annotated[
+        bool | None, typer.Option("--store/--no-store", help="The request's store field.")
+    ] = None,
+    language: LanguageOption = "en",
+    as_json: JsonOption = False,
+) -> None:
+    """Decide about a call as the request path would, and cite clause and version for it.
+
+    Example: bailee policy explain /v1/chat/completions --retention zero_data_retention
+    """
+    from bailee.cli.output import print_json, print_table
+    from bailee.drivers.system import SystemClock
+    from bailee.policy.explain import Question, explain, facts_of
+    from bailee.policy.load import packaged_policy
+    from bailee.policy.model import RetentionMode
+
+    korean = _is_korean(language)
+    try:
+        mode = RetentionMode(retention)
+    except ValueError:
+        allowed = ", ".join(known.value for known in RetentionMode)
+        raise InvalidInput(f"--retention {retention}: write one of {allowed}") from None
+    question = Question(
+        endpoint=endpoint,
+        service=service,
+        region=region,
+        submitted_at=at,
+        retention_mode=mode,
+        sharing_consent=sharing,
+        improvement_opt_out=opted_out,
+        protected_health=health,
+        store=store,
+    )
+    said = explain(packaged_policy(), facts_of(question, SystemClock().now()))
+    if as_json:
+        print_json(said)
+        return
+    print(f"{'allowed' if said.allowed else 'refused'} under policy {said.policy_version}")
+    for handling in said.handlings:
+        clauses = ", ".join(handling.clauses)
+        until = handling.until or "its owner deletes it"
+        print(f"held for {handling.purpose} in {handling.region} until {until} ({clauses})")
+    if said.allowed and not said.handlings:
+        print("nothing is held")
+    print_table(
+        ("clause", "version", "why"),
+        [
+            (reason.clause, reason.version, reason.text.korean if korean else reason.text.english)
+            for reason in said.reasons
+        ],
+    )
+
+
+@app.command("show")
+def show(
+    version: Annotated[
+        str | None, typer.Argument(help="Version id; default: the one in force now.")
+    ] = None,
+    language: LanguageOption = "en",
+    as_json: JsonOption = False,
+) -> None:
+    """Show a version of the policy: every clause as it reads.
+
+    Example: bailee policy show 2023-03-01 --language ko
+    """
+    from bailee.cli.output import console, print_json
+    from bailee.drivers.system import SystemClock
+    from bailee.policy.load import packaged_policy
+    from bailee.policy.show import show, show_at
+
+    policies = packaged_policy()
+    korean = _is_korean(language)
+    shown = (
+        show(policies, version)
+        if version is not None
+        else show_at(policies, "api", SystemClock().now())
+    )
+    if as_json:
+        print_json(shown)
+        return
+    out = console()
+    out.print(f"[bold]{shown.id}[/bold], effective {shown.effective}")
+    out.print(shown.summary.korean if korean else shown.summary.english, markup=False)
+    for clause in shown.clauses:
+        out.print(f"\n[bold]{clause.id}[/bold] ", end="")
+        out.print(clause.title.korean if korean else clause.title.english, markup=False)
+        out.print(clause.text.korean if korean else clause.text.english, markup=False)
+        if clause.assumption is not None:
+            assumed = clause.assumption.korean if korean else clause.assumption.english
+            out.print(f"* {assumed}", markup=False, style="italic")
+
+
+@app.command("lint")
+def lint(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Policy folder; default: the packaged policy.")
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Check a policy folder and name everything that is wrong with it.
+
+    Example: bailee policy lint ./policy
+    """
+    from bailee.cli.output import print_json
+    from bailee.policy.lint import lint
+    from bailee.policy.load import packaged_files
+
+    files = packaged_files() if folder is None else _files(folder)
+    report = lint(files)
+    if as_json:
+        print_json(report)
+    else:
+        for problem in report.problems:
+            print(f"{problem.file}: {problem.key}: {problem.message}", file=sys.stderr)
+        state = "clean" if report.clean else f"{len(report.problems)} problems"
+        print(f"{', '.join(report.versions) or 'no versions'}: {state}")
+    if not report.clean:
+        raise typer.Exit(1)
+
+
+def _files(folder: Path) -> dict[str, str]:
+    if not folder.is_dir():
+        raise InvalidInput(f"{folder} is not a folder; name the one that holds versions/")
+    try:
+        return {
+            path.relative_to(folder).as_posix(): path.read_text("utf-8")
+            for path in sorted(folder.rglob("*.toml"))
+        }
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{folder} cannot be read; its files are UTF-8 TOML") from error
+
+
+def _is_korean(language: str) -> bool:
+    if language not in ("en", "ko"):
+        raise InvalidInput(f"--language {language}: write en or ko")
+    return language == "ko"

@@ -1,0 +1,23 @@
+"""How a process says that it serves: a file in `run/` that holds its process number.
+
+The number tells a fresh word from one that an earlier life left behind.
+"""
+
+from pathlib import Path
+
+
+def announce(run_folder: Path, name: str, process: int) -> None:
+    """Say that process number `process`, called `name`, serves."""
+    run_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    temporary = run_folder / f"{name}.ready.new"
+    temporary.write_text(f"{process}\n")
+    temporary.replace(run_folder / f"{name}.ready")
+
+
+def announced(run_folder: Path, name: str, process: int | None) -> bool:
+    """Whether exactly this process has said that it serves."""
+    try:
+        said = (run_folder / f"{name}.ready").read_text()
+    except FileNotFoundError:
+        return False
+    return process is not None and said == f"{process}\n"
