@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bailee.drivers.postgres.failures import kinds
 from bailee.drivers.postgres.outbox import check_leaf, insert_leaves
+from bailee.drivers.postgres.transactions import begin
 from bailee.kernel.ids import TenantId
 from bailee.ports.database import DatabaseTransaction, Value
 
@@ -40,19 +41,20 @@ class PostgresDatabase:
     @asynccontextmanager
     async def transaction(self, tenant: TenantId | None) -> AsyncIterator[DatabaseTransaction]:
         """Begin for one organisation; commit, durably, on leaving without an exception."""
-        with kinds():
-            async with self._engine.begin() as connection:
-                if tenant is not None:
+        async with begin(self._engine) as connection:
+            if tenant is not None:
+                with kinds():
                     await connection.execute(_TENANT, {"tenant": tenant.hex()})
-                transaction = _Transaction(connection)
-                yield transaction
+            transaction = _Transaction(connection)
+            yield transaction
+            with kinds():
                 await insert_leaves(connection, transaction.leaves)
 
     @asynccontextmanager
     async def platform_reading(self) -> AsyncIterator[DatabaseTransaction]:
         """Begin a read-only transaction that sees every organisation's rows."""
-        with kinds():
-            async with self._engine.begin() as connection:
+        async with begin(self._engine) as connection:
+            with kinds():
                 await connection.execute(_READ_ONLY)
                 await connection.execute(_PLATFORM)
-                yield _Transaction(connection)
+            yield _Transaction(connection)

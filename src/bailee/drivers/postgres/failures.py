@@ -62,7 +62,8 @@ def _kind(error: BaseException, *, invalidated: bool) -> BaileeError:
     state = _state(error)
     if state.startswith("23") or state in ("40001", "40P01"):
         return Conflict("The database holds a state that this change does not fit. Read it again.")
-    if state == "42501":
+    # Insufficient privilege; a write in a transaction that only reads.
+    if state in ("42501", "25006"):
         return Forbidden("This role may not do that in the database, or not for this organisation.")
     if isinstance(error, asyncpg.DataError) or state.startswith("22"):
         return InvalidInput("A value is not one that its column can hold. Give another.")

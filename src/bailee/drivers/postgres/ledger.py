@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from bailee.drivers.postgres.failures import kinds
 from bailee.drivers.postgres.leases import check_fence
 from bailee.drivers.postgres.outbox import check_leaf, insert_leaves
+from bailee.drivers.postgres.transactions import begin
 from bailee.kernel.errors import Conflict
 from bailee.kernel.ids import EpochKeyName, JournalId, Purpose, Region
 from bailee.kernel.instants import Epoch, Instant
@@ -44,10 +45,10 @@ class PostgresLedger:
         self, fence: tuple[str, int] | None = None
     ) -> AsyncIterator[LedgerTransaction]:
         """Begin; commit, durably, on leaving without an exception."""
-        with kinds():
-            async with self._engine.begin() as connection:
-                transaction = _Transaction(connection)
-                yield transaction
+        async with begin(self._engine) as connection:
+            transaction = _Transaction(connection)
+            yield transaction
+            with kinds():
                 await insert_leaves(connection, transaction.leaves)
                 if fence is not None:
                     await check_fence(connection, fence)
@@ -150,10 +151,7 @@ class _Transaction:
         )
         of_journals = sa.and_(journals.c.region == region, journals.c.epoch == epoch)
         await self._changed(sa.delete(segments).where(of_segments))
-        # A journal holds every purpose of its epoch, and what packing took out of it is deleted
-        # with the last segment that was made of it.
-        others = sa.exists().where(segments.c.region == region, segments.c.epoch == epoch)
-        await self._changed(sa.delete(journals).where(of_journals, ~others))
+        await self._changed(sa.delete(journals).where(of_journals))
 
     async def put_receipt(self, row: ReceiptRow) -> None:
         values = row._asdict()

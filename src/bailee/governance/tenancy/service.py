@@ -284,7 +284,7 @@ class Tenancy:
     async def _withdraw(self, key: ApiKey) -> ApiKey:
         if key.withdrawn_at is not None:
             return key
-        await self._keeper.revoke_credential(bytes.fromhex(key.public_id))
+        await self._keeper.revoke_credential(key.public_id.encode())
         withdrawn_at = self._clock.now()
         async with self._database.transaction(key.tenant) as transaction:
             await repository.mark_withdrawn(transaction, key.public_id, withdrawn_at)

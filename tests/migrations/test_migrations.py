@@ -1,0 +1,127 @@
+"""Migrations: from nothing, on data, never backwards, and equal to the model."""
+
+import re
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection
+from tests.fixtures.postgres import FreshDatabase
+
+import bailee.schema
+from bailee.drivers.postgres.engine import check_schema, migrate
+from bailee.drivers.postgres_embedded.initialise import OWNER_ROLE
+from bailee.kernel.errors import Conflict
+from bailee.schema import VERSION
+from bailee.schema.roles import ADMINISTRATOR, GATEWAY, ROLES
+from bailee.schema.tables import TENANT_TABLES, metadata
+
+
+def _scripts() -> ScriptDirectory:
+    config = Config()
+    folder = Path(bailee.schema.__file__).parent / "migrations"
+    config.set_main_option("script_location", str(folder))
+    return ScriptDirectory.from_config(config)
+
+
+def test_one_line_of_revisions_ends_at_the_version_of_the_code() -> None:
+    scripts = _scripts()
+    assert scripts.get_heads() == [VERSION]
+    assert [script.revision for script in scripts.walk_revisions()][-1] == "0001"
+
+
+async def test_migrates_from_nothing_once(empty_database: FreshDatabase) -> None:
+    url = empty_database.url(OWNER_ROLE)
+    assert await migrate(url) is True
+    assert await migrate(url) is False
+    async with empty_database.engine(GATEWAY) as engine:
+        await check_schema(engine)
+
+
+async def test_model_equals_migrated_schema(database: FreshDatabase) -> None:
+    def differences(connection: Connection) -> list[object]:
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": True}
+        )
+        return list(compare_metadata(context, metadata))
+
+    async with database.engine(ADMINISTRATOR) as engine, engine.connect() as connection:
+        assert await connection.run_sync(differences) == []
+
+
+async def test_every_migration_keeps_the_rows_it_finds(empty_database: FreshDatabase) -> None:
+    """Rows as the first release writes them survive every later migration."""
+    await migrate(empty_database.url(OWNER_ROLE))
+    tenant, project = bytes(16), bytes(range(16))
+    await empty_database.as_owner(
+        "INSERT INTO organisations VALUES ($1, 'one', 'active', 1)", tenant
+    )
+    await empty_database.as_owner(
+        "INSERT INTO projects (project, tenant, name, region, retention_mode, status, created_at)"
+        " VALUES ($2, $1, 'one', 'us', 'default', 'active', 1)",
+        tenant,
+        project,
+    )
+    await empty_database.as_owner(
+        "INSERT INTO api_keys (public_id, digest, tenant, project, name, created_at)"
+        " VALUES ('0011223344556677', $1, $1, $2, 'one', 1)",
+        tenant,
+        project,
+    )
+    await migrate(empty_database.url(OWNER_ROLE))
+    rows = await empty_database.as_owner(
+        "SELECT o.name, p.region, k.public_id, c.version FROM organisations o"
+        " JOIN projects p USING (tenant) JOIN api_keys k USING (project), changes c"
+    )
+    assert [tuple(row) for row in rows] == [("one", "us", "0011223344556677", 3)]
+
+
+async def test_newer_database_is_refused_and_left_alone(database: FreshDatabase) -> None:
+    await database.as_owner("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(Conflict, match="version 9999, newer than this Bailee"):
+        await migrate(database.url(OWNER_ROLE))
+    async with database.engine(GATEWAY) as engine:
+        with pytest.raises(Conflict, match="newer"):
+            await check_schema(engine)
+    rows = await database.as_owner("SELECT version_num FROM alembic_version")
+    assert rows[0]["version_num"] == "9999"
+
+
+async def test_database_without_schema_is_told_apart(empty_database: FreshDatabase) -> None:
+    async with empty_database.engine(GATEWAY) as engine:
+        with pytest.raises(Conflict, match=r"version none.*Run the migrations"):
+            await check_schema(engine)
+
+
+async def test_every_table_with_a_tenant_is_under_row_level_security(
+    database: FreshDatabase,
+) -> None:
+    named = {table.name for table in metadata.sorted_tables if "tenant" in table.columns}
+    assert named == {table.name for table in TENANT_TABLES}
+    rows = await database.as_owner("SELECT relname FROM pg_class WHERE relrowsecurity")
+    assert {row["relname"] for row in rows} == named
+    policies = await database.as_owner(
+        "SELECT tablename, policyname, cmd, qual FROM pg_policies ORDER BY 1, 2"
+    )
+    assert [tuple(row)[:3] for row in policies] == [
+        (table, policy, command)
+        for table in sorted(named)
+        for policy, command in (("platform", "SELECT"), ("tenant", "ALL"))
+    ]
+    assert all(re.search(r"bailee\.(tenant|platform)", row["qual"]) for row in policies)
+
+
+async def test_no_role_that_serves_owns_or_escapes(database: FreshDatabase) -> None:
+    rows = await database.as_owner(
+        "SELECT rolname FROM pg_roles WHERE rolname = ANY($1)"
+        " AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb)",
+        list(ROLES),
+    )
+    assert rows == []
+    owners = await database.as_owner(
+        "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
+    )
+    assert [row["tableowner"] for row in owners] == [OWNER_ROLE]
