@@ -20,7 +20,7 @@ _MAX_INTEGER: Final = 2**53 - 1
 _REGION: Final = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)
 _JOURNAL: Final = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _POLICY: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
-_SUBJECT: Final = re.compile(r"epoch/[a-z0-9-]{1,32}/([a-z_]{1,32})/(0|[1-9][0-9]{0,9})", re.ASCII)
+_SUBJECT: Final = re.compile(r"epoch/[a-z0-9-]{1,32}/([a-z_]{1,32})/(0|[1-9][0-9]{0,7})", re.ASCII)
 _PURPOSES: Final = frozenset(purpose.value for purpose in Purpose)
 
 
@@ -34,6 +34,15 @@ def _optional(check: Check) -> Check:
 
 def _number(value: object) -> bool:
     return type(value) is int and 0 <= value <= _MAX_INTEGER
+
+
+def _epoch(value: object) -> bool:
+    # Bounded so that every epoch's deadline has a year of four digits.
+    return type(value) is int and 0 <= value < 10**8
+
+
+def _count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**32
 
 
 def _flag(value: object) -> bool:
@@ -78,13 +87,13 @@ def _entry(**checks: Check) -> Mapping[str, Check]:
 
 FIELDS: Final[Mapping[str, Mapping[str, Check]]] = {
     "epoch_opened": _entry(
-        region=_region, purpose=_purpose, epoch=_number, public_key=_digest, deadline=_instant
+        region=_region, purpose=_purpose, epoch=_epoch, public_key=_digest, deadline=_instant
     ),
     "journal_closed": _entry(
         region=_region,
-        epoch=_number,
+        epoch=_epoch,
         journal=_matching(_JOURNAL),
-        parts=_number,
+        parts=_count,
         root=_digest,
         certificate=_digest,
         recovered=_flag,
@@ -92,7 +101,7 @@ FIELDS: Final[Mapping[str, Mapping[str, Check]]] = {
     "segment_closed": _entry(
         region=_region,
         purpose=_purpose,
-        epoch=_number,
+        epoch=_epoch,
         digest=_digest,
         rows=_number,
         size_bytes=_number,
@@ -113,8 +122,8 @@ FIELDS: Final[Mapping[str, Mapping[str, Check]]] = {
         region=_region,
         purpose=_purpose,
         live=_number,
-        oldest=_optional(_number),
-        newest=_optional(_number),
+        oldest=_optional(_epoch),
+        newest=_optional(_epoch),
         earliest_deadline=_optional(_instant),
         overdue=_number,
         held=_number,

@@ -44,8 +44,8 @@ DESTRUCTION_PROVES: Final = (
     "the stated assumption."
 )
 DESTRUCTION_DOES_NOT_PROVE: Final = (
-    "That nobody copied plaintext while it was lawful to see it, or keyring and root together while "
-    "the secret was alive, or that others were shown the same log: it is unwitnessed."
+    "That nobody copied plaintext while it was lawful to see it, or keyring and root together "
+    "while the secret was alive, or that others were shown the same log: it is unwitnessed."
 )
 
 _HEADER_BYTES: Final = 170
