@@ -1,6 +1,5 @@
 """`bailee backends`: the upstreams, whether they answer, and their sealed credentials."""
 
-import asyncio
 import sys
 from typing import Annotated
 
@@ -49,6 +48,8 @@ def check(
 
     Example: bailee backends check
     """
+    import asyncio
+
     from bailee.cli.administration import Row, wiring
     from bailee.cli.output import print_json, print_table
 
@@ -80,6 +81,8 @@ def set_credential(
 
     Example: bailee backends set-credential openai < key.txt
     """
+    import asyncio
+
     from bailee.cli.administration import wiring
 
     settings = load_settings(config, data, assignments).settings

@@ -1,12 +1,14 @@
 """`bailee doctor`: what could keep this installation from its promises, and what to do."""
 
-import asyncio
+from typing import TYPE_CHECKING
 
 import typer
 
-from bailee.cli.findings import Finding
 from bailee.cli.options import ConfigOption, DataOption, JsonOption, SetOption, load_settings
-from bailee.settings import Settings
+
+if TYPE_CHECKING:
+    from bailee.cli.findings import Finding
+    from bailee.settings import Settings
 
 
 def doctor(
@@ -41,8 +43,10 @@ def doctor(
 _MARKS = {"ok": "✓", "warning": "!", "problem": "✗"}
 
 
-def examine(settings: Settings) -> list[Finding]:
+def examine(settings: "Settings") -> "list[Finding]":
     """Every check's finding, in the order in which they are worth reading."""
+    import asyncio
+
     from bailee.cli import checks_installation as installation
     from bailee.cli import checks_machine as machine
     from bailee.cli.certificates import certificate_names

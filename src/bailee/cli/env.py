@@ -2,13 +2,15 @@
 
 import shlex
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bailee.cli.options import ConfigOption, DataOption, JsonOption, SetOption, load_settings
 from bailee.kernel.errors import NotFound
-from bailee.settings import Settings
+
+if TYPE_CHECKING:
+    from bailee.settings import Settings
 
 TRUST_VARIABLES = (
     "SSL_CERT_FILE",
@@ -44,7 +46,7 @@ def env(
         print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items()))
 
 
-def variables(settings: Settings) -> dict[str, str]:
+def variables(settings: "Settings") -> dict[str, str]:
     """The variables and their values.
 
     Raises:
@@ -65,7 +67,7 @@ def variables(settings: Settings) -> dict[str, str]:
     return values | dict.fromkeys(TRUST_VARIABLES, str(Path.absolute(bundle)))
 
 
-def base_address(settings: Settings) -> str:
+def base_address(settings: "Settings") -> str:
     """The address of this installation for clients on this machine, without a path."""
     host = settings.server.host
     if host in ("0.0.0.0", "::", "127.0.0.1", "::1"):  # noqa: S104 - compared, not bound

@@ -1,6 +1,5 @@
 """`bailee inspect`: what is held, under which clause, until when; never content."""
 
-import asyncio
 from typing import Annotated, Any
 
 import typer
@@ -24,6 +23,8 @@ def record(
 
     Example: bailee inspect record rec_0007a1b2c3d4e5f60718293a4b5c6d7e
     """
+    import asyncio
+
     from bailee.cli.administration import Row, wiring
 
     async def run() -> Row:
@@ -49,6 +50,8 @@ def epoch(
 
     Example: bailee inspect epoch 2026-11-23T07:30Z
     """
+    import asyncio
+
     from bailee.cli.administration import Row, wiring
     from bailee.cli.output import print_json, print_table
 
@@ -79,6 +82,8 @@ def keyring(
 
     Example: bailee inspect keyring
     """
+    import asyncio
+
     from bailee.cli.administration import Row, wiring
 
     async def run() -> Row:

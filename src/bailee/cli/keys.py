@@ -1,6 +1,5 @@
 """`bailee keys`: API keys, shown once, effective within a second in every worker."""
 
-import asyncio
 from typing import Annotated
 
 import typer
@@ -28,6 +27,8 @@ def create(
 
     Example: bailee keys create --name search --expires-in-days 90
     """
+    import asyncio
+
     from bailee.cli.administration import Row, wiring
     from bailee.cli.output import print_json
 
@@ -57,6 +58,8 @@ def list_keys(
 
     Example: bailee keys list --json
     """
+    import asyncio
+
     from bailee.cli.administration import Row, wiring
     from bailee.cli.output import print_json, print_table
 
@@ -86,6 +89,8 @@ def revoke(
 
     Example: bailee keys revoke 4f1c9a0be2d37758
     """
+    import asyncio
+
     from bailee.cli.administration import Row, wiring
     from bailee.cli.output import print_json
 

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bailee.kernel.errors import InvalidInput
-from bailee.settings import Loaded
+
+if TYPE_CHECKING:
+    from bailee.settings import Loaded
 
 ConfigOption = Annotated[
     Path | None,
@@ -32,7 +34,7 @@ def load_settings(
     data: Path | None,
     assignments: list[str] | None,
     flags: Mapping[str, object | None] | None = None,
-) -> Loaded:
+) -> "Loaded":
     """Settings from the defaults, the file, the environment and the flags.
 
     `flags` are a command's own options by dotted setting name; None means not given.

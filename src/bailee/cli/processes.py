@@ -2,12 +2,14 @@
 
 import sys
 from collections.abc import Callable
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bailee.cli.options import ConfigOption, DataOption, SetOption, SupervisedOption, load_settings
-from bailee.settings import Settings
+
+if TYPE_CHECKING:
+    from bailee.settings import Settings
 
 
 def gateway(
@@ -101,7 +103,7 @@ def _handed_over(*, supervised: bool) -> tuple[dict[str, bytes], dict[str, int]]
     return handover.secrets, handover.descriptors
 
 
-def _announcing(settings: Settings, name: str) -> Callable[[], None]:
+def _announcing(settings: "Settings", name: str) -> Callable[[], None]:
     from bailee.cli.status_files import announce
     from bailee.drivers.system import process_id
 

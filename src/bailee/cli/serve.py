@@ -1,20 +1,9 @@
-"""`bailee serve`: the whole installation on one machine, started, watched and stopped.
+"""`bailee serve`: the command; what it does is in `cli.installation`."""
 
-The order: data folder, certificates, database and migrations (`wiring.prepare`), then keeper,
-model runner and clerk, then gateways. It stops in reverse: gateways finish what is in flight.
-"""
-
-import asyncio
-import contextlib
-import fcntl
-import sys
-from collections.abc import Awaitable, Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from bailee.cli.handover import Handover
 from bailee.cli.options import (
     ConfigOption,
     DataOption,
@@ -23,13 +12,6 @@ from bailee.cli.options import (
     load_settings,
     repeated,
 )
-from bailee.cli.status_files import announced
-from bailee.cli.supervisor import ChildProcess
-from bailee.kernel.errors import Conflict
-from bailee.settings import Settings
-
-_KEEPER, _INSIDE, _GATEWAYS = 1, 2, 3
-FOLDERS = ("keyring", "secrets", "tls", "journals", "objects", "run", "logs")
 
 
 def serve(
@@ -44,122 +26,10 @@ def serve(
 
     Example: bailee serve --port 9443 --workers 2
     """
+    from bailee.cli import installation
+
     flags = {"server.host": host, "server.port": port, "server.workers": workers}
     loaded = load_settings(config, data, assignments, flags)
     arguments = repeated(loaded.file, flag_values(data, assignments, flags))
-    with owned_data_folder(loaded.settings.data_folder):
-        _serve(loaded.settings, arguments)
-
-
-@contextlib.contextmanager
-def owned_data_folder(folder: Path) -> Iterator[None]:
-    """Make the data folder's parts and hold it for this process alone.
-
-    Raises:
-        Conflict: if another process serves from it.
-    """
-    for part in ("", *FOLDERS):
-        (folder / part).mkdir(mode=0o700, parents=True, exist_ok=True)
-    with (folder / "run" / "serve.lock").open("w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise Conflict(
-                f"another `bailee serve` runs from {folder}; stop it, or use another --data folder"
-            ) from None
-        yield
-
-
-def _serve(settings: Settings, arguments: tuple[str, ...]) -> None:
-    from bailee.cli.administration import wiring
-    from bailee.cli.certificates import certificates
-    from bailee.cli.output import console
-    from bailee.cli.progress import Progress
-    from bailee.cli.supervisor import Supervisor
-    from bailee.drivers.system import SystemClock
-
-    clock = SystemClock()
-    progress = Progress(console(), settings.data_folder / "logs", clock)
-    files = certificates(settings, clock.now())
-    for made in files.made:
-        progress.say(f"made {made}")
-    prepared = wiring().prepare(settings, progress.say)
-    try:
-        supervisor = Supervisor(
-            (),
-            clock=clock,
-            log_folder=settings.data_folder / "logs",
-            tell=progress.tell,
-        )
-        supervisor.add(*children(settings, arguments, prepared.secrets, supervisor.process_id))
-        asyncio.run(supervisor.run(lambda: _welcome(settings)))
-    finally:
-        prepared.close()
-
-
-async def _welcome(settings: Settings) -> None:
-    from bailee.cli.administration import wiring
-    from bailee.cli.env import base_address
-    from bailee.cli.output import console
-
-    key = await wiring().first_start(settings)
-    out = console()
-    out.print(f"\n[bold]{base_address(settings)}[/bold] serves the OpenAI API.")
-    if key is not None:
-        out.print(f"Demo API key, shown this once: [bold]{key}[/bold]")
-        kept = settings.data_folder / "secrets" / "demo-api-key"
-        out.print(f"`bailee env` can give it on this machine: it is kept in {kept} (0600).")
-    model = settings.model.name if settings.model.enabled else "MODEL"
-    out.print(
-        "\nA first request, in another shell:\n"
-        f'  eval "$({_command(settings)})"\n'
-        '  curl "$OPENAI_BASE_URL/chat/completions" \\\n'
-        '    -H "authorization: Bearer $OPENAI_API_KEY" -H "content-type: application/json" \\\n'
-        f'    -d \'{{"model": "{model}", "messages": [{{"role": "user", "content": "Hello"}}]}}\'',
-        markup=False,
-    )
-    out.print("\nCtrl-C stops; a second Ctrl-C stops at once.\n")
-
-
-def _command(settings: Settings) -> str:
-    default = Path.cwd() / "data"
-    where = "" if settings.data_folder == default else f" --data {settings.data_folder}"
-    return f"bailee env{where}"
-
-
-def children(
-    settings: Settings,
-    arguments: tuple[str, ...],
-    secrets: Mapping[str, Mapping[str, bytes]],
-    process_id: Callable[[str], int | None],
-) -> list[ChildProcess]:
-    """The processes of an installation, in the order in which they start."""
-
-    def child(name: str, stage: int, *command: str, awaited: bool = True) -> ChildProcess:
-        return ChildProcess(
-            name=name,
-            argv=(sys.executable, "-m", "bailee.cli", *command, "--supervised", *arguments),
-            ready=_ready(settings.data_folder / "run", name, process_id),
-            stage=stage,
-            awaited=awaited,
-            stop_timeout_s=settings.server.drain_timeout_s + 5 if stage == _GATEWAYS else 10.0,
-            handover=lambda: Handover(secrets=dict(secrets.get(command[0], {}))),
-        )
-
-    found = [child("keeper", _KEEPER, "keeper"), child("clerk", _INSIDE, "clerk")]
-    if settings.model.enabled:
-        found.append(child("model-runner", _INSIDE, "model-runner", awaited=False))
-    return found + [
-        child(f"gateway-{index}", _GATEWAYS, "gateway", "--index", str(index))
-        for index in range(settings.server.workers)
-    ]
-
-
-def _ready(
-    run_folder: Path, name: str, process_id: Callable[[str], int | None]
-) -> Callable[[], Awaitable[str | None]]:
-    async def ready() -> str | None:
-        said = announced(run_folder, name, process_id(name))
-        return None if said else "it has not said that it serves"
-
-    return ready
+    with installation.owned_data_folder(loaded.settings.data_folder):
+        installation.run(loaded.settings, arguments)
