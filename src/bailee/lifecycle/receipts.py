@@ -6,13 +6,12 @@ repeat its statement. A record's receipt is made on request, from the close of i
 its segment is removed. Building and checking the documents is `transparency.receipt`.
 """
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import msgspec
 
-from bailee.kernel.errors import NotFound, NotYet
+from bailee.kernel.errors import NotYet
 from bailee.kernel.ids import EpochKeyName
 from bailee.lifecycle.log_reader import LogReader
 from bailee.ports.keeper import BootCertificate, DestructionStatement, Keeper
@@ -44,6 +43,34 @@ async def prove_entry(outbox: Outbox, log: LogReader, leaf: bytes) -> LogProof |
     if index >= size:
         return None
     return LogProof(index, tuple(await log.inclusion(index, size)), published.note)
+
+
+class LoggedEntry(NamedTuple):
+    """An entry, its place in the log, and that an earlier log is the beginning of this one."""
+
+    leaf: bytes
+    proof: LogProof
+    consistency: list[bytes]
+
+
+async def prove_logged(
+    outbox: Outbox, log: LogReader, entry_hash: bytes, old_size: int
+) -> LoggedEntry:
+    """Find an entry by its leaf hash. Raises NotYet while no checkpoint covers it."""
+    index = await outbox.index_of(entry_hash)
+    published = None if index is None else await log.checkpoint()
+    if index is None or published is None or index >= published.checkpoint.size:
+        raise NotYet(
+            "the log does not cover this record yet; ask again in a few seconds",
+            retry_after_s=RETRY_AFTER_S,
+        )
+    size = published.checkpoint.size
+    path = tuple(await log.inclusion(index, size))
+    return LoggedEntry(
+        await log.entry(index),
+        LogProof(index, path, published.note),
+        await log.consistency(old_size, size),
+    )
 
 
 @dataclass(slots=True)
@@ -123,29 +150,13 @@ class FinalPart(NamedTuple):
     path: list[bytes]
     root_signature: bytes
     certificate: BootCertificate
-    log_leaf: bytes
-    """The journal's `journal_closed` entry."""
+    entry_hash: bytes
+    """RFC 6962 leaf hash of the journal's `journal_closed` entry."""
 
 
-async def record_receipt(
-    find: Callable[[], Awaitable[FinalPart]], outbox: Outbox, log: LogReader
-) -> bytes:
-    """A response receipt.
-
-    Raises:
-        NotYet: the journal is not closed, or no checkpoint covers its entry yet.
-        NotFound: there is no such record, or it is gone.
-    """
-    part = await find()
-    try:
-        proof = await prove_entry(outbox, log, part.log_leaf)
-    except NotFound:
-        proof = None
-    if proof is None:
-        raise NotYet(
-            "the log does not cover this record yet; ask again in a few seconds",
-            retry_after_s=RETRY_AFTER_S,
-        )
+async def record_receipt(part: FinalPart, outbox: Outbox, log: LogReader) -> bytes:
+    """A response receipt. Raises NotYet while no checkpoint covers the journal's entry."""
+    logged = await prove_logged(outbox, log, part.entry_hash, 0)
     certificate = part.certificate
     return response_receipt(
         header=part.header,
@@ -161,6 +172,6 @@ async def record_receipt(
             certificate.not_after,
             certificate.signature,
         ),
-        entry=part.log_leaf,
-        proof=proof,
+        entry=logged.leaf,
+        proof=logged.proof,
     )

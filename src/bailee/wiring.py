@@ -1,1 +1,0 @@
-"""Builds every object: the sole importer of drivers."""
