@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Writes the hash locks from pyproject.toml, for every platform, without any index's address.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+options=(--quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url
+  --no-emit-find-links --no-annotate --no-header --upgrade)
+uv pip compile pyproject.toml --group build "${options[@]}" --output-file requirements.lock
+uv pip compile pyproject.toml --group build --group dev --constraint requirements.lock \
+  "${options[@]}" --output-file requirements-dev.lock
