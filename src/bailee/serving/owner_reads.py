@@ -15,7 +15,7 @@ from bailee.custody.reading import Reading, StoredPart, StoredRecord
 from bailee.custody.seal.part import ENDPOINTS, FLAG_BROKEN, KIND_PROMPT
 from bailee.custody.unseal import OwnerLease, open_for_owner
 from bailee.custody.unseal import StoredPart as SealedContent
-from bailee.kernel.errors import NotFound
+from bailee.kernel.errors import Forbidden, NotFound
 from bailee.kernel.ids import Purpose, RecordId
 from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import Content, Secret
@@ -42,7 +42,7 @@ class LoggedJournal(NamedTuple):
     """A `journal_closed` entry and its place in the log."""
 
     leaf: bytes
-    index: int
+    position: int
     path: list[bytes]
     checkpoint: bytes
     consistency: list[bytes]
@@ -106,15 +106,17 @@ class OwnerReads:
                 root_signature=journal.signature,
                 certificate=msgspec.msgpack.decode(journal.certificate, type=BootCertificate),
                 log_leaf=logged.leaf,
-                log_index=logged.index,
+                log_index=logged.position,
                 log_path=logged.path,
                 checkpoint=logged.checkpoint,
                 consistency=logged.consistency,
             )
 
-        return await open_for_owner(
-            self.keeper, lease, SealedContent(part.sealed, part.session, part.scope), prove
-        )
+        sealed = SealedContent(part.sealed, part.session, part.scope)
+        try:
+            return await open_for_owner(self.keeper, lease, sealed, prove)
+        except Forbidden:
+            raise NotFound("there is no such record") from None
 
     def _require_same_region(self, caller: Caller, stored: StoredRecord) -> None:
         if stored.parts[0].journal.region != caller.region:

@@ -78,9 +78,10 @@ class KeptDatabase:
         await self._server.stop()
 
     async def _revive(self) -> None:
-        if self._server.exit_status is None:
+        status = self._server.exit_status()
+        if status is None:
             return
-        log.warning("database_ended", status=self._server.exit_status)
+        log.warning("database_ended", status=status)
         try:
             await self._server.start()
         except BaileeError as error:
