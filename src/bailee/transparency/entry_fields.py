@@ -64,7 +64,7 @@ def _instant(value: object) -> bool:
 
 
 def _purpose(value: object) -> bool:
-    return value in _PURPOSES
+    return isinstance(value, str) and value in _PURPOSES
 
 
 def _subject(value: object) -> bool:
