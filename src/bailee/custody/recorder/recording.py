@@ -36,6 +36,7 @@ class Recording:
 
     __slots__ = (
         "_answer_hash",
+        "_earlier",
         "_endpoint",
         "_final",
         "_part",
@@ -64,6 +65,7 @@ class Recording:
         self._answer_hash = _sha256()
         self._writer: JournalWriter | None = None
         self._wait_for = 0
+        self._earlier: list[tuple[JournalWriter, int]] = []
         self._final = False
 
     def prompt(self, content: bytes) -> None:
@@ -110,9 +112,12 @@ class Recording:
 
         Raises Unavailable if it will not be: the journal failed, and what was queued is lost.
         """
-        writer = self._writer
-        if writer is not None:
-            await writer.durable(self._wait_for)
+        while self._earlier:
+            earlier, parts = self._earlier[0]
+            await earlier.durable(parts)
+            del self._earlier[0]
+        if self._writer is not None:
+            await self._writer.durable(self._wait_for)
 
     def _seal(
         self,
@@ -148,5 +153,9 @@ class Recording:
         self._previous = record_hash(self._previous, hashed)
         writer.add_part(sealed.encode(), leaf_hash(commitment, self._previous))
         self._part += 1
+        last = self._writer
+        if last is not writer and last is not None and last.durable_parts < self._wait_for:
+            # The record goes on in another journal while this one's last commit is under way.
+            self._earlier.append((last, self._wait_for))
         self._writer = writer
         self._wait_for = writer.parts
