@@ -215,6 +215,8 @@ class Keyring:
         nonce = self._randomness.random_bytes(_NONCE_BYTES)
         data = seal_keyring(plaintext, generation, root, nonce)
         wipe(plaintext)
+        # A leftover may be a file whose sync failed: such a file is never believed again.
+        self._remove_leftover()
         self._files.write(self._new_path, data)
         if self._files.read(self._new_path) != data:
             raise OSError("the keyring that was read back is not the one that was written")

@@ -58,6 +58,7 @@ class FileRootSlots:
 
     def __init__(self, files: Files, folder: str = "keyring") -> None:
         self._files = files
+        self._folder = folder
         self._paths = (f"{folder}/root.0", f"{folder}/root.1")
 
     def read(self, slot: int) -> RootSlot | None:
@@ -68,12 +69,24 @@ class FileRootSlots:
             return None
 
     def write(self, slot: int, content: RootSlot) -> None:
-        """Overwrite the slot where it lies."""
+        """Put a root into the slot, always in a file of its own.
+
+        A file whose sync once failed may hold anything after a crash, whatever was written to it
+        later, so none is written to twice but to erase it.
+        """
+        self.erase(slot)
         self._files.write(self._paths[slot], encode_slot(content))
 
     def erase(self, slot: int) -> None:
-        """Overwrite the slot with zeros."""
-        self._files.write(self._paths[slot], bytes(SLOT_BYTES))
+        """Overwrite the file with zeros where it lies, then take its name away."""
+        path = self._paths[slot]
+        try:
+            self._files.size_bytes(path)
+        except FileNotFoundError:
+            return
+        self._files.write(path, bytes(SLOT_BYTES))
+        self._files.remove(path)
+        self._files.sync_folder(self._folder)
 
     def erasure_times(self) -> ErasureTimes:
         """Gone for the installation at once; for the medium, no promise can be kept."""
