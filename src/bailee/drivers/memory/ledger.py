@@ -53,7 +53,10 @@ class _Transaction:
 
     async def add_epoch(self, row: EpochRow) -> bool:
         with self._faults.call("ledger.add_epoch"):
-            return self._tables.epochs.setdefault(row.name, row) is row
+            if row.name in self._tables.epochs:
+                return False
+            self._tables.epochs[row.name] = row
+            return True
 
     async def epochs(self, states: frozenset[EpochState]) -> list[EpochRow]:
         with self._faults.call("ledger.epochs"):

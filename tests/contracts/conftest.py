@@ -1,0 +1,66 @@
+"""The drivers that each port's suite runs over. A new driver of a port is one line here.
+
+Drivers that keep the ledger, the outbox and the leases together (they share transactions) are
+registered in `database_drivers.py`.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+
+import pytest
+from obstore.store import MemoryStore
+from tests.contracts.database_drivers import DATABASES, DatabasePorts
+
+from bailee.drivers.files_local import LocalFiles
+from bailee.drivers.memory import (
+    InlineOffload,
+    MemoryFiles,
+    MemoryObjects,
+    MemoryRateLimit,
+)
+from bailee.drivers.objects import FolderObjects, RemoteObjects
+from bailee.drivers.rate_limit_shared import SharedRateLimit
+from bailee.ports.files import Files
+from bailee.ports.objects import Objects
+from bailee.ports.rate_limit import RateLimit
+
+FILES: dict[str, Callable[[Path], Files]] = {
+    "memory": lambda _folder: MemoryFiles(),
+    "files_local": LocalFiles,
+}
+OBJECTS: dict[str, Callable[[Path], Objects]] = {
+    "memory": lambda _folder: MemoryObjects(),
+    "folder": lambda folder: FolderObjects(folder, InlineOffload()),
+    "obstore": lambda _folder: RemoteObjects(MemoryStore()),
+}
+RATE_LIMITS: dict[str, Callable[[Path], RateLimit]] = {
+    "memory": lambda _folder: MemoryRateLimit(),
+    "rate_limit_shared": lambda folder: SharedRateLimit(folder / "counts"),
+    "rate_limit_shared_crowded": lambda folder: SharedRateLimit(
+        folder / "counts", buckets=1, slots=1
+    ),
+}
+
+
+@pytest.fixture(params=list(FILES))
+def files(request: pytest.FixtureRequest, tmp_path: Path) -> Files:
+    return FILES[request.param](tmp_path / "files")
+
+
+@pytest.fixture(params=list(OBJECTS))
+def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
+    return OBJECTS[request.param](tmp_path / "objects")
+
+
+@pytest.fixture(params=list(RATE_LIMITS))
+def rate_limit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RateLimit]:
+    counts = RATE_LIMITS[request.param](tmp_path)
+    yield counts
+    if isinstance(counts, SharedRateLimit):
+        counts.close()
+
+
+@pytest.fixture(params=list(DATABASES))
+async def database(request: pytest.FixtureRequest) -> AsyncIterator[DatabasePorts]:
+    async with DATABASES[request.param]() as ports:
+        yield ports

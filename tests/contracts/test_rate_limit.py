@@ -1,0 +1,49 @@
+"""The contract of `ports.rate_limit`."""
+
+from bailee.kernel.instants import MINUTE_MS, Instant
+from bailee.ports.rate_limit import Allowance, RateLimit
+
+NOW = Instant(100 * MINUTE_MS + 15_000)
+
+
+def test_counts_up_to_the_limit(rate_limit: RateLimit) -> None:
+    assert rate_limit.take(b"a", 3, 10, NOW) == Allowance(True, 10, 7, 45_000)
+    assert rate_limit.take(b"a", 7, 10, NOW) == Allowance(True, 10, 0, 45_000)
+    assert rate_limit.take(b"a", 1, 10, NOW) == Allowance(False, 10, 0, 45_000)
+
+
+def test_a_refusal_counts_nothing(rate_limit: RateLimit) -> None:
+    rate_limit.take(b"a", 6, 10, NOW)
+    assert rate_limit.take(b"a", 5, 10, NOW) == Allowance(False, 10, 4, 45_000)
+    assert rate_limit.take(b"a", 4, 10, NOW).allowed
+
+
+def test_a_first_amount_beyond_the_limit_is_refused(rate_limit: RateLimit) -> None:
+    assert rate_limit.take(b"a", 11, 10, NOW) == Allowance(False, 10, 10, 45_000)
+
+
+def test_the_next_minute_begins_anew(rate_limit: RateLimit) -> None:
+    rate_limit.take(b"a", 10, 10, NOW)
+    assert not rate_limit.take(b"a", 1, 10, Instant(101 * MINUTE_MS - 1)).allowed
+    assert rate_limit.take(b"a", 1, 10, Instant(101 * MINUTE_MS)) == Allowance(
+        True, 10, 9, MINUTE_MS
+    )
+
+
+def test_subjects_never_share_a_count(rate_limit: RateLimit) -> None:
+    subjects = [b"subject %d" % number for number in range(60)]
+    for number, subject in enumerate(subjects):
+        rate_limit.add(subject, number, NOW)
+    for number, subject in enumerate(subjects):
+        assert rate_limit.take(subject, 1, 1000, NOW).remaining == 999 - number
+
+
+def test_adding_may_pass_the_limit(rate_limit: RateLimit) -> None:
+    rate_limit.take(b"a", 1, 10, NOW)
+    rate_limit.add(b"a", 500, NOW)
+    assert rate_limit.take(b"a", 1, 10, NOW) == Allowance(False, 10, 0, 45_000)
+    assert rate_limit.take(b"a", 1, 1000, NOW).remaining == 498
+
+
+def test_no_limit_allows_everything(rate_limit: RateLimit) -> None:
+    assert rate_limit.take(b"a", 10**9, 0, NOW) == Allowance(True, 0, 0, 45_000)
