@@ -135,11 +135,16 @@ class Sequencer:
         # After any failure what is stored decides: nothing is concluded from a step that broke.
         state, self._state = self._state, None
         count = 0
-        if state is None or token != self._token:
-            state, count = await self._recover(token)
-        self._token = token
-        count += await self._sequence(state, token)
-        self._state = state
+        try:
+            if state is None or token != self._token:
+                state, count = await self._recover(token)
+            count += await self._sequence(state, token)
+        except TamperedContent:
+            # Whoever reads while another writes sees things that do not fit together.
+            if await self._leases.acquire(LEASE, self._holder, LEASE_DURATION_MS) != token:
+                raise Conflict("the log went to another writer while it was read") from None
+            raise
+        self._state, self._token = state, token
         return count
 
     async def _sequence(self, state: _State, token: int) -> int:
