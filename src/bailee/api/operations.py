@@ -31,6 +31,7 @@ from bailee.kernel.ids import RecordId
 from bailee.kernel.instants import to_rfc3339
 from bailee.kernel.redacted import Secret
 from bailee.policy.explain import Explanation, Question
+from bailee.serving.call import wrong_type
 from bailee.serving.caller import Caller
 from bailee.serving.owner_reads import ReadRecord
 
@@ -121,7 +122,7 @@ async def explain(request: AnyRequest, operations: Operations) -> Explanation:
     try:
         question = msgspec.json.decode(await request.body(), type=Question)
     except msgspec.ValidationError as error:
-        raise InvalidInput(f"The question cannot be read: {error}") from None
+        raise wrong_type(str(error)) from None
     except msgspec.DecodeError:
         raise InvalidInput("The question is not a JSON object; send one in UTF-8") from None
     return operations.explain(question)
@@ -177,7 +178,9 @@ _NEVER_CACHED: Final = {"cache-control": "no-cache"}
 _IMMUTABLE: Final = {"cache-control": "public, max-age=31536000, immutable"}
 _PAGE_HEADERS: Final = {
     "cache-control": "no-cache",
-    "content-security-policy": "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:",
+    "content-security-policy": (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src 'self' data:"
+    ),
     "x-content-type-options": "nosniff",
 }
 

@@ -92,7 +92,7 @@ def parse(operation: Operation, body: bytes) -> Call:
     try:
         read = operation.decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise _wrong_type(str(error)) from None
+        raise wrong_type(str(error)) from None
     except (msgspec.DecodeError, RecursionError):
         # The decoder's words may quote the body.
         raise CallRefused(
@@ -147,7 +147,7 @@ def forwarded_body(call: Call, upstream_model: str) -> bytes:
     return msgspec.json.encode(members)
 
 
-def _wrong_type(message: str) -> CallRefused:
+def wrong_type(message: str) -> CallRefused:
     """Say it in OpenAI's words; the decoder's message names types and places, never values."""
     required = _REQUIRED.match(message)
     where = _AT.search(message)

@@ -5,14 +5,29 @@ estimate is added when it is known. The headers show whichever limit is nearest.
 port's; nothing here waits.
 """
 
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from bailee.kernel.instants import Instant
 from bailee.ports.rate_limit import Allowance, RateLimit
-from bailee.serving.caller import Caller, CallLimits
+from bailee.serving.caller import Caller
 from bailee.serving.errors import Because, CallRefused
 
 Headers = list[tuple[str, str]]
+
+
+class Subject(NamedTuple):
+    """One thing that is counted, with its limit a minute."""
+
+    name: bytes
+    limit_per_minute: int
+
+
+class Gauges(NamedTuple):
+    """What a caller's calls count against; made once for each plan."""
+
+    requests: tuple[Subject, ...]
+    tokens: tuple[Subject, ...]
 
 
 class Admission(NamedTuple):
@@ -22,65 +37,71 @@ class Admission(NamedTuple):
     estimated_tokens: int
 
 
+def gauges_of(caller: Caller) -> Gauges:
+    """The limits that are set for a key and its project."""
+    both = (
+        (b"k" + caller.key_id, caller.key_limits),
+        (b"p" + caller.project, caller.project_limits),
+    )
+    return Gauges(
+        tuple(Subject(b"r" + n, x.requests_per_minute) for n, x in both if x.requests_per_minute),
+        tuple(Subject(b"t" + n, x.tokens_per_minute) for n, x in both if x.tokens_per_minute),
+    )
+
+
 class Limits:
     """Admits calls within the limits of their key and project."""
 
     def __init__(self, rate_limit: RateLimit) -> None:
         self._rate_limit = rate_limit
 
-    def admit(self, caller: Caller, estimated_tokens: int, now: Instant) -> Admission:
+    def admit(self, gauges: Gauges, estimated_tokens: int, now: Instant) -> Admission:
         """Count a call. Raises CallRefused (REQUEST_LIMIT, TOKEN_LIMIT)."""
-        requests = tokens = None
-        for subject, limits in _subjects(caller):
-            if limits.requests_per_minute:
-                taken = self._take(b"r" + subject, 1, limits.requests_per_minute, now)
-                if not taken.allowed:
-                    raise _refused(Because.REQUEST_LIMIT, taken, "requests")
-                requests = _nearest(requests, taken)
-        for subject, limits in _subjects(caller):
-            if limits.tokens_per_minute:
-                amount = min(estimated_tokens, limits.tokens_per_minute)
-                taken = self._take(b"t" + subject, amount, limits.tokens_per_minute, now)
-                if not taken.allowed:
-                    raise _refused(Because.TOKEN_LIMIT, taken, "tokens")
-                tokens = _nearest(tokens, taken)
         headers: Headers = []
-        if requests is not None:
-            _describe(headers, "requests", requests)
-        if tokens is not None:
-            _describe(headers, "tokens", tokens)
+        if gauges.requests:
+            self._count(gauges.requests, 1, now, Because.REQUEST_LIMIT, headers)
+        if gauges.tokens:
+            self._count(gauges.tokens, estimated_tokens, now, Because.TOKEN_LIMIT, headers)
         return Admission(headers, estimated_tokens)
 
-    def settle(self, caller: Caller, admission: Admission, used: int, now: Instant) -> None:
+    def settle(self, gauges: Gauges, admission: Admission, used: int, now: Instant) -> None:
         """Count what a call used beyond its estimate."""
         beyond = used - admission.estimated_tokens
-        if beyond <= 0:
-            return
-        for subject, limits in _subjects(caller):
-            if limits.tokens_per_minute:
-                self._rate_limit.add(b"t" + subject, beyond, now)
+        if beyond > 0:
+            for subject in gauges.tokens:
+                self._rate_limit.add(subject.name, beyond, now)
 
-    def _take(self, subject: bytes, amount: int, limit: int, now: Instant) -> Allowance:
-        return self._rate_limit.take(subject, amount, limit, now)
+    def _count(
+        self,
+        subjects: tuple[Subject, ...],
+        amount: int,
+        now: Instant,
+        because: Because,
+        headers: Headers,
+    ) -> None:
+        take = self._rate_limit.take
+        nearest: Allowance | None = None
+        for name, limit in subjects:
+            # A call above the whole limit may use it up; it could never be let in otherwise.
+            taken = take(name, amount if amount < limit else limit, limit, now)
+            if not taken.allowed:
+                raise _refused(because, taken)
+            if nearest is None or taken.remaining < nearest.remaining:
+                nearest = taken
+        if nearest is not None:
+            limit_name, remaining_name, reset_name = _HEADER_NAMES[because]
+            headers.append((limit_name, str(nearest.limit)))
+            headers.append((remaining_name, str(nearest.remaining)))
+            headers.append((reset_name, duration_text(nearest.reset_after_ms)))
 
 
-def _subjects(caller: Caller) -> tuple[tuple[bytes, CallLimits], tuple[bytes, CallLimits]]:
-    return (
-        (b"k" + caller.key_id, caller.key_limits),
-        (b"p" + caller.project, caller.project_limits),
-    )
+_HEADER_NAMES: Final = {
+    because: tuple(f"x-ratelimit-{kind}-{what}" for kind in ("limit", "remaining", "reset"))
+    for because, what in ((Because.REQUEST_LIMIT, "requests"), (Because.TOKEN_LIMIT, "tokens"))
+}
 
 
-def _nearest(one: Allowance | None, other: Allowance) -> Allowance:
-    return other if one is None or other.remaining < one.remaining else one
-
-
-def _describe(headers: Headers, what: str, allowance: Allowance) -> None:
-    headers.append((f"x-ratelimit-limit-{what}", str(allowance.limit)))
-    headers.append((f"x-ratelimit-remaining-{what}", str(allowance.remaining)))
-    headers.append((f"x-ratelimit-reset-{what}", duration_text(allowance.reset_after_ms)))
-
-
+@lru_cache(maxsize=1 << 16)
 def duration_text(duration_ms: int) -> str:
     """As the API writes durations: `20ms`, `1.5s`, `1m0s`."""
     if duration_ms < 1000:
@@ -90,7 +111,8 @@ def duration_text(duration_ms: int) -> str:
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 
-def _refused(because: Because, allowance: Allowance, what: str) -> CallRefused:
+def _refused(because: Because, allowance: Allowance) -> CallRefused:
+    what = "requests" if because is Because.REQUEST_LIMIT else "tokens"
     return CallRefused(
         because,
         f"Rate limit reached for {what} per minute: limit {allowance.limit}, "

@@ -19,6 +19,7 @@ from bailee.ports.backend import Backend
 from bailee.serving.call import Call
 from bailee.serving.caller import Caller
 from bailee.serving.errors import Because, CallRefused
+from bailee.serving.limits import Gauges, gauges_of
 
 Headers = list[tuple[str, str]]
 
@@ -53,6 +54,7 @@ class Plan(NamedTuple):
 
     caller: Caller
     owner: Owner
+    gauges: Gauges
     decision: Decision
     routes: tuple[Route, ...]
     """Backends that may answer, in order; never empty."""
@@ -153,7 +155,14 @@ class Planner:
                 allowed.append(route)
         if not allowed:
             raise _refused_by_terms(refused)
-        return Plan(caller, caller.owner, decision, tuple(allowed), self.headers(caller, decision))
+        return Plan(
+            caller,
+            caller.owner,
+            gauges_of(caller),
+            decision,
+            tuple(allowed),
+            self.headers(caller, decision),
+        )
 
 
 _STATE: Final = Purpose.APPLICATION_STATE

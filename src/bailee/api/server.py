@@ -1,0 +1,114 @@
+"""The HTTP server of one gateway worker: Granian inside our own event loop.
+
+TLS 1.2 or newer, 1.3 preferred, HTTP/1.1 and HTTP/2. Several workers listen on the same port
+(SO_REUSEPORT), each a process of its own. `run` serves until it is told to stop, then takes no
+more connections, lets what is in progress finish for a time, and returns. Why Granian, and why
+embedded: docs/decisions/http-server.md. It starts no process and prints nothing.
+"""
+
+import asyncio
+import gc
+from pathlib import Path
+from typing import Final, NamedTuple, Self
+
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.http import HTTP1Settings, HTTP2Settings
+from granian.server.embed import Server
+
+from bailee.api.application import Application
+from bailee.kernel.errors import InvalidInput
+from bailee.ports.clock import Clock
+
+_BACKLOG: Final = 2048
+_CONNECTIONS: Final = 8192
+_CLOSING_S: Final = 2.0
+_GC_THRESHOLDS: Final = (50_000, 20, 50)
+_MAX_HEADERS_BYTES: Final = 64 * 1024
+_LOOPBACK: Final = "127.0.0.1"
+
+
+class Listener(NamedTuple):
+    """Where a worker listens, and with which certificate."""
+
+    host: str
+    port: int
+    certificate_file: Path | None
+    key_file: Path | None
+
+    @classmethod
+    def over_tls(cls, host: str, port: int, certificate_file: Path, key_file: Path) -> Self:
+        """The only listener that an installation has."""
+        for file in (certificate_file, key_file):
+            if not file.is_file():
+                raise InvalidInput(f"{file} is missing; TLS cannot be served without it")
+        return cls(host, port, certificate_file, key_file)
+
+    @classmethod
+    def plain_for_benchmark(cls, port: int) -> Self:
+        """Plain HTTP on loopback: for `bailee bench`, which compares with peers that have none."""
+        return cls(_LOOPBACK, port, None, None)
+
+
+class GatewayServer:
+    """One worker's server."""
+
+    def __init__(self, application: Application, listener: Listener, clock: Clock) -> None:
+        if listener.certificate_file is None and listener.host != _LOOPBACK:
+            raise InvalidInput("plain HTTP is served on loopback alone (clause C14)")
+        self._application = application
+        self._clock = clock
+        self._server = Server(
+            application,
+            address=listener.host,
+            port=listener.port,
+            interface=Interfaces.RSGI,
+            http=HTTPModes.auto if listener.certificate_file else HTTPModes.http1,
+            websockets=False,
+            backlog=_BACKLOG,
+            backpressure=_CONNECTIONS,
+            http1_settings=HTTP1Settings(header_read_timeout=10_000),
+            http2_settings=HTTP2Settings(
+                max_headers_size=_MAX_HEADERS_BYTES,
+                keep_alive_interval=30_000,
+                keep_alive_timeout=20,
+            ),
+            log_enabled=False,
+            ssl_cert=listener.certificate_file,
+            ssl_key=listener.key_file,
+            ssl_protocol_min=SSLProtocols.tls12,
+        )
+
+    async def run(self, stop: asyncio.Event, drain_s: float = 30.0) -> int:
+        """Serve until `stop` is set; how many requests had to be cut off at the end."""
+        loop = asyncio.get_running_loop()
+        beside = loop.create_task(self._application.run())
+        serving = loop.create_task(self._server.serve())
+        stopped = loop.create_task(stop.wait())
+        _settle_memory()
+        try:
+            await asyncio.wait({serving, stopped, beside}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (serving, beside):
+                if task.done():
+                    task.result()
+            self._server.stop()  # type: ignore[no-untyped-call]
+            return await self._application.requests.drain(drain_s)
+        finally:
+            stopped.cancel()
+            beside.cancel()
+            await self._close(serving)
+            await asyncio.gather(beside, stopped, return_exceptions=True)
+
+    async def _close(self, serving: "asyncio.Task[None]") -> None:
+        """Wait for the connections to close, but not for those that will not."""
+        pause = asyncio.ensure_future(self._clock.sleep_s(_CLOSING_S))
+        await asyncio.wait({serving, pause}, return_when=asyncio.FIRST_COMPLETED)
+        pause.cancel()
+        serving.cancel()
+        await asyncio.gather(serving, pause, return_exceptions=True)
+
+
+def _settle_memory() -> None:
+    """Take what was made at start out of the collector's sight, and let it look less often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*_GC_THRESHOLDS)
