@@ -149,6 +149,8 @@ def _first_request(state: FrontPage, pen: _Pen) -> str:
     )
     return (
         "<section><h2>" + pen.both("The first request", "첫 요청") + "</h2>"
+        f'<p class="facts">{pen.fact("base address", "기본 주소", f"{state.base_url}/v1")}'
+        f"{pen.fact('model', '모델', state.model)}</p>"
         '<div class="codes">'
         f"<figure><figcaption>curl</figcaption><pre><code>{shell}</code></pre></figure>"
         f"<figure><figcaption>Python, openai SDK</figcaption><pre><code>{python}</code></pre>"

@@ -34,7 +34,8 @@ pre{margin:0;padding:.9rem 1rem;background:var(--card);border:1px solid var(--li
 border-radius:.6rem;overflow-x:auto;user-select:all;font-size:.83rem;line-height:1.55;height:100%}
 .codes figure{display:flex;flex-direction:column}.codes pre{flex:1}
 code{font-family:ui-monospace,"SF Mono","Cascadia Mono",Menlo,Consolas,monospace;font-size:.92em}
-p code{background:var(--card);border:1px solid var(--line);border-radius:.3rem;padding:0 .3em;white-space:nowrap}
+p code{background:var(--card);border:1px solid var(--line);border-radius:.3rem;
+padding:0 .3em;white-space:nowrap}
 .parts{list-style:none;margin:0;padding:0;display:grid;
 grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:.6rem}
 .parts li{background:var(--card);border:1px solid var(--line);border-radius:.6rem;

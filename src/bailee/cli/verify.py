@@ -39,8 +39,8 @@ def verify(
 
     exchange = _exchange(receipts, receipt_key, request, answer)
     if log_key is None or keeper_key is None:
-        known = public_keys(load_settings(config, data, assignments).settings.data_folder)
-        log_key, keeper_key = log_key or known["log"], keeper_key or known["keeper"]
+        own = public_keys(load_settings(config, data, assignments).settings.data_folder)
+        log_key, keeper_key = log_key or own[0], keeper_key or own[1]
     key, keeper = VerifierKey.parse(log_key), _hexadecimal(keeper_key, "--keeper-key")
     results = [_result(receipt, key, keeper, exchange) for receipt in receipts]
     if as_json:
@@ -54,22 +54,21 @@ def verify(
         raise typer.Exit(1)
 
 
-def public_keys(data_folder: Path) -> dict[str, str]:
-    """The keys that this installation's receipts are verified with: `log` and `keeper`.
+def public_keys(data_folder: Path) -> tuple[str, str]:
+    """The keys that this installation's receipts are verified with: the log's, the keeper's.
 
     Raises:
-        InvalidInput: if the installation has not published them yet.
+        InvalidInput: if the installation has not been started yet.
     """
     import msgspec
 
     try:
-        return msgspec.json.decode(
-            (data_folder / "public-keys.json").read_bytes(), type=dict[str, str]
-        )
-    except (OSError, msgspec.DecodeError) as error:
+        known = msgspec.json.decode((data_folder / "trust.json").read_bytes())
+        return str(known["log_key"]), str(known["keeper_key"] or "")
+    except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
         raise InvalidInput(
-            f"{data_folder}/public-keys.json is not there; start this installation once, or give "
-            "--log-key and --keeper-key"
+            f"{data_folder}/trust.json does not tell this installation's keys; start it once, or "
+            "give --log-key and --keeper-key"
         ) from error
 
 
