@@ -5,11 +5,12 @@ registered in `database_drivers.py`.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from obstore.store import MemoryStore
-from tests.contracts.database_drivers import DATABASES, DatabasePorts
+from tests.contracts.database_drivers import DATABASES, DatabaseDriver, DatabasePorts, postgres
 
 from bailee.drivers.files_local import LocalFiles
 from bailee.drivers.memory import (
@@ -60,7 +61,15 @@ def rate_limit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RateL
         counts.close()
 
 
-@pytest.fixture(params=list(DATABASES))
-async def database(request: pytest.FixtureRequest) -> AsyncIterator[DatabasePorts]:
-    async with DATABASES[request.param]() as ports:
+@pytest.fixture(params=[*DATABASES, "postgres"])
+def database_driver(request: pytest.FixtureRequest) -> DatabaseDriver:
+    # PostgreSQL alone needs something that is started: no other driver waits for it.
+    if request.param == "postgres":
+        return partial(postgres, request.getfixturevalue("postgres_database"))
+    return DATABASES[request.param]
+
+
+@pytest.fixture
+async def database(database_driver: DatabaseDriver) -> AsyncIterator[DatabasePorts]:
+    async with database_driver() as ports:
         yield ports

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import NamedTuple
 
+from tests.fixtures.postgres import FreshDatabase
+
 from bailee.drivers.memory import (
     Database,
     ManualClock,
@@ -15,10 +17,14 @@ from bailee.drivers.memory import (
     MemoryLedger,
     MemoryOutbox,
 )
+from bailee.drivers.postgres.leases import PostgresLeases
+from bailee.drivers.postgres.ledger import PostgresLedger
+from bailee.drivers.postgres.outbox import PostgresOutbox
 from bailee.kernel.instants import Instant
 from bailee.ports.leases import Leases
 from bailee.ports.ledger import Ledger
 from bailee.ports.outbox import Outbox
+from bailee.schema.roles import CLERK
 
 
 class DatabasePorts(NamedTuple):
@@ -45,6 +51,25 @@ async def memory() -> AsyncIterator[DatabasePorts]:
     )
 
 
-DATABASES: dict[str, Callable[[], AbstractAsyncContextManager[DatabasePorts]]] = {
+@asynccontextmanager
+async def postgres(database: FreshDatabase) -> AsyncIterator[DatabasePorts]:
+    """The PostgreSQL drivers, in the clerk's role."""
+    clock = ManualClock(Instant(1_795_419_000_000))
+
+    async def pass_time(milliseconds: int) -> None:
+        clock.advance(milliseconds)
+
+    async with database.engine(CLERK) as engine:
+        yield DatabasePorts(
+            PostgresLedger(engine),
+            PostgresOutbox(engine),
+            PostgresLeases(engine, clock),
+            pass_time,
+        )
+
+
+DatabaseDriver = Callable[[], AbstractAsyncContextManager[DatabasePorts]]
+
+DATABASES: dict[str, DatabaseDriver] = {
     "memory": memory,
 }

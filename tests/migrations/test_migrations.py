@@ -41,14 +41,14 @@ async def test_migrates_from_nothing_once(empty_database: FreshDatabase) -> None
         await check_schema(engine)
 
 
-async def test_model_equals_migrated_schema(database: FreshDatabase) -> None:
+async def test_model_equals_migrated_schema(postgres_database: FreshDatabase) -> None:
     def differences(connection: Connection) -> list[object]:
         context = MigrationContext.configure(
             connection, opts={"compare_type": True, "compare_server_default": True}
         )
         return list(compare_metadata(context, metadata))
 
-    async with database.engine(ADMINISTRATOR) as engine, engine.connect() as connection:
+    async with postgres_database.engine(ADMINISTRATOR) as engine, engine.connect() as connection:
         assert await connection.run_sync(differences) == []
 
 
@@ -79,14 +79,14 @@ async def test_every_migration_keeps_the_rows_it_finds(empty_database: FreshData
     assert [tuple(row) for row in rows] == [("one", "us", "0011223344556677", 3)]
 
 
-async def test_newer_database_is_refused_and_left_alone(database: FreshDatabase) -> None:
-    await database.as_owner("UPDATE alembic_version SET version_num = '9999'")
+async def test_newer_database_is_refused_and_left_alone(postgres_database: FreshDatabase) -> None:
+    await postgres_database.as_owner("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(Conflict, match="version 9999, newer than this Bailee"):
-        await migrate(database.url(OWNER_ROLE))
-    async with database.engine(GATEWAY) as engine:
+        await migrate(postgres_database.url(OWNER_ROLE))
+    async with postgres_database.engine(GATEWAY) as engine:
         with pytest.raises(Conflict, match="newer"):
             await check_schema(engine)
-    rows = await database.as_owner("SELECT version_num FROM alembic_version")
+    rows = await postgres_database.as_owner("SELECT version_num FROM alembic_version")
     assert rows[0]["version_num"] == "9999"
 
 
@@ -97,13 +97,13 @@ async def test_database_without_schema_is_told_apart(empty_database: FreshDataba
 
 
 async def test_every_table_with_a_tenant_is_under_row_level_security(
-    database: FreshDatabase,
+    postgres_database: FreshDatabase,
 ) -> None:
     named = {table.name for table in metadata.sorted_tables if "tenant" in table.columns}
     assert named == {table.name for table in TENANT_TABLES}
-    rows = await database.as_owner("SELECT relname FROM pg_class WHERE relrowsecurity")
+    rows = await postgres_database.as_owner("SELECT relname FROM pg_class WHERE relrowsecurity")
     assert {row["relname"] for row in rows} == named
-    policies = await database.as_owner(
+    policies = await postgres_database.as_owner(
         "SELECT tablename, policyname, cmd, qual FROM pg_policies ORDER BY 1, 2"
     )
     assert [tuple(row)[:3] for row in policies] == [
@@ -114,14 +114,14 @@ async def test_every_table_with_a_tenant_is_under_row_level_security(
     assert all(re.search(r"bailee\.(tenant|platform)", row["qual"]) for row in policies)
 
 
-async def test_no_role_that_serves_owns_or_escapes(database: FreshDatabase) -> None:
-    rows = await database.as_owner(
+async def test_no_role_that_serves_owns_or_escapes(postgres_database: FreshDatabase) -> None:
+    rows = await postgres_database.as_owner(
         "SELECT rolname FROM pg_roles WHERE rolname = ANY($1)"
         " AND (rolsuper OR rolbypassrls OR rolcreaterole OR rolcreatedb)",
         list(ROLES),
     )
     assert rows == []
-    owners = await database.as_owner(
+    owners = await postgres_database.as_owner(
         "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
     )
     assert [row["tableowner"] for row in owners] == [OWNER_ROLE]

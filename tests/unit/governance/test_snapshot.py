@@ -117,7 +117,10 @@ async def test_caller_carries_what_was_agreed(facts: FactsSnapshot, key: Created
 
 
 async def test_refusals_are_told_apart(
-    installation: Installation, facts: FactsSnapshot, key: CreatedKey, database: FreshDatabase
+    installation: Installation,
+    facts: FactsSnapshot,
+    key: CreatedKey,
+    postgres_database: FreshDatabase,
 ) -> None:
     tenancy, now = installation.tenancy, CLOCK.now()
     tenant, project = key.key.tenant, key.key.project
@@ -127,7 +130,7 @@ async def test_refusals_are_told_apart(
     expiring = await tenancy.create_key(tenant, project, "expiring", expires_at=expires_at)
     other = await tenancy.create_project(tenant, "Suspended", Region("us"))
     suspended = await tenancy.create_key(tenant, other.project, "suspended")
-    await database.as_owner(
+    await postgres_database.as_owner(
         "UPDATE projects SET status = 'suspended' WHERE project = $1", other.project
     )
     await facts.refresh()
@@ -143,47 +146,50 @@ async def test_refusals_are_told_apart(
 
 
 async def test_pending_key_is_unknown(
-    facts: FactsSnapshot, key: CreatedKey, database: FreshDatabase
+    facts: FactsSnapshot, key: CreatedKey, postgres_database: FreshDatabase
 ) -> None:
-    await database.as_owner("UPDATE api_keys SET registered_at = NULL")
+    await postgres_database.as_owner("UPDATE api_keys SET registered_at = NULL")
     await facts.refresh()
     assert refusal(facts, bytes(key.credential), CLOCK.now()) is Refusal.UNKNOWN
 
 
 async def test_refresh_reads_changes_of_key_project_and_organisation(
-    installation: Installation, facts: FactsSnapshot, key: CreatedKey, database: FreshDatabase
+    installation: Installation,
+    facts: FactsSnapshot,
+    key: CreatedKey,
+    postgres_database: FreshDatabase,
 ) -> None:
     await facts.refresh()
-    await database.as_owner("UPDATE projects SET retention_mode = 'zero_data_retention'")
+    await postgres_database.as_owner("UPDATE projects SET retention_mode = 'zero_data_retention'")
     await facts.refresh()
     caller = facts.authenticate(bytes(key.credential), CLOCK.now())
     assert caller.retention_mode is RetentionMode.ZERO_DATA_RETENTION
-    await database.as_owner("UPDATE organisations SET status = 'suspended'")
+    await postgres_database.as_owner("UPDATE organisations SET status = 'suspended'")
     await facts.refresh()
     assert refusal(facts, bytes(key.credential), CLOCK.now()) is Refusal.SUSPENDED
-    await database.as_owner("UPDATE organisations SET status = 'active'")
+    await postgres_database.as_owner("UPDATE organisations SET status = 'active'")
     await facts.refresh()
     assert refusal(facts, bytes(key.credential), CLOCK.now()) is None
 
 
 async def test_revocation_with_an_instant_long_past_is_seen(
-    facts: FactsSnapshot, key: CreatedKey, database: FreshDatabase
+    facts: FactsSnapshot, key: CreatedKey, postgres_database: FreshDatabase
 ) -> None:
     """Instants of revocation may be simulated; they never decide whether one is seen."""
     await facts.refresh()
-    await database.as_owner("UPDATE api_keys SET revoked_at = 1")
+    await postgres_database.as_owner("UPDATE api_keys SET revoked_at = 1")
     await facts.refresh()
     assert refusal(facts, bytes(key.credential), CLOCK.now()) is Refusal.REVOKED
 
 
 @pytest.mark.parametrize("notified", [True, False])
 async def test_revocation_reaches_every_worker_within_a_second(
-    installation: Installation, key: CreatedKey, database: FreshDatabase, notified: bool
+    installation: Installation, key: CreatedKey, postgres_database: FreshDatabase, notified: bool
 ) -> None:
-    async with asyncio.TaskGroup() as tasks, database.engine(GATEWAY) as engine:
+    async with asyncio.TaskGroup() as tasks, postgres_database.engine(GATEWAY) as engine:
         started, workers = [], []
         for _ in range(2):
-            heard = PostgresChanges(connector(database.url(GATEWAY), GATEWAY), CLOCK)
+            heard = PostgresChanges(connector(postgres_database.url(GATEWAY), GATEWAY), CLOCK)
             facts = FactsSnapshot(
                 PostgresDatabase(engine), heard if notified else NoChanges(), CLOCK, PEPPER
             )
@@ -203,12 +209,12 @@ async def test_revocation_reaches_every_worker_within_a_second(
 
 
 async def test_lost_listening_connection_is_made_again(
-    installation: Installation, key: CreatedKey, database: FreshDatabase
+    installation: Installation, key: CreatedKey, postgres_database: FreshDatabase
 ) -> None:
-    heard = PostgresChanges(connector(database.url(GATEWAY), GATEWAY), CLOCK)
+    heard = PostgresChanges(connector(postgres_database.url(GATEWAY), GATEWAY), CLOCK)
     listening = asyncio.create_task(heard.run())
     await heard.wait()
-    killer = await connector(database.url(GATEWAY), GATEWAY)()
+    killer = await connector(postgres_database.url(GATEWAY), GATEWAY)()
     killed = await killer.fetch(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
         " WHERE datname = current_database() AND query LIKE 'LISTEN%'"
@@ -255,12 +261,12 @@ async def test_last_snapshot_serves_for_the_grace_and_then_nothing_does(
 
 
 async def test_snapshot_of_another_database_begins_from_nothing(
-    facts: FactsSnapshot, key: CreatedKey, database: FreshDatabase
+    facts: FactsSnapshot, key: CreatedKey, postgres_database: FreshDatabase
 ) -> None:
     """As after a restore of an older database: its change counter is behind."""
     await facts.refresh()
-    await database.as_owner("DELETE FROM api_keys")
-    await database.as_owner("UPDATE changes SET version = 1")
+    await postgres_database.as_owner("DELETE FROM api_keys")
+    await postgres_database.as_owner("UPDATE changes SET version = 1")
     await facts.refresh()
     assert refusal(facts, bytes(key.credential), CLOCK.now()) is Refusal.UNKNOWN
 

@@ -69,7 +69,7 @@ async def test_unusable_names_are_refused_without_being_quoted(
 
 
 async def test_key_is_given_out_once_and_stored_nowhere(
-    installation: Installation, database: FreshDatabase
+    installation: Installation, postgres_database: FreshDatabase
 ) -> None:
     project = await _project(installation)
     created = await installation.tenancy.create_key(
@@ -82,7 +82,9 @@ async def test_key_is_given_out_once_and_stored_nowhere(
     assert await installation.tenancy.keys(project.tenant, ProjectId(bytes(16))) == []
     assert await installation.tenancy.tenant_of_key(created.key.public_id) == project.tenant
     secret = bytes(created.credential)[-43:].decode()
-    dump = await database.as_owner("SELECT row_to_json(api_keys)::text AS row FROM api_keys")
+    dump = await postgres_database.as_owner(
+        "SELECT row_to_json(api_keys)::text AS row FROM api_keys"
+    )
     assert len(dump) == 1
     assert secret not in dump[0]["row"]
 
@@ -154,13 +156,13 @@ async def test_revocation_that_missed_the_keeper_is_settled(installation: Instal
 
 
 async def test_abandoned_pending_key_is_settled_and_a_young_one_left(
-    installation: Installation, database: FreshDatabase
+    installation: Installation, postgres_database: FreshDatabase
 ) -> None:
     """As after a crash between the row and the keeper's credential."""
     project = await _project(installation)
     now = SystemClock().now()
     for number, created_at in enumerate((now, now - PENDING_MAX_MS - 1)):
-        await database.as_owner(
+        await postgres_database.as_owner(
             "INSERT INTO api_keys (public_id, digest, tenant, project, name, created_at)"
             " VALUES ($1, $2, $3, $4, 'k', $5)",
             f"{number:016x}",

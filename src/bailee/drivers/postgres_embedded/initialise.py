@@ -64,7 +64,7 @@ def set_roles(folder: Path, owner: ServerUser | None, passwords: dict[str, str])
     statements = []
     for role in ROLES:
         statements.append(
-            f"DO $$ BEGIN CREATE ROLE {role}; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
+            f"DO $$ BEGIN IF to_regrole('{role}') IS NULL THEN CREATE ROLE {role}; END IF; END $$"
         )
         statements.append(
             f"ALTER ROLE {role} NOSUPERUSER NOBYPASSRLS LOGIN PASSWORD '{passwords[role]}'"
