@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bailee.kernel.ids import Region
 from bailee.kernel.instants import from_rfc3339, to_rfc3339
-from bailee.policy.decide import decide
+from bailee.policy.decide import EVERY_PURPOSE, decide
 from bailee.policy.headers import handling_header
 from bailee.policy.load import packaged_policy
 from bailee.policy.model import Facts, RetentionMode
@@ -47,7 +47,7 @@ def vectors() -> list[dict[str, object]]:
             store_requested=variant.get("store_requested"),
             reject_store=variant.get("reject_store", False),
         )
-        decision = decide(policies, facts)
+        decision = decide(policies, facts, EVERY_PURPOSE)
         made.append(
             {
                 "facts": {

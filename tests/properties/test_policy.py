@@ -1,6 +1,7 @@
 """What holds for every decision, whatever the policy's figures and the caller's facts."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any, NamedTuple
 
 import http_sf
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 
 from bailee.kernel.ids import Purpose, Region
 from bailee.kernel.instants import DAY_MS, EPOCH_LENGTH_MS, Instant, from_rfc3339
-from bailee.policy.decide import Decider, backend_refusals, decide
+from bailee.policy.decide import EVERY_PURPOSE, Decider, backend_refusals, decide
 from bailee.policy.headers import handling_header
 from bailee.policy.history import Improvement, PolicyHistory, Rules, assemble, history
 from bailee.policy.load import packaged_policy
@@ -17,6 +18,7 @@ from bailee.policy.model import BackendTerms, Decision, Facts, Refusal, Retentio
 from bailee.policy.texts import packaged_reasons
 
 POLICY = packaged_policy()
+decided = partial(decide, held=EVERY_PURPOSE)
 VERSIONS = POLICY.services["api"].versions
 LAST_INSTANT = from_rfc3339("2100-01-01T00:00:00Z")
 
@@ -100,7 +102,7 @@ def test_a_decision_has_reasons_that_cite_the_governing_version(
     later: list[Later], call: Facts
 ) -> None:
     policies = policies_with(later)
-    decision = decide(policies, call)
+    decision = decided(policies, call)
     assert decision.reasons
     for reason in decision.reasons:
         version = policies.version(reason.version)
@@ -112,18 +114,32 @@ def test_a_decision_has_reasons_that_cite_the_governing_version(
         assert "{" not in (reason.english + reason.korean).replace(call.endpoint, "")
 
 
+@given(later_versions, facts, st.frozensets(st.sampled_from(Purpose)))
+def test_what_is_not_held_is_left_out_and_nothing_else_changes(
+    later: list[Later], call: Facts, held: frozenset[Purpose]
+) -> None:
+    policies = policies_with(later)
+    full, held_now = decided(policies, call), decide(policies, call, held)
+    optional = {Purpose.APPLICATION_STATE, Purpose.TRAINING} - held
+    assert held_now.handlings == tuple(
+        handling for handling in full.handlings if handling.purpose not in optional
+    )
+    assert held_now.allowed == full.allowed
+    assert held_now.store == (full.store and Purpose.APPLICATION_STATE in held)
+
+
 @given(later_versions, facts)
 def test_the_same_facts_give_the_same_decision(later: list[Later], call: Facts) -> None:
     policies = policies_with(later)
-    assert decide(policies, call) == decide(policies, Facts(*call))
+    assert decided(policies, call) == decided(policies, Facts(*call))
 
 
 @given(later_versions, st.lists(facts, min_size=1, max_size=8), st.integers(1, 3))
 def test_remembering_changes_nothing(later: list[Later], calls: list[Facts], capacity: int) -> None:
     policies = policies_with(later)
-    decider = Decider(policies, capacity=capacity)
+    decider = Decider(policies, held=EVERY_PURPOSE, capacity=capacity)
     for call in [*calls, *calls]:
-        assert decider.decide(call) == decide(policies, call)
+        assert decider.decide(call) == decided(policies, call)
 
 
 @given(later_versions, facts)
@@ -137,7 +153,7 @@ def test_later_versions_change_no_decision_but_to_shorten_it(
         if version.effective > call.submitted_at or version in VERSIONS
     ]
     alone = history([version for version in added if version.effective <= call.submitted_at])
-    before, after = decide(alone, call), decide(history(added), call)
+    before, after = decided(alone, call), decided(history(added), call)
     assert after._replace(handlings=()) == before._replace(handlings=())
     for old, new in zip(before.handlings, after.handlings, strict=True):
         assert new._replace(until=old.until) == old
@@ -150,7 +166,7 @@ def test_later_versions_change_no_decision_but_to_shorten_it(
 @given(later_versions, facts)
 def test_zero_retention_never_holds(later: list[Later], call: Facts) -> None:
     policies = policies_with(later)
-    decision = decide(policies, call._replace(retention_mode=RetentionMode.ZERO_DATA_RETENTION))
+    decision = decided(policies, call._replace(retention_mode=RetentionMode.ZERO_DATA_RETENTION))
     assert decision.handlings == ()
     assert not decision.store
 
@@ -160,7 +176,7 @@ def test_zero_retention_changes_no_classifier(later: list[Later], call: Facts) -
     policies = policies_with(later)
 
     def classifiers(mode: RetentionMode) -> tuple[bool, tuple[str, ...]]:
-        decision = decide(policies, call._replace(retention_mode=mode))
+        decision = decided(policies, call._replace(retention_mode=mode))
         return decision.allowed, decision.classifiers
 
     zero, default = (
@@ -174,7 +190,7 @@ def test_zero_retention_changes_no_classifier(later: list[Later], call: Facts) -
 @given(later_versions, facts)
 def test_training_needs_consent(later: list[Later], call: Facts) -> None:
     policies = policies_with(later)
-    decision = decide(policies, call)
+    decision = decided(policies, call)
     version = policies.version(decision.policy_version)
     assert version is not None
     if any(handling.purpose is Purpose.TRAINING for handling in decision.handlings):
@@ -187,7 +203,7 @@ def test_training_needs_consent(later: list[Later], call: Facts) -> None:
 
 @given(facts)
 def test_since_2023_03_01_nothing_trains_without_an_opt_in(call: Facts) -> None:
-    decision = decide(POLICY, call._replace(sharing_consent=False))
+    decision = decided(POLICY, call._replace(sharing_consent=False))
     if call.submitted_at >= from_rfc3339("2023-03-01T00:00:00Z"):
         assert all(handling.purpose is not Purpose.TRAINING for handling in decision.handlings)
 
@@ -195,7 +211,7 @@ def test_since_2023_03_01_nothing_trains_without_an_opt_in(call: Facts) -> None:
 @given(later_versions, facts)
 def test_nothing_with_a_deadline_outlives_thirty_days(later: list[Later], call: Facts) -> None:
     policies = policies_with(later)
-    for handling in decide(policies, call).handlings:
+    for handling in decided(policies, call).handlings:
         if handling.purpose is Purpose.ABUSE_MONITORING:
             assert handling.until is not None
         if handling.until is not None:
@@ -204,7 +220,7 @@ def test_nothing_with_a_deadline_outlives_thirty_days(later: list[Later], call: 
 
 @given(facts)
 def test_the_packaged_policy_keeps_for_thirty_days_to_the_epoch(call: Facts) -> None:
-    for handling in decide(POLICY, call).handlings:
+    for handling in decided(POLICY, call).handlings:
         if handling.until is not None:
             assert call.submitted_at + 30 * DAY_MS - handling.until < EPOCH_LENGTH_MS
 
@@ -214,14 +230,14 @@ def test_modified_abuse_monitoring_keeps_no_abuse_record(call: Facts) -> None:
     facts_then = call._replace(retention_mode=RetentionMode.MODIFIED_ABUSE_MONITORING)
     assert all(
         handling.purpose is not Purpose.ABUSE_MONITORING
-        for handling in decide(POLICY, facts_then).handlings
+        for handling in decided(POLICY, facts_then).handlings
     )
 
 
 @given(later_versions, facts)
 def test_content_stays_in_its_region(later: list[Later], call: Facts) -> None:
     policies = policies_with(later)
-    decision = decide(policies, call)
+    decision = decided(policies, call)
     assert decision.region == call.region
     assert all(handling.region == call.region for handling in decision.handlings)
 
@@ -229,7 +245,7 @@ def test_content_stays_in_its_region(later: list[Later], call: Facts) -> None:
 @given(later_versions, facts)
 def test_a_refused_call_holds_and_runs_nothing(later: list[Later], call: Facts) -> None:
     policies = policies_with(later)
-    decision = decide(policies, call)
+    decision = decided(policies, call)
     assert decision.allowed == (decision.refusal is None)
     if decision.refusal is not None:
         assert decision.refusal in {refusal.value for refusal in Refusal}
@@ -239,7 +255,7 @@ def test_a_refused_call_holds_and_runs_nothing(later: list[Later], call: Facts) 
 @given(later_versions, facts)
 def test_a_backend_that_declares_nothing_is_refused(later: list[Later], call: Facts) -> None:
     policies = policies_with(later)
-    assert backend_refusals(decide(policies, call), call, BackendTerms())
+    assert backend_refusals(decided(policies, call), call, BackendTerms())
 
 
 @given(later_versions, facts, terms)
@@ -247,7 +263,7 @@ def test_an_accepted_backend_breaks_no_clause(
     later: list[Later], call: Facts, declared: BackendTerms
 ) -> None:
     policies = policies_with(later)
-    decision = decide(policies, call)
+    decision = decided(policies, call)
     if backend_refusals(decision, call, declared):
         return
     assert decision.allowed
@@ -270,7 +286,7 @@ def test_an_accepted_backend_breaks_no_clause(
 
 @given(facts, terms)
 def test_declaring_better_terms_never_loses_a_backend(call: Facts, declared: BackendTerms) -> None:
-    decision = decide(POLICY, call)
+    decision = decided(POLICY, call)
     better = declared._replace(
         region=decision.region, trains=False, business_associate=True, zero_retention=True
     )
@@ -283,7 +299,7 @@ def test_declaring_better_terms_never_loses_a_backend(call: Facts, declared: Bac
 @given(later_versions, facts)
 def test_an_independent_parser_reads_the_handling_back(later: list[Later], call: Facts) -> None:
     policies = policies_with(later)
-    decision = decide(policies, call)
+    decision = decided(policies, call)
     parsed: Any = http_sf.parse(handling_header(decision).encode("ascii"), tltype="dictionary")
     assert _read(parsed) == _expected(decision)
     assert http_sf.ser(parsed) == handling_header(decision)

@@ -47,8 +47,18 @@ API_SERVICE: Final = "api"
 """The service whose policy speaks when a service has none."""
 
 
-def decide(policies: PolicyHistory, facts: Facts) -> Decision:
+HELD_PURPOSES: Final = frozenset((Purpose.ABUSE_MONITORING,))
+"""The purposes for which this release holds content. The policy allows more: what it allows and
+nothing holds is left out of a decision, with a reason, so that a decision never promises it."""
+EVERY_PURPOSE: Final = frozenset(Purpose)
+
+
+def decide(
+    policies: PolicyHistory, facts: Facts, held: frozenset[Purpose] = HELD_PURPOSES
+) -> Decision:
     """What is kept of a call, for which purposes, until when, and why; or why it is refused.
+
+    `held` names the purposes for which the installation can hold content at all.
 
     Raises:
         InvalidInput: if `policies` has no version of the API's policy at `facts.submitted_at`.
@@ -62,74 +72,96 @@ def decide(policies: PolicyHistory, facts: Facts) -> Decision:
     refusal = _refusal_of(version.rules, rule, facts)
     if refusal is not None:
         return _refused(version, facts, refusal, f"refused_{refusal.value}")
-    return _kept(policies, version, rule, facts)
+    return _kept(policies, version, rule, facts, held)
+
+
+class _Part(NamedTuple):
+    """What one purpose adds to a decision."""
+
+    reason: str
+    """Name of its text."""
+    kept: bool = False
+    days: int | None = None
+    """For how long; None: until its owner deletes it."""
 
 
 def _kept(
-    policies: PolicyHistory, version: PolicyVersion, rule: EndpointRule, facts: Facts
+    policies: PolicyHistory,
+    version: PolicyVersion,
+    rule: EndpointRule,
+    facts: Facts,
+    held: frozenset[Purpose],
 ) -> Decision:
     """The decision about a call that is answered."""
     texts = version.reasons
     cited = [texts["version_governs"], texts["service_policy"], texts["residency"]]
-    days: list[tuple[Purpose, int | None]] = []
-    zero_retention = facts.retention_mode is RetentionMode.ZERO_DATA_RETENTION
+    epoch = epoch_of(facts.submitted_at)
+    handlings: list[Handling] = []
     asked = rule.state is State.WHEN_STORED and (
         rule.store_default if facts.store_requested is None else facts.store_requested
     )
-    left_out = False
+    stored = False
+    zero_retention = facts.retention_mode is RetentionMode.ZERO_DATA_RETENTION
     if zero_retention:
         cited.append(texts["zero_retention"])
-        left_out = asked
         if asked:
             cited.append(texts["store_left_out_zero_retention"])
     else:
-        if facts.retention_mode is RetentionMode.MODIFIED_ABUSE_MONITORING:
-            cited.append(texts["abuse_monitoring_modified"])
-        elif rule.abuse_monitoring:
-            days.append((Purpose.ABUSE_MONITORING, version.rules.abuse_monitoring_days))
-            cited.append(texts["abuse_monitoring_kept"])
-        else:
-            cited.append(texts["abuse_monitoring_not_kept"])
-        if rule.state is State.UNTIL_DELETED:
-            days.append((Purpose.APPLICATION_STATE, None))
-            cited.append(texts["state_until_deleted"])
-        elif asked and facts.protected_health and not version.rules.protected_health_stores:
-            left_out = True
-            cited.append(texts["store_left_out_protected_health"])
-        elif asked:
-            days.append((Purpose.APPLICATION_STATE, version.rules.stored_days))
-            cited.append(texts["state_stored"])
-        improves, reason = _improvement(version.rules, rule, facts)
-        cited.append(texts[reason])
-        if improves:
-            days.append((Purpose.TRAINING, version.rules.improvement_days))
+        parts = (
+            (Purpose.ABUSE_MONITORING, _monitoring(version.rules, rule, facts)),
+            (Purpose.APPLICATION_STATE, _state(version.rules, rule, facts, asked, held)),
+            (Purpose.TRAINING, _improvement(version.rules, rule, facts, held)),
+        )
+        for purpose, part in parts:
+            if part is None:
+                continue
+            cited.append(texts[part.reason])
+            if part.kept:
+                until = _until(policies, version, epoch, purpose, part.days)
+                cites = version.handling_clauses[purpose.value]
+                handlings.append(Handling(purpose, until, cites, facts.region))
+                stored = stored or (asked and purpose is Purpose.APPLICATION_STATE)
     classifiers = _classifiers(version.rules, rule)
     if classifiers:
         cited.append(texts["classifiers_zero_retention" if zero_retention else "classifiers"])
-    epoch = epoch_of(facts.submitted_at)
-    handlings = tuple(
-        [
-            Handling(
-                purpose,
-                _until(policies, version, epoch, purpose, kept_days),
-                version.handling_clauses[purpose.value],
-                facts.region,
-            )
-            for purpose, kept_days in days
-        ]
-    )
     return Decision(
         True,
         version.id,
         epoch,
         facts.region,
-        handlings,
+        tuple(handlings),
         classifiers,
         tuple(cited),
         None,
-        asked and not left_out,
-        left_out,
+        stored,
+        asked and not stored,
     )
+
+
+def _monitoring(rules: Rules, rule: EndpointRule, facts: Facts) -> _Part:
+    """What is kept to monitor abuse (C05)."""
+    if facts.retention_mode is RetentionMode.MODIFIED_ABUSE_MONITORING:
+        return _Part("abuse_monitoring_modified")
+    if rule.abuse_monitoring:
+        return _Part("abuse_monitoring_kept", True, rules.abuse_monitoring_days)
+    return _Part("abuse_monitoring_not_kept")
+
+
+def _state(
+    rules: Rules, rule: EndpointRule, facts: Facts, asked: bool, held: frozenset[Purpose]
+) -> _Part | None:
+    """What is kept for the application itself (C10); None if nothing was to be."""
+    if rule.state is State.UNTIL_DELETED:
+        if Purpose.APPLICATION_STATE not in held:
+            return _Part("state_not_held")
+        return _Part("state_until_deleted", True)
+    if not asked:
+        return None
+    if facts.protected_health and not rules.protected_health_stores:
+        return _Part("store_left_out_protected_health")
+    if Purpose.APPLICATION_STATE not in held:
+        return _Part("store_left_out_not_held")
+    return _Part("state_stored", True, rules.stored_days)
 
 
 def _refusal_of(rules: Rules, rule: EndpointRule, facts: Facts) -> Refusal | None:
@@ -151,21 +183,21 @@ def _refusal_of(rules: Rules, rule: EndpointRule, facts: Facts) -> Refusal | Non
     return None
 
 
-def _improvement(rules: Rules, rule: EndpointRule, facts: Facts) -> tuple[bool, str]:
-    """Whether content may serve to improve the service, and the name of the reason (C02)."""
+def _improvement(rules: Rules, rule: EndpointRule, facts: Facts, held: frozenset[Purpose]) -> _Part:
+    """Whether content may serve to improve the service (C02)."""
+    opt_in = rules.improvement is Improvement.OPT_IN
     if facts.protected_health:
-        return False, "improvement_protected_health"
-    if rules.improvement is Improvement.UNLESS_OPTED_OUT:
-        if facts.improvement_opt_out:
-            return False, "improvement_opted_out"
-        if rule.sharing:
-            return True, "improvement_not_opted_out"
-        return False, "improvement_not_eligible"
-    if not facts.sharing_consent:
-        return False, "improvement_not_shared"
+        return _Part("improvement_protected_health")
+    if opt_in and not facts.sharing_consent:
+        return _Part("improvement_not_shared")
+    if not opt_in and facts.improvement_opt_out:
+        return _Part("improvement_opted_out")
     if not rule.sharing:
-        return False, "improvement_not_eligible"
-    return True, "improvement_shared"
+        return _Part("improvement_not_eligible")
+    if Purpose.TRAINING not in held:
+        return _Part("improvement_not_held")
+    reason = "improvement_shared" if opt_in else "improvement_not_opted_out"
+    return _Part(reason, True, rules.improvement_days)
 
 
 def _classifiers(rules: Rules, rule: EndpointRule) -> tuple[str, ...]:
@@ -240,8 +272,15 @@ class Decider:
     they do not make it forget.
     """
 
-    def __init__(self, policies: PolicyHistory, *, capacity: int = 4096) -> None:
+    def __init__(
+        self,
+        policies: PolicyHistory,
+        *,
+        held: frozenset[Purpose] = HELD_PURPOSES,
+        capacity: int = 4096,
+    ) -> None:
         self.policies: Final = policies
+        self._held = held
         self._capacity = capacity
         self._epoch = -1
         self._known: dict[tuple[object, ...], Decision] = {}
@@ -256,7 +295,7 @@ class Decider:
         return self._remember(epoch, facts)
 
     def _remember(self, epoch: int, facts: Facts) -> Decision:
-        decision = decide(self.policies, facts)
+        decision = decide(self.policies, facts, self._held)
         if epoch != self._epoch or len(self._known) >= self._capacity:
             self._known.clear()
             self._epoch = epoch

@@ -9,9 +9,9 @@ from typing import Final
 from msgspec import Struct
 
 from bailee.kernel.errors import InvalidInput
-from bailee.kernel.ids import Region
+from bailee.kernel.ids import Purpose, Region
 from bailee.kernel.instants import Instant, epoch_start, from_rfc3339, to_rfc3339
-from bailee.policy.decide import API_SERVICE, decide
+from bailee.policy.decide import API_SERVICE, HELD_PURPOSES, decide
 from bailee.policy.headers import HANDLING_HEADER, POLICY_HEADER, handling_header, policy_header
 from bailee.policy.history import PolicyHistory
 from bailee.policy.model import Decision, Facts, RetentionMode
@@ -113,9 +113,11 @@ def facts_of(question: Question, now: Instant) -> Facts:
 _REGION_SIGNS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-")
 
 
-def explain(policies: PolicyHistory, facts: Facts) -> Explanation:
-    """The decision about `facts`, ready for JSON, in both languages."""
-    decision = decide(policies, facts)
+def explain(
+    policies: PolicyHistory, facts: Facts, held: frozenset[Purpose] = HELD_PURPOSES
+) -> Explanation:
+    """The decision about `facts`, ready for JSON, in both languages. `held` as in `decide`."""
+    decision = decide(policies, facts, held)
     return Explanation(
         allowed=decision.allowed,
         refusal=decision.refusal,

@@ -1,14 +1,17 @@
 """A backend is refused wherever its declared terms would break the caller's clauses."""
 
+from functools import partial
+
 import pytest
 
 from bailee.kernel.ids import Region
 from bailee.kernel.instants import from_rfc3339
-from bailee.policy.decide import backend_refusals, decide
+from bailee.policy.decide import EVERY_PURPOSE, backend_refusals, decide
 from bailee.policy.load import packaged_policy
 from bailee.policy.model import BackendTerms, Facts, RetentionMode
 
 POLICY = packaged_policy()
+decided = partial(decide, held=EVERY_PURPOSE)
 US = Region("us")
 CHAT = Facts("api", "/v1/chat/completions", US, from_rfc3339("2026-12-01T10:17:23.456Z"))
 GOOD = BackendTerms(US, retention_days=30, trains=False)
@@ -18,7 +21,7 @@ MODIFIED = RetentionMode.MODIFIED_ABUSE_MONITORING
 
 def broken(facts: Facts, terms: BackendTerms) -> list[str]:
     """The clauses that the backend would break."""
-    return [reason.clause for reason in backend_refusals(decide(POLICY, facts), facts, terms)]
+    return [reason.clause for reason in backend_refusals(decided(POLICY, facts), facts, terms)]
 
 
 NOTHING_KEPT = BackendTerms(US, trains=False, zero_retention=True)
@@ -53,7 +56,7 @@ def test_terms_are_weighed_against_the_decision(
 
 
 def test_the_reason_names_the_region_and_the_days() -> None:
-    reasons = backend_refusals(decide(POLICY, CHAT), CHAT, BackendTerms())
+    reasons = backend_refusals(decided(POLICY, CHAT), CHAT, BackendTerms())
     assert "`us`" in reasons[0].english
     assert "30 days" in reasons[1].english
     assert "30일" in reasons[1].korean

@@ -1,5 +1,7 @@
 """Decisions about particular calls, each as the policy's text promises it."""
 
+from functools import partial
+
 import pytest
 
 from bailee.kernel.errors import InvalidInput
@@ -12,12 +14,13 @@ from bailee.kernel.instants import (
     epoch_of,
     from_rfc3339,
 )
-from bailee.policy.decide import Decider, decide, refusal
+from bailee.policy.decide import EVERY_PURPOSE, Decider, decide, refusal
 from bailee.policy.history import PolicyHistory, history
 from bailee.policy.load import packaged_policy
 from bailee.policy.model import Decision, Facts, Refusal, RetentionMode
 
 POLICY = packaged_policy()
+decided = partial(decide, held=EVERY_PURPOSE)
 US = Region("us")
 NOW = from_rfc3339("2026-12-01T10:17:23.456Z")
 CHAT = Facts("api", "/v1/chat/completions", US, NOW)
@@ -34,7 +37,7 @@ def clauses(decision: Decision) -> set[str]:
 
 
 def test_a_chat_completion_is_kept_for_abuse_monitoring_until_its_epoch_s_deadline() -> None:
-    decision = decide(POLICY, CHAT)
+    decision = decided(POLICY, CHAT)
     (handling,) = decision.handlings
     assert decision.allowed
     assert handling.purpose is Purpose.ABUSE_MONITORING
@@ -58,26 +61,26 @@ def test_a_chat_completion_is_kept_for_abuse_monitoring_until_its_epoch_s_deadli
     ],
 )
 def test_the_version_in_force_at_submission_governs(instant: str, version: str) -> None:
-    decision = decide(POLICY, CHAT._replace(submitted_at=from_rfc3339(instant)))
+    decision = decided(POLICY, CHAT._replace(submitted_at=from_rfc3339(instant)))
     assert decision.policy_version == version
     assert {reason.version for reason in decision.reasons} == {version}
 
 
 def test_before_2023_03_01_improvement_was_allowed_unless_opted_out() -> None:
     before = CHAT._replace(submitted_at=from_rfc3339("2023-02-28T12:00:00Z"))
-    assert Purpose.TRAINING in purposes(decide(POLICY, before))
-    opted_out = decide(POLICY, before._replace(improvement_opt_out=True, sharing_consent=True))
+    assert Purpose.TRAINING in purposes(decided(POLICY, before))
+    opted_out = decided(POLICY, before._replace(improvement_opt_out=True, sharing_consent=True))
     assert Purpose.TRAINING not in purposes(opted_out)
 
 
 def test_since_2023_03_01_improvement_needs_an_opt_in() -> None:
-    assert Purpose.TRAINING not in purposes(decide(POLICY, CHAT))
-    assert Purpose.TRAINING in purposes(decide(POLICY, CHAT._replace(sharing_consent=True)))
+    assert Purpose.TRAINING not in purposes(decided(POLICY, CHAT))
+    assert Purpose.TRAINING in purposes(decided(POLICY, CHAT._replace(sharing_consent=True)))
 
 
 @pytest.mark.parametrize("endpoint", ["/v1/files", "/v1/batches", "/v1/fine_tuning/jobs"])
 def test_what_serves_its_owner_alone_is_not_shared(endpoint: str) -> None:
-    decision = decide(POLICY, CHAT._replace(endpoint=endpoint, sharing_consent=True))
+    decision = decided(POLICY, CHAT._replace(endpoint=endpoint, sharing_consent=True))
     assert Purpose.TRAINING not in purposes(decision)
 
 
@@ -95,7 +98,7 @@ def test_what_serves_its_owner_alone_is_not_shared(endpoint: str) -> None:
 def test_store_keeps_the_exchange_for_its_owner(
     endpoint: str, asked: bool | None, kept: bool
 ) -> None:
-    decision = decide(POLICY, CHAT._replace(endpoint=endpoint, store_requested=asked))
+    decision = decided(POLICY, CHAT._replace(endpoint=endpoint, store_requested=asked))
     assert decision.store is kept
     assert (Purpose.APPLICATION_STATE in purposes(decision)) is kept
     assert not decision.store_left_out
@@ -104,14 +107,14 @@ def test_store_keeps_the_exchange_for_its_owner(
 
 
 def test_files_are_kept_until_their_owner_deletes_them() -> None:
-    decision = decide(POLICY, CHAT._replace(endpoint="/v1/files"))
+    decision = decided(POLICY, CHAT._replace(endpoint="/v1/files"))
     until = {handling.purpose: handling.until for handling in decision.handlings}
     assert until[Purpose.APPLICATION_STATE] is None
     assert until[Purpose.ABUSE_MONITORING] == epoch_deadline(epoch_of(NOW))
 
 
 def test_zero_retention_holds_nothing_and_classifies_still() -> None:
-    decision = decide(POLICY, CHAT._replace(retention_mode=ZERO, sharing_consent=True))
+    decision = decided(POLICY, CHAT._replace(retention_mode=ZERO, sharing_consent=True))
     assert decision.allowed
     assert decision.handlings == ()
     assert decision.classifiers == ("input", "output")
@@ -121,24 +124,24 @@ def test_zero_retention_holds_nothing_and_classifies_still() -> None:
 @pytest.mark.parametrize("endpoint", ["/v1/chat/completions", "/v1/responses"])
 def test_zero_retention_treats_store_as_false(endpoint: str) -> None:
     facts = CHAT._replace(endpoint=endpoint, retention_mode=ZERO, store_requested=True)
-    decision = decide(POLICY, facts)
+    decision = decided(POLICY, facts)
     assert decision.allowed
     assert (decision.store, decision.store_left_out) == (False, True)
 
 
 def test_zero_retention_refuses_store_where_the_project_wants_that() -> None:
     facts = CHAT._replace(retention_mode=ZERO, store_requested=True, reject_store=True)
-    refused = refusal(decide(POLICY, facts))
+    refused = refusal(decided(POLICY, facts))
     assert refused is not None
     assert refused.name == Refusal.ZERO_RETENTION_STORE.value
     assert refused.reason.clause == "C08"
-    silent = decide(POLICY, facts._replace(endpoint="/v1/responses", store_requested=None))
+    silent = decided(POLICY, facts._replace(endpoint="/v1/responses", store_requested=None))
     assert silent.allowed
     assert silent.store_left_out
 
 
 def test_zero_retention_refuses_what_cannot_work_without_keeping() -> None:
-    decision = decide(POLICY, CHAT._replace(endpoint="/v1/files", retention_mode=ZERO))
+    decision = decided(POLICY, CHAT._replace(endpoint="/v1/files", retention_mode=ZERO))
     refused = refusal(decision)
     assert refused is not None
     assert refused.name == "zero_retention_endpoint"
@@ -149,42 +152,42 @@ def test_zero_retention_refuses_what_cannot_work_without_keeping() -> None:
 
 def test_modified_abuse_monitoring_keeps_state_and_no_abuse_record() -> None:
     facts = CHAT._replace(retention_mode=MODIFIED, store_requested=True)
-    assert purposes(decide(POLICY, facts)) == {Purpose.APPLICATION_STATE}
-    assert decide(POLICY, facts._replace(store_requested=False)).handlings == ()
+    assert purposes(decided(POLICY, facts)) == {Purpose.APPLICATION_STATE}
+    assert decided(POLICY, facts._replace(store_requested=False)).handlings == ()
 
 
 @pytest.mark.parametrize("endpoint", ["/v1/moderations", "/v1/models"])
 def test_what_keeps_nothing_keeps_nothing(endpoint: str) -> None:
-    assert decide(POLICY, CHAT._replace(endpoint=endpoint)).handlings == ()
+    assert decided(POLICY, CHAT._replace(endpoint=endpoint)).handlings == ()
 
 
 def test_protected_health_is_refused_what_the_agreement_does_not_cover() -> None:
     protected = CHAT._replace(protected_health=True)
-    assert decide(POLICY, protected).allowed
+    assert decided(POLICY, protected).allowed
     names = [
-        decide(POLICY, protected._replace(endpoint="/v1/files")).refusal,
-        decide(POLICY, protected._replace(store_requested=True)).refusal,
+        decided(POLICY, protected._replace(endpoint="/v1/files")).refusal,
+        decided(POLICY, protected._replace(store_requested=True)).refusal,
     ]
     assert names == ["protected_health_endpoint", "protected_health_store"]
-    silent = decide(POLICY, protected._replace(endpoint="/v1/responses"))
+    silent = decided(POLICY, protected._replace(endpoint="/v1/responses"))
     assert (silent.allowed, silent.store, silent.store_left_out) == (True, False, True)
 
 
 def test_protected_health_never_serves_improvement() -> None:
     for instant in (NOW, from_rfc3339("2022-06-01T00:00:00Z")):
         facts = CHAT._replace(protected_health=True, sharing_consent=True, submitted_at=instant)
-        assert Purpose.TRAINING not in purposes(decide(POLICY, facts))
+        assert Purpose.TRAINING not in purposes(decided(POLICY, facts))
 
 
 def test_an_endpoint_that_the_policy_does_not_know_is_refused_without_repeating_it() -> None:
-    refused = refusal(decide(POLICY, CHAT._replace(endpoint="/v1/secret-of-a-customer")))
+    refused = refusal(decided(POLICY, CHAT._replace(endpoint="/v1/secret-of-a-customer")))
     assert refused is not None
     assert refused.name == "unknown_endpoint"
     assert "secret" not in refused.reason.english + refused.reason.korean
 
 
 def test_a_service_without_a_policy_is_not_governed_by_the_api_s() -> None:
-    refused = refusal(decide(POLICY, CHAT._replace(service="assistant")))
+    refused = refusal(decided(POLICY, CHAT._replace(service="assistant")))
     assert refused is not None
     assert (refused.name, refused.reason.clause) == ("service_without_policy", "C11")
 
@@ -193,13 +196,13 @@ def test_a_service_s_own_policy_is_cited() -> None:
     current = POLICY.services["api"].versions[-1]
     own = current._replace(id="assistant-1", service="assistant")
     policies = history([*POLICY.services["api"].versions, own])
-    assert decide(policies, CHAT._replace(service="assistant")).policy_version == "assistant-1"
-    assert decide(policies, CHAT).policy_version == "2026-11-23"
+    assert decided(policies, CHAT._replace(service="assistant")).policy_version == "assistant-1"
+    assert decided(policies, CHAT).policy_version == "2026-11-23"
 
 
 def test_no_policy_at_all_is_an_error() -> None:
     with pytest.raises(InvalidInput, match="1970"):
-        decide(PolicyHistory({}), CHAT)
+        decided(PolicyHistory({}), CHAT)
 
 
 def with_later(days: int, begins: Instant) -> PolicyHistory:
@@ -212,20 +215,20 @@ def with_later(days: int, begins: Instant) -> PolicyHistory:
 def test_a_later_version_shortens_from_its_own_instant_on() -> None:
     begin = Instant(epoch_of(NOW) * EPOCH_LENGTH_MS)
     soon = Instant(begin + 5 * DAY_MS)
-    (handling,) = decide(with_later(20, soon), CHAT).handlings
+    (handling,) = decided(with_later(20, soon), CHAT).handlings
     assert handling.until == begin + 20 * DAY_MS
     late = Instant(begin + 25 * DAY_MS)
-    (handling,) = decide(with_later(20, late), CHAT).handlings
+    (handling,) = decided(with_later(20, late), CHAT).handlings
     assert handling.until == late
 
 
 def test_a_later_version_never_lengthens() -> None:
     later = with_later(90, Instant(NOW - NOW % EPOCH_LENGTH_MS + DAY_MS))
-    assert decide(later, CHAT) == decide(POLICY, CHAT)
+    assert decided(later, CHAT) == decided(POLICY, CHAT)
 
 
 def test_the_memory_gives_what_deciding_gives() -> None:
-    decider = Decider(POLICY, capacity=2)
+    decider = Decider(POLICY, held=EVERY_PURPOSE, capacity=2)
     half_hour = EPOCH_LENGTH_MS
     calls = [
         CHAT,
@@ -239,5 +242,18 @@ def test_the_memory_gives_what_deciding_gives() -> None:
         CHAT._replace(submitted_at=from_rfc3339("2023-03-01T00:00:00Z")),
     ]
     for facts in calls:
-        assert decider.decide(facts) == decide(POLICY, facts)
+        assert decider.decide(facts) == decided(POLICY, facts)
     assert decider.decide(CHAT) is decider.decide(CHAT._replace(submitted_at=Instant(NOW + 1)))
+
+
+def test_a_decision_promises_only_what_the_installation_holds() -> None:
+    facts = CHAT._replace(store_requested=True, sharing_consent=True)
+    decision = decide(POLICY, facts)
+    assert purposes(decision) == {Purpose.ABUSE_MONITORING}
+    assert (decision.store, decision.store_left_out) == (False, True)
+    texts = POLICY.services["api"].versions[-1].reasons
+    assert texts["store_left_out_not_held"] in decision.reasons
+    assert texts["improvement_not_held"] in decision.reasons
+    files = decide(POLICY, CHAT._replace(endpoint="/v1/files"))
+    assert purposes(files) == {Purpose.ABUSE_MONITORING}
+    assert texts["state_not_held"] in files.reasons

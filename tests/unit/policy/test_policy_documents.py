@@ -1,6 +1,7 @@
 """What explain, show and the reference say is what decisions do."""
 
 import json
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -9,7 +10,7 @@ import pytest
 from bailee.kernel.errors import InvalidInput, NotFound
 from bailee.kernel.ids import Region
 from bailee.kernel.instants import from_rfc3339
-from bailee.policy.decide import decide
+from bailee.policy.decide import EVERY_PURPOSE, decide
 from bailee.policy.explain import Question, explain, facts_of
 from bailee.policy.headers import handling_header
 from bailee.policy.load import packaged_policy
@@ -17,6 +18,7 @@ from bailee.policy.model import Facts, RetentionMode
 from bailee.policy.show import digest, ids, show, show_at
 
 POLICY = packaged_policy()
+decided = partial(decide, held=EVERY_PURPOSE)
 NOW = from_rfc3339("2026-12-01T10:17:23.456Z")
 ROOT = Path(__file__).parents[3]
 
@@ -52,8 +54,8 @@ def test_a_question_that_makes_no_sense_is_refused(question: Question) -> None:
 
 def test_an_explanation_is_the_decision() -> None:
     facts = facts_of(Question("/v1/chat/completions", sharing_consent=True, store=True), NOW)
-    decision = decide(POLICY, facts)
-    told = json.loads(msgspec.json.encode(explain(POLICY, facts)))
+    decision = decided(POLICY, facts)
+    told = json.loads(msgspec.json.encode(explain(POLICY, facts, EVERY_PURPOSE)))
     assert told["policy_version"] == decision.policy_version
     assert [handling["purpose"] for handling in told["handlings"]] == [
         handling.purpose.value for handling in decision.handlings

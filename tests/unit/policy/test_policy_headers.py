@@ -1,6 +1,7 @@
 """The handling header, as text and as an independent RFC 9651 parser reads it."""
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import http_sf
@@ -8,12 +9,13 @@ import pytest
 
 from bailee.kernel.ids import Region
 from bailee.kernel.instants import from_rfc3339
-from bailee.policy.decide import decide
+from bailee.policy.decide import EVERY_PURPOSE, decide
 from bailee.policy.headers import handling_header, policy_header
 from bailee.policy.load import packaged_policy
 from bailee.policy.model import Facts, RetentionMode
 
 POLICY = packaged_policy()
+decided = partial(decide, held=EVERY_PURPOSE)
 CHAT = Facts("api", "/v1/chat/completions", Region("us"), from_rfc3339("2026-12-01T10:17:23.456Z"))
 ZERO = RetentionMode.ZERO_DATA_RETENTION
 MODIFIED = RetentionMode.MODIFIED_ABUSE_MONITORING
@@ -45,11 +47,11 @@ CASES = [
 
 @pytest.mark.parametrize(("facts", "header"), CASES)
 def test_the_header_says_what_is_held(facts: Facts, header: str) -> None:
-    assert handling_header(decide(POLICY, facts)) == header
+    assert handling_header(decided(POLICY, facts)) == header
 
 
 def test_an_independent_parser_reads_the_same() -> None:
-    decision = decide(POLICY, CHAT._replace(endpoint="/v1/files"))
+    decision = decided(POLICY, CHAT._replace(endpoint="/v1/files"))
     parsed: Any = http_sf.parse(handling_header(decision).encode(), tltype="dictionary")
     clauses, parameters = parsed["abuse_monitoring"]
     assert [token for token, _ in clauses] == ["C05", "C06", "C15"]
@@ -59,4 +61,4 @@ def test_an_independent_parser_reads_the_same() -> None:
 
 
 def test_the_policy_header_is_the_version_s_id() -> None:
-    assert policy_header(decide(POLICY, CHAT)) == "2026-11-23"
+    assert policy_header(decided(POLICY, CHAT)) == "2026-11-23"
