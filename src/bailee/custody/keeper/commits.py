@@ -59,7 +59,10 @@ class Commits:
         try:
             while self._waiting:
                 batch, self._waiting = self._waiting, []
-                await self._commit(batch)
+                try:
+                    await self._commit(batch)
+                except BaseException as error:  # noqa: BLE001 - whoever waits must learn of it
+                    _fail(batch, error)
         finally:
             self._pump = None
 
@@ -81,9 +84,7 @@ class Commits:
             reason = Unavailable(
                 f"the keyring could not be written ({type(error).__name__}); check its volume"
             )
-            for waiting in batch:
-                if not waiting.future.done():
-                    waiting.future.set_exception(reason)
+            _fail(batch, reason)
             return
         wipe(*forgotten(before, state))
         for waiting, result in done:
@@ -96,6 +97,16 @@ class Commits:
         state = self._keyring.state
         wipe(*before.secrets())
         return state
+
+
+def _fail(batch: list[_Waiting], error: BaseException) -> None:
+    for waiting in batch:
+        if waiting.future.done():
+            continue
+        if isinstance(error, asyncio.CancelledError):
+            waiting.future.cancel()
+        else:
+            waiting.future.set_exception(error)
 
 
 def _changed(batch: list[_Waiting], state: KeyringState) -> list[tuple[_Waiting, Any]]:

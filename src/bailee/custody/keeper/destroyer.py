@@ -114,7 +114,7 @@ class Destroyer:
 
     def _statements(self, subjects: list[str]) -> list[DestructionStatement]:
         held = self._keyring.state.destructions
-        found = [held[subject] for subject in subjects if subject in held]
+        found = [held[subject] for subject in dict.fromkeys(subjects) if subject in held]
         return [
             DestructionStatement(destruction.document, destruction.signature)
             for destruction in found
