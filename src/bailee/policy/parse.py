@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from bailee.kernel.errors import InvalidInput
 from bailee.kernel.instants import EPOCH_LENGTH_MS, Instant
+from bailee.policy.decide import API_SERVICE
 from bailee.policy.history import (
     CLAUSE_IDS,
     NEEDED_CLAUSES,
@@ -33,13 +34,12 @@ from bailee.policy.history import (
     history,
 )
 from bailee.policy.lengthening import lengthenings
-from bailee.policy.parameters import CUSTODY_DAYS, read_parameters, stated
+from bailee.policy.parameters import CUSTODY_DAYS, NEEDED, read_parameters, stated
 from bailee.policy.reading import Problem, Table
 from bailee.policy.texts import packaged_reasons, template_parameters
 
 VERSIONS: Final = "versions/"
 ENDPOINTS: Final = "endpoints/"
-API_SERVICE: Final = "api"
 _SIDES: Final = ("input", "output")
 _ENDPOINT: Final = re.compile(r"(?:(?:GET|POST|DELETE) )?/v1/[a-z_{}/]+\Z")
 
@@ -225,7 +225,7 @@ def _clause(
         return found
     parameters = (
         read_parameters(clause_id, table.table("parameters"))
-        if table.has("parameters") or clause_id in _WITH_NEEDED
+        if table.has("parameters") or clause_id in NEEDED
         else {}
     )
     title_table = table.table("title")
@@ -244,9 +244,6 @@ def _clause(
         _filled(table, "korean", template.korean, parameters, must_state),
     )
     return Clause(clause_id, draft.effective, draft.id, parameters, title, text, assumption)
-
-
-_WITH_NEEDED: Final = frozenset(("C02", "C05", "C09", "C10", "C16"))
 
 
 def _filled(
