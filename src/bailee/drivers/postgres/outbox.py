@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bailee.drivers.postgres.failures import kinds
 from bailee.drivers.postgres.leases import check_fence
-from bailee.kernel.errors import InvalidInput
+from bailee.kernel.errors import Conflict, InvalidInput
 from bailee.ports.outbox import PendingEntry
 
 LEASE: Final = "sequencer"
@@ -31,6 +31,7 @@ WITH placed AS (
 INSERT INTO log_positions (log_index, leaf_hash)
 SELECT $2::bigint + place - 1, sha256('\\x00'::bytea || leaf) FROM placed
 """
+_COUNT: Final = "SELECT count(*) FROM log_positions WHERE log_index >= $1 AND log_index < $2"
 _INDEX: Final = "SELECT min(log_index) FROM log_positions WHERE leaf_hash = $1"
 
 
@@ -64,7 +65,9 @@ class PostgresOutbox:
         """Record that `positions` are at `first_index`, `first_index + 1`, … of the log."""
         with kinds():
             async with self._engine.begin() as connection:
-                await connection.exec_driver_sql(_SEQUENCE, (positions, first_index))
+                placed = await connection.exec_driver_sql(_SEQUENCE, (positions, first_index))
+                if placed.rowcount != len(positions):
+                    await _check_placed(connection, first_index, len(positions))
                 await check_fence(connection, (LEASE, fence))
 
     async def index_of(self, leaf_hash: bytes) -> int | None:
@@ -75,3 +78,13 @@ class PostgresOutbox:
                     await connection.exec_driver_sql(_INDEX, (leaf_hash,))
                 ).scalar_one()
                 return index
+
+
+async def _check_placed(connection: AsyncConnection, first_index: int, count: int) -> None:
+    """Return if the indexes are all taken, so that what is not in the outbox was placed before."""
+    found = await connection.exec_driver_sql(_COUNT, (first_index, first_index + count))
+    if found.scalar_one() != count:
+        raise Conflict(
+            "Entries to be sequenced are not in the outbox and have no index. Read what is pending"
+            " again; nothing was written."
+        )
