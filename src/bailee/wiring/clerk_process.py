@@ -24,6 +24,7 @@ from bailee.schema.roles import CLERK
 from bailee.settings import Settings
 from bailee.transparency.note import Signer
 from bailee.wiring.database import database_url
+from bailee.wiring.giving_up import give_up
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, start_logging, until_first
 from bailee.wiring.secrets import LOG_KEY, read_secret, token_name
@@ -46,11 +47,14 @@ def run_clerk(
     trust = read_trust(places)
     token = read_secret(places.secrets, token_name("clerk"), secrets)
     signer = Signer(trust.origin, read_secret(places.secrets, LOG_KEY, secrets))
+    url = database_url(settings, places, CLERK)
     clock = open_clock(places)
     holder = f"{trust.node}-{SystemRandomness().random_bytes(8).hex()}"
 
+    give_up(places, ("keyring",))
+
     async def main(stop: asyncio.Event) -> None:
-        engine = open_engine(database_url(settings, places, CLERK), CLERK)
+        engine = open_engine(url, CLERK)
         await check_schema(engine)
         ledger, outbox = PostgresLedger(engine), PostgresOutbox(engine)
         leases = PostgresLeases(engine, clock)

@@ -1,0 +1,332 @@
+"""An installation opened by an operator on its machine, in the administrator's role."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+
+from bailee.custody.reading import Reading
+from bailee.drivers.files_local import LocalFiles
+from bailee.drivers.keeper_socket import KeeperClient
+from bailee.drivers.postgres.database import PostgresDatabase
+from bailee.drivers.postgres.engine import check_schema, open_engine
+from bailee.drivers.postgres.ledger import PostgresLedger
+from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
+from bailee.governance.tenancy.model import ApiKey
+from bailee.governance.tenancy.service import Tenancy
+from bailee.kernel.errors import InvalidInput, NotFound, UnknownKey
+from bailee.kernel.ids import (
+    EpochKeyName,
+    Purpose,
+    RecordId,
+    Region,
+    parse_project,
+    parse_tenant,
+    project_text,
+    tenant_text,
+)
+from bailee.kernel.instants import (
+    DAY_MS,
+    Epoch,
+    Instant,
+    epoch_deadline,
+    epoch_of,
+    epoch_start,
+    from_rfc3339,
+    to_rfc3339,
+)
+from bailee.policy.decide import API_SERVICE
+from bailee.policy.load import packaged_policy
+from bailee.ports.clock import Clock
+from bailee.ports.ledger import Ledger
+from bailee.schema.roles import ADMINISTRATOR, CLERK
+from bailee.settings import Settings
+from bailee.wiring.backends import open_backend, problem_of, terms_of
+from bailee.wiring.database import database_url
+from bailee.wiring.places import Places
+from bailee.wiring.processes import open_clock
+from bailee.wiring.secrets import PEPPER, read_secret, token_name, write_private
+from bailee.wiring.stores import objects_of
+from bailee.wiring.trust import read_trust
+
+Row = Mapping[str, Any]
+
+
+class OpenInstallation:
+    """See `cli.administration.Administration`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        tenancy: Tenancy,
+        keeper: KeeperClient,
+        ledger: Ledger,
+        reading: Reading,
+        clock: Clock,
+    ) -> None:
+        self._settings = settings
+        self.tenancy = tenancy
+        self._keeper = keeper
+        self._ledger = ledger
+        self._reading = reading
+        self._clock = clock
+
+    async def create_key(
+        self, *, project: str | None, name: str, expires_in_days: int | None
+    ) -> Row:
+        """Make an API key for a project, by default the demo project."""
+        region = Region(self._settings.region)
+        if project is None:
+            demo = await self.tenancy.ensure_demo(region)
+            tenant, owner = demo.project.tenant, demo.project.project
+        else:
+            try:
+                owner = parse_project(project)
+            except ValueError as error:
+                raise InvalidInput(str(error), field="project") from None
+            tenant = await self._tenant_of(project)
+        expires_at = None
+        if expires_in_days is not None:
+            expires_at = Instant(self._clock.now() + expires_in_days * DAY_MS)
+        created = await self.tenancy.create_key(tenant, owner, name, expires_at=expires_at)
+        return {"key": created.credential.decode(), **_key_row(created.key)}
+
+    async def create_project(self, *, organisation: str, name: str) -> Row:
+        """Make a project, and its organisation if there is none of that name."""
+        known = {found.name: found for found in await self.tenancy.organisations()}
+        owner = known.get(organisation) or await self.tenancy.create_organisation(organisation)
+        made = await self.tenancy.create_project(owner.tenant, name, Region(self._settings.region))
+        return {
+            "id": project_text(made.project),
+            "name": made.name,
+            "organisation": tenant_text(made.tenant),
+            "region": made.region,
+        }
+
+    async def list_projects(self) -> list[Row]:
+        """Every project with its organisation."""
+        return [
+            {
+                "id": project_text(project.project),
+                "name": project.name,
+                "organisation": tenant_text(organisation.tenant),
+                "organisation_name": organisation.name,
+                "region": project.region,
+                "retention": project.retention_mode.value,
+            }
+            for organisation in await self.tenancy.organisations()
+            for project in await self.tenancy.projects(organisation.tenant)
+        ]
+
+    async def list_keys(self) -> list[Row]:
+        """Every key."""
+        return [_key_row(key) for key in await self.tenancy.all_keys()]
+
+    async def revoke_key(self, key_id: str) -> Row:
+        """Revoke by public id."""
+        tenant = await self.tenancy.tenant_of_key(key_id)
+        return _key_row(await self.tenancy.revoke_key(tenant, key_id))
+
+    async def set_credential(self, name: str, value: bytes) -> None:
+        """Store a backend's credential in the keyring."""
+        await self._keeper.store_secret(name, value)
+
+    async def check_backends(self) -> list[Row]:
+        """Whether each configured backend answers; credentials are checked by the gateways."""
+
+        async def no_secret(name: str) -> bytes:
+            raise UnknownKey(f"the credential {name} is read by gateways alone")
+
+        rows: list[Row] = []
+        for configured in self._settings.backends:
+            without = configured
+            if configured.credential is not None:
+                without = msgspec.structs.replace(configured, credential=None)
+            backend = await open_backend(without, no_secret)
+            problem = await problem_of(backend)
+            await backend.close()
+            rows.append(
+                {
+                    "name": configured.name,
+                    "base_url": configured.base_url,
+                    "models": dict(configured.models),
+                    "terms": terms_of(configured.terms)._asdict(),
+                    "ok": problem is None,
+                    "problem": problem,
+                }
+            )
+        return rows
+
+    async def inspect_record(self, record: str) -> Row:
+        """What is held of a record; never content."""
+        try:
+            wanted = RecordId.parse(record)
+        except ValueError as error:
+            raise InvalidInput(str(error), field="record") from None
+        stored = await self._reading.find_record(wanted)
+        policy = packaged_policy().version_at(API_SERVICE, stored.parts[0].header.sealed_at)
+        return {
+            "record": str(wanted),
+            "arrived": to_rfc3339(stored.parts[0].header.sealed_at),
+            "complete": stored.complete,
+            "held_for": [
+                {"purpose": Purpose.from_code(wrap[0]).value, "clauses": ["C01", "C05"]}
+                for wrap in stored.parts[0].sealed.wraps
+            ],
+            "policy": None if policy is None else policy.id,
+            "until": to_rfc3339(epoch_deadline(wanted.epoch)),
+            "parts": len(stored.parts),
+            "sealed_bytes": sum(len(part.sealed.ciphertext) for part in stored.parts),
+            "lies_in": sorted(
+                {part.journal.segment or "journal on this machine" for part in stored.parts}
+            ),
+        }
+
+    async def inspect_epoch(self, epoch: str) -> list[Row]:
+        """One half hour's keys and what is sealed to them."""
+        number = _parse_epoch(epoch)
+        region = Region(self._settings.region)
+        rows: list[Row] = []
+        async with self._ledger.transaction() as transaction:
+            for purpose in Purpose:
+                found = await transaction.epoch(EpochKeyName(region, purpose, number))
+                if found is None:
+                    continue
+                segments = await transaction.segments(region, number, purpose)
+                journals = await transaction.journals(region, number)
+                rows.append(
+                    {
+                        "epoch": number,
+                        "begins": to_rfc3339(epoch_start(number)),
+                        "purpose": purpose.value,
+                        "state": found.state.value,
+                        "deadline": to_rfc3339(epoch_deadline(number)),
+                        "destroyed_at": found.destroyed_at and to_rfc3339(found.destroyed_at),
+                        "journals": len(journals),
+                        "segments": len(segments),
+                        "bytes": sum(segment.size_bytes for segment in segments),
+                    }
+                )
+        if not rows:
+            raise NotFound("no key was ever made for this half hour")
+        return rows
+
+    async def inspect_keyring(self) -> Row:
+        """The keyring by name."""
+        status = await self._keeper.status()
+        epochs = sorted(epoch for _, _, epoch in status.live_epochs)
+        return {
+            "keeper": status.identity.hex(),
+            "generation": status.generation,
+            "live_epochs": len(epochs),
+            "next_deadline": to_rfc3339(epoch_deadline(epochs[0])) if epochs else None,
+            "live_scopes": status.live_scopes,
+            "log_size_seen": status.log_size,
+            "enforcement": status.enforcement,
+            "clock": status.clock_doubt or "trusted",
+        }
+
+    async def _tenant_of(self, project: str) -> Any:
+        for row in await self.list_projects():
+            if row["id"] == project:
+                return parse_tenant(row["organisation"])
+        raise NotFound("there is no such project; `bailee projects list` shows them")
+
+
+@asynccontextmanager
+async def administration(settings: Settings) -> AsyncIterator[OpenInstallation]:
+    """Open an installation that is running."""
+    places = Places(settings.data_folder.absolute())
+    trust = read_trust(places)
+    clock, real_clock = open_clock(places), SystemClock()
+    token = read_secret(places.secrets, token_name("administrator"), {})
+    keeper = KeeperClient(places.keeper_socket, "administrator", token, real_clock)
+    engine = open_engine(database_url(settings, places, ADMINISTRATOR), ADMINISTRATOR)
+    clerk_engine = open_engine(database_url(settings, places, CLERK), CLERK)
+    try:
+        await check_schema(engine)
+        ledger = PostgresLedger(clerk_engine)
+        yield OpenInstallation(
+            settings,
+            Tenancy(
+                PostgresDatabase(engine),
+                keeper,
+                clock,
+                SystemRandomness(),
+                read_secret(places.secrets, PEPPER, {}),
+            ),
+            keeper,
+            ledger,
+            Reading(
+                LocalFiles(places.data),
+                ThreadOffload(2),
+                objects_of(settings, places),
+                ledger,
+                node=trust.node,
+                regions=(Region(settings.region),),
+            ),
+            clock,
+        )
+    finally:
+        await keeper.close()
+        await engine.dispose()
+        await clerk_engine.dispose()
+
+
+def first_start(settings: Settings) -> str | None:
+    """See `cli.administration.Wiring`."""
+    places = Places(settings.data_folder.absolute())
+
+    async def run() -> str | None:
+        async with administration(settings) as installation:
+            await installation.tenancy.settle()
+            demo = await installation.tenancy.ensure_demo(Region(settings.region))
+            if demo.created is None:
+                return None
+            write_private(places.demo_key, demo.created.credential)
+            return demo.created.credential.decode()
+
+    return asyncio.run(run())
+
+
+def probe_database(settings: Settings) -> str:
+    """See `cli.administration.Wiring`."""
+    places = Places(settings.data_folder.absolute())
+
+    async def run() -> str:
+        engine = open_engine(database_url(settings, places, ADMINISTRATOR), ADMINISTRATOR)
+        try:
+            await check_schema(engine)
+        finally:
+            await engine.dispose()
+        return "PostgreSQL"
+
+    return asyncio.run(run())
+
+
+def _key_row(key: ApiKey) -> dict[str, Any]:
+    def shown(instant: Instant | None) -> str | None:
+        return None if instant is None else to_rfc3339(instant)
+
+    return {
+        "id": key.public_id,
+        "name": key.name,
+        "project": project_text(key.project),
+        "created_at": shown(key.created_at),
+        "expires_at": shown(key.expires_at),
+        "last_used_at": shown(key.last_used_at),
+        "revoked_at": shown(key.revoked_at),
+    }
+
+
+def _parse_epoch(text: str) -> Epoch:
+    if text.isdigit():
+        return Epoch(int(text))
+    try:
+        return epoch_of(from_rfc3339(text))
+    except ValueError:
+        raise InvalidInput(
+            "an epoch is its number or an instant in it, as in 2026-11-23T07:30Z", field="epoch"
+        ) from None

@@ -1,0 +1,175 @@
+"""From settings to backends, and from model names to the backends that may answer for them."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final, NamedTuple
+
+import msgspec
+
+from bailee.drivers.backend_openai import Limits, OpenAiBackend, parse_target
+from bailee.drivers.system import SystemClock
+from bailee.kernel.errors import BaileeError
+from bailee.kernel.ids import Region
+from bailee.kernel.instants import Instant
+from bailee.kernel.redacted import Secret
+from bailee.policy.model import BackendTerms
+from bailee.ports.backend import Backend, BackendAnswer, BackendCall, BackendFailure
+from bailee.serving.routing import Route, ServedModel
+from bailee.settings import EMBEDDED_BACKEND, BackendSettings, DeclaredTerms, Settings
+from bailee.wiring.places import Places
+
+EMBEDDED_CONCURRENCY: Final = 64
+EMBEDDED_QUEUE: Final = 256
+EMBEDDED_TIMEOUT_S: Final = 600.0
+
+
+class ModelRunnerAddress(NamedTuple):
+    """Where the embedded model listens on loopback, and the key that it wants."""
+
+    base_url: str
+    key: str
+
+
+Reveal = Callable[[str], Awaitable[bytes]]
+"""Gives a backend's credential by name."""
+
+
+def read_model_runner(places: Places) -> ModelRunnerAddress:
+    """Where the model runner said that it is. Raises BackendFailure before it has."""
+    try:
+        return msgspec.json.decode(places.model_runner.read_bytes(), type=ModelRunnerAddress)
+    except (OSError, msgspec.DecodeError):
+        raise BackendFailure(
+            "the local model is not running yet; wait", reason="unreachable", retry_safe=True
+        ) from None
+
+
+async def open_backend(settings: BackendSettings, reveal: Reveal) -> Backend:
+    """One configured upstream. Raises InvalidInput, UnknownKey (no such credential)."""
+    credential = None
+    if settings.credential is not None:
+        credential = Secret(await reveal(settings.credential))
+    limits = Limits(
+        concurrency=settings.concurrency,
+        queue=settings.queue,
+        connect_timeout_s=settings.connect_timeout_s,
+        idle_timeout_s=settings.idle_timeout_s,
+        total_timeout_s=settings.total_timeout_s,
+    )
+    return OpenAiBackend(parse_target(settings.base_url), credential, limits, SystemClock())
+
+
+class EmbeddedBackend:
+    """The local model, found anew whenever its runner was started again."""
+
+    def __init__(self, places: Places) -> None:
+        self._places = places
+        self._address: ModelRunnerAddress | None = None
+        self._backend: OpenAiBackend | None = None
+
+    async def send(self, call: BackendCall) -> BackendAnswer:
+        """See `ports.backend`. Looks for a new runner once when the known one does not answer."""
+        backend = await self._found(anew=False)
+        try:
+            return await backend.send(call)
+        except BackendFailure as failure:
+            if not failure.retry_safe:
+                raise
+            return await (await self._found(anew=True)).send(call)
+
+    async def check(self) -> None:
+        """See `ports.backend`."""
+        await (await self._found(anew=True)).check()
+
+    async def close(self) -> None:
+        """See `ports.backend`."""
+        if self._backend is not None:
+            await self._backend.close()
+
+    async def _found(self, *, anew: bool) -> OpenAiBackend:
+        if self._backend is not None and not anew:
+            return self._backend
+        address = read_model_runner(self._places)
+        if self._backend is None or address != self._address:
+            await self.close()
+            limits = Limits(
+                concurrency=EMBEDDED_CONCURRENCY,
+                queue=EMBEDDED_QUEUE,
+                queue_wait_s=EMBEDDED_TIMEOUT_S,
+                idle_timeout_s=EMBEDDED_TIMEOUT_S,
+                total_timeout_s=EMBEDDED_TIMEOUT_S,
+            )
+            self._address = address
+            self._backend = OpenAiBackend(
+                parse_target(address.base_url), Secret(address.key.encode()), limits, SystemClock()
+            )
+        return self._backend
+
+
+async def open_backends(settings: Settings, places: Places, reveal: Reveal) -> dict[str, Backend]:
+    """Every backend by its name. Raises what `open_backend` raises."""
+    backends: dict[str, Backend] = {}
+    if settings.model.enabled:
+        backends[EMBEDDED_BACKEND] = EmbeddedBackend(places)
+    for configured in settings.backends:
+        backends[configured.name] = await open_backend(configured, reveal)
+    return backends
+
+
+def terms_of(declared: DeclaredTerms) -> BackendTerms:
+    """What a backend's operator has promised, as the policy takes it."""
+    return BackendTerms(
+        region=None if declared.region is None else Region(declared.region),
+        retention_days=declared.retention_days,
+        trains=declared.trains,
+        business_associate=declared.business_associate,
+        zero_retention=declared.zero_retention,
+    )
+
+
+def embedded_terms(region: str) -> BackendTerms:
+    """The embedded model keeps nothing, learns nothing and runs here."""
+    return BackendTerms(
+        region=Region(region),
+        retention_days=0,
+        trains=False,
+        business_associate=True,
+        zero_retention=True,
+    )
+
+
+def served_models(
+    settings: Settings, backends: dict[str, Backend], started_at: Instant
+) -> dict[str, ServedModel]:
+    """Every model name with its backends, in the order of `[models]` or else of `[[backends]]`."""
+    routes: dict[str, dict[str, Route]] = {}
+    if settings.model.enabled:
+        route = Route(
+            EMBEDDED_BACKEND,
+            backends[EMBEDDED_BACKEND],
+            settings.model.name,
+            embedded_terms(settings.region),
+        )
+        routes.setdefault(settings.model.name, {})[EMBEDDED_BACKEND] = route
+    for backend in settings.backends:
+        for name, upstream in backend.models.items():
+            route = Route(backend.name, backends[backend.name], upstream, terms_of(backend.terms))
+            routes.setdefault(name, {})[backend.name] = route
+    models = {}
+    for name, by_backend in routes.items():
+        order = settings.models[name].backends if name in settings.models else tuple(by_backend)
+        models[name] = ServedModel(
+            name,
+            started_at // 1000,
+            "bailee" if EMBEDDED_BACKEND in by_backend else order[0],
+            tuple(by_backend[backend] for backend in order),
+        )
+    return models
+
+
+async def problem_of(backend: Backend) -> str | None:
+    """None if a backend answers and accepts its credential, else one sentence."""
+    try:
+        await backend.check()
+    except BaileeError as error:
+        return str(error)
+    return None

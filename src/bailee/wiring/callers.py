@@ -1,0 +1,84 @@
+"""From a facts snapshot to the callers of the request path."""
+
+from bailee.governance.tenancy.errors import CredentialRefused, Refusal
+from bailee.governance.tenancy.last_used import LastUsed
+from bailee.governance.tenancy.model import Limits
+from bailee.governance.tenancy.snapshot import Caller as KnownCaller
+from bailee.governance.tenancy.snapshot import FactsSnapshot
+from bailee.kernel.errors import Unavailable
+from bailee.kernel.instants import Instant
+from bailee.serving.caller import Caller, CallLimits
+from bailee.serving.errors import Because, CallRefused
+from bailee.settings import LimitsSettings
+
+_UNKNOWN = (
+    "Incorrect API key provided. You can make one with `bailee keys create`, or ask whoever "
+    "operates this server."
+)
+
+
+class CallerDirectory:
+    """Finds callers, and remembers each as one value for as long as its facts stand."""
+
+    def __init__(
+        self, snapshot: FactsSnapshot, last_used: LastUsed, defaults: LimitsSettings
+    ) -> None:
+        self._snapshot = snapshot
+        self._last_used = last_used
+        self._key_defaults = CallLimits(
+            defaults.key_requests_per_minute, defaults.key_tokens_per_minute
+        )
+        self._project_defaults = CallLimits(
+            defaults.project_requests_per_minute, defaults.project_tokens_per_minute
+        )
+        self._callers: dict[str, tuple[KnownCaller, Caller]] = {}
+
+    def authenticate(self, credential: str, now: Instant) -> Caller:
+        """See `serving.caller.Authenticate`."""
+        try:
+            known = self._snapshot.authenticate(credential.encode("utf-8", "replace"), now)
+        except CredentialRefused as refused:
+            raise _refusal(refused) from None
+        except Unavailable as error:
+            raise CallRefused(Because.FACTS_STALE, str(error), retry_after_ms=1000) from None
+        self._last_used.note(known.public_id, now)
+        remembered = self._callers.get(known.public_id)
+        if remembered is not None and remembered[0] is known:
+            return remembered[1]
+        caller = self._caller(known)
+        self._callers[known.public_id] = (known, caller)
+        return caller
+
+    def _caller(self, known: KnownCaller) -> Caller:
+        return Caller(
+            key_id=bytes.fromhex(known.public_id),
+            tenant=known.tenant,
+            project=known.project,
+            region=known.region,
+            scope_generation=known.scope_generation,
+            retention_mode=known.retention_mode,
+            key_limits=_limits(known.key_limits, self._key_defaults),
+            project_limits=_limits(known.project_limits, self._project_defaults),
+        )
+
+
+def _limits(own: Limits, default: CallLimits) -> CallLimits:
+    """A limit of 0 in the facts says nothing: the installation's default holds."""
+    return CallLimits(
+        own.requests_per_minute or default.requests_per_minute,
+        own.tokens_per_minute or default.tokens_per_minute,
+    )
+
+
+def _refusal(refused: CredentialRefused) -> CallRefused:
+    match refused.refusal:
+        case Refusal.REVOKED:
+            return CallRefused(Because.KEY_REVOKED, "This API key has been revoked. Use another.")
+        case Refusal.EXPIRED:
+            return CallRefused(Because.KEY_EXPIRED, "This API key has expired. Use another.")
+        case Refusal.SUSPENDED:
+            return CallRefused(
+                Because.KEY_REVOKED, "This API key's project is suspended. Ask its administrator."
+            )
+        case _:
+            return CallRefused(Because.KEY_UNKNOWN, _UNKNOWN)

@@ -1,0 +1,176 @@
+"""One gateway worker's process: it reads what it needs, gives up the rest, then answers."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import structlog
+
+from bailee.api.application import Application
+from bailee.api.bridge import AsgiBridge
+from bailee.api.errors import OpenAiRefusals
+from bailee.api.operations import make_operations_application
+from bailee.api.server import GatewayServer, Listener
+from bailee.custody.reading import Reading
+from bailee.custody.recorder import Recorder
+from bailee.drivers.confinement import protect_memory
+from bailee.drivers.files_local import LocalFiles
+from bailee.drivers.keeper_socket import KeeperClient
+from bailee.drivers.postgres.changes import PostgresChanges
+from bailee.drivers.postgres.database import PostgresDatabase
+from bailee.drivers.postgres.engine import check_schema, connector, open_engine
+from bailee.drivers.postgres.ledger import PostgresLedger
+from bailee.drivers.postgres.outbox import PostgresOutbox
+from bailee.drivers.rate_limit_shared import SharedRateLimit
+from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
+from bailee.governance.tenancy.last_used import LastUsed
+from bailee.governance.tenancy.snapshot import FactsSnapshot
+from bailee.kernel.ids import Region
+from bailee.lifecycle.log_reader import LogReader
+from bailee.policy.decide import Decider
+from bailee.policy.load import packaged_policy
+from bailee.schema.roles import GATEWAY
+from bailee.serving.answer import Answering
+from bailee.serving.limits import Limits
+from bailee.serving.owner_reads import OwnerReads
+from bailee.serving.routing import Planner
+from bailee.settings import Settings
+from bailee.wiring.backends import open_backends, served_models
+from bailee.wiring.callers import CallerDirectory
+from bailee.wiring.database import database_url
+from bailee.wiring.giving_up import give_up
+from bailee.wiring.operations import GatewayParts, operations_of, prove_journal
+from bailee.wiring.places import Places
+from bailee.wiring.processes import open_clock, run_until_stopped, start_logging, until_first
+from bailee.wiring.secrets import PEPPER, read_secret, token_name
+from bailee.wiring.stores import objects_of
+from bailee.wiring.trust import read_trust
+
+log = structlog.get_logger()
+
+KEEPER_ONLY: Final = ("keyring", "secrets", "postgres")
+"""Parts of the data folder that a gateway gives up."""
+
+
+def run_gateway(
+    settings: Settings,
+    index: int,
+    *,
+    secrets: Mapping[str, bytes],
+    descriptors: Mapping[str, int],  # noqa: ARG001 - part of every process's signature
+    ready: Callable[[], None],
+) -> None:
+    """See `cli.administration.Wiring`."""
+    start_logging(settings, f"gateway-{index}")
+    places = Places(settings.data_folder.absolute())
+    trust = read_trust(places)
+    token = read_secret(places.secrets, token_name("gateway"), secrets)
+    pepper = read_secret(places.secrets, PEPPER, secrets)
+    url = database_url(settings, places, GATEWAY)
+    clock, real_clock, randomness = open_clock(places), SystemClock(), SystemRandomness()
+    region = Region(settings.region)
+    protection = protect_memory()
+    give_up(places, KEEPER_ONLY)
+    log.info("memory_protected", locked=protection.memory_locked, swaps=len(protection.swaps))
+
+    async def main(stop: asyncio.Event) -> None:
+        engine = open_engine(url, GATEWAY, connections=settings.database.connections)
+        await check_schema(engine)
+        database, ledger = PostgresDatabase(engine), PostgresLedger(engine)
+        changes = PostgresChanges(connector(url, GATEWAY), real_clock)
+        snapshot = FactsSnapshot(
+            database, changes, real_clock, pepper, grace_s=settings.snapshot.grace_s
+        )
+        keeper = KeeperClient(places.keeper_socket, "gateway", token, real_clock)
+        files, offload = LocalFiles(places.data), ThreadOffload(4)
+        recorder = Recorder(
+            files,
+            offload,
+            ledger,
+            keeper,
+            clock,
+            randomness,
+            node=trust.node,
+            worker=f"{trust.node}-{index}-{randomness.random_bytes(6).hex()}",
+            regions=(region,),
+            identity=trust.identity,
+            close_after_s=settings.journal.close_after_s,
+            max_journal_bytes=settings.journal.size_bytes,
+            ledger_grace_s=settings.snapshot.grace_s,
+        )
+        backends = await open_backends(settings, places, keeper.reveal_secret)
+        policies = packaged_policy()
+        planner = Planner(served_models(settings, backends, clock.now()), Decider(policies))
+        last_used = LastUsed(database, real_clock)
+        directory = CallerDirectory(snapshot, last_used, settings.limits)
+        answering = Answering(
+            directory.authenticate,
+            planner,
+            Limits(SharedRateLimit(places.rate_limits)),
+            recorder,
+            OpenAiRefusals(),
+            clock,
+            randomness,
+        )
+        objects = objects_of(settings, places)
+        outbox, log_reader = PostgresOutbox(engine), LogReader(objects, trust.verifier)
+        reading = Reading(files, offload, objects, ledger, node=trust.node, regions=(region,))
+        parts = GatewayParts(
+            settings,
+            answering,
+            OwnerReads(reading, keeper, prove_journal(outbox, log_reader)),
+            reading,
+            outbox,
+            log_reader,
+            objects,
+            policies,
+            clock,
+            snapshot,
+            recorder,
+            keeper,
+            backends,
+        )
+        bridge = AsgiBridge(
+            make_operations_application(operations_of(parts)),  # type: ignore[arg-type]
+            body_limit_bytes=settings.limits.body_size_bytes,
+        )
+        application = Application(
+            answering,
+            bridge,
+            real_clock,
+            parts.report,
+            body_limit_bytes=settings.limits.body_size_bytes,
+        )
+        server = GatewayServer(application, listener_of(settings, places), real_clock)
+        await snapshot.refresh()
+        await recorder.tick()
+        ready()
+        stopped = asyncio.Event()
+
+        async def serve() -> None:
+            cut_off = await server.run(stop, settings.server.drain_timeout_s)
+            log.info("gateway_drained", cut_off=cut_off)
+            stopped.set()
+
+        await until_first(
+            stopped, serve(), recorder.run(), snapshot.run(), changes.run(), last_used.run()
+        )
+        await recorder.drain()
+        await last_used.flush()
+        for backend in backends.values():
+            await backend.close()
+        await keeper.close()
+        await engine.dispose()
+
+    run_until_stopped(main)
+
+
+def listener_of(settings: Settings, places: Places) -> Listener:
+    """Where the API listens: over TLS, always."""
+    server = settings.server
+    return Listener.over_tls(
+        server.host,
+        server.port,
+        server.certificate_file or places.data / "tls" / "server.pem",
+        server.private_key_file or places.data / "tls" / "server-key.pem",
+    )

@@ -1,0 +1,192 @@
+"""What the operations off the hot path do, put together from a gateway's parts."""
+
+import hashlib
+from collections.abc import Awaitable, Callable
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+
+from bailee.api.front_page import FrontPage, PageLink, front_page
+from bailee.api.operations import Health, Operations, PartHealth
+from bailee.custody.reading import Reading
+from bailee.custody.recorder import Recorder
+from bailee.governance.tenancy.snapshot import FactsSnapshot
+from bailee.kernel.errors import BaileeError, NotFound
+from bailee.kernel.ids import RecordId
+from bailee.lifecycle.log_reader import LogReader
+from bailee.lifecycle.receipts import FinalPart, prove_logged, record_receipt
+from bailee.policy.decide import API_SERVICE
+from bailee.policy.explain import Explanation, Question, explain, facts_of
+from bailee.policy.history import PolicyHistory
+from bailee.policy.show import BothLanguages, show_at
+from bailee.ports.backend import Backend
+from bailee.ports.clock import Clock
+from bailee.ports.keeper import BootCertificate, Keeper
+from bailee.ports.objects import Objects
+from bailee.ports.outbox import Outbox
+from bailee.serving.answer import Answering
+from bailee.serving.caller import Caller
+from bailee.serving.owner_reads import LoggedJournal, OwnerReads, ProveJournal
+from bailee.settings import Link, Settings
+from bailee.wiring.backends import problem_of
+
+log = structlog.get_logger()
+
+
+class GatewayParts(NamedTuple):
+    """What one gateway worker is made of."""
+
+    settings: Settings
+    answering: Answering
+    owner_reads: OwnerReads
+    reading: Reading
+    outbox: Outbox
+    log_reader: LogReader
+    objects: Objects
+    policies: PolicyHistory
+    clock: Clock
+    snapshot: FactsSnapshot
+    recorder: Recorder
+    keeper: Keeper
+    backends: dict[str, Backend]
+
+    def report(self, request_id: str, error: BaseException) -> None:
+        """Log a defect: where it happened, never what it was about."""
+        trace = error.__traceback__
+        while trace is not None and trace.tb_next is not None:
+            trace = trace.tb_next
+        place = "" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
+        log.error("defect", request_id=request_id, kind=type(error).__name__, place=place)
+
+
+def prove_journal(outbox: Outbox, log_reader: LogReader) -> ProveJournal:
+    """How owner reads prove that a journal is in the log."""
+
+    async def prove(entry_hash: bytes, old_size: int) -> LoggedJournal:
+        logged = await prove_logged(outbox, log_reader, entry_hash, old_size)
+        proof = logged.proof
+        return LoggedJournal(
+            logged.leaf, proof.entry_index, list(proof.path), proof.checkpoint, logged.consistency
+        )
+
+    return prove
+
+
+def operations_of(parts: GatewayParts) -> Operations:
+    """The operations of one worker."""
+
+    def authenticate(request: Any) -> Caller:
+        return parts.answering.authenticated(_HeadersOf(request), parts.clock.now())
+
+    def explained(question: Question) -> Explanation:
+        return explain(parts.policies, facts_of(question, parts.clock.now()))
+
+    async def read_receipt(record: RecordId) -> bytes:
+        stored = await parts.reading.find_record(record)
+        last = stored.parts[-1]
+        if not stored.complete:
+            raise NotFound("the record was never completed; it has no receipt")
+        part = FinalPart(
+            header=last.sealed.header,
+            ciphertext_hash=hashlib.sha256(last.sealed.ciphertext).digest(),
+            position=last.position,
+            path=last.path,
+            root_signature=last.journal.signature,
+            certificate=msgspec.msgpack.decode(last.journal.certificate, type=BootCertificate),
+            entry_hash=last.journal.leaf_hash,
+        )
+        return await record_receipt(part, parts.outbox, parts.log_reader)
+
+    async def log_object(key: str) -> bytes:
+        return (await parts.objects.get(key)).data
+
+    async def health() -> Health:
+        return await _health(parts)
+
+    async def page(accept_language: str) -> str:
+        return await _page(parts, accept_language)
+
+    return Operations(
+        authenticate=authenticate,
+        explain=explained,
+        read_record=parts.owner_reads.read,
+        read_receipt=read_receipt,
+        log_object=log_object,
+        health=health,
+        page=page,
+        report=parts.report,
+    )
+
+
+class _HeadersOf:
+    """An ASGI request as authentication wants it."""
+
+    def __init__(self, request: Any) -> None:
+        self._headers = request.headers
+
+    def header(self, name: str) -> str | None:
+        """A header's value."""
+        value: str | None = self._headers.get(name)
+        return value
+
+    async def body(self) -> bytes:
+        """Not wanted here."""
+        return b""
+
+
+async def _health(parts: GatewayParts) -> Health:
+    found = [
+        _part("keys and projects", parts.snapshot.ready()),
+        _part("recording", parts.recorder.ready()),
+        _part("keeper", await _problem(parts.keeper.status)),
+        _part("transparency log", await _problem(parts.log_reader.checkpoint)),
+    ]
+    needed = all(part.ready for part in found[:2])
+    for name, backend in parts.backends.items():
+        found.append(_part(f"backend {name}", await problem_of(backend)))
+    return Health(ready=needed, parts=found)
+
+
+def _part(name: str, problem: str | None) -> PartHealth:
+    return PartHealth(name, problem is None, problem or "ready")
+
+
+async def _problem(ask: Callable[[], Awaitable[object]]) -> str | None:
+    try:
+        await ask()
+    except BaileeError as error:
+        return str(error)
+    return None
+
+
+async def _page(parts: GatewayParts, accept_language: str) -> str:
+    settings = parts.settings
+    models = list(parts.answering.planner.models)
+    host = settings.server.host
+    shown = "localhost" if host in ("127.0.0.1", "::1", "0.0.0.0", "::") else host  # noqa: S104
+    return front_page(
+        FrontPage(
+            base_url=f"https://{shown}:{settings.server.port}",
+            model=models[0] if models else "",
+            region=settings.region,
+            parts=(await _health(parts)).parts,
+            policy=show_at(parts.policies, API_SERVICE, parts.clock.now()),
+            links=_links(settings),
+            korean_first=accept_language.lower().startswith("ko"),
+        )
+    )
+
+
+def _links(settings: Settings) -> tuple[PageLink, ...]:
+    links = settings.links
+    named: tuple[tuple[str, str, Link], ...] = (
+        ("Sales and agreements", "영업 및 계약", links.sales),
+        ("Forms", "신청 양식", links.forms),
+        ("Certifications", "인증", links.certifications),
+        ("Questions about consumer services", "소비자 서비스 문의", links.consumer_questions),
+    )
+    return tuple(
+        PageLink(BothLanguages(english, korean), link.english, link.korean)
+        for english, korean, link in named
+    )
