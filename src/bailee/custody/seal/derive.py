@@ -1,9 +1,10 @@
 """Key derivation for sealing: HKDF (RFC 5869) with SHA-512, in the three forms that are used.
 
 Expansion to 64 bytes is one HMAC, and each use takes its two 32-byte keys from one expansion.
+Sealing spends much of its time here, so OpenSSL's HMAC is called without `hmac.digest` around it.
 """
 
-import hmac
+from _hashlib import hmac_digest
 from typing import Final
 
 from bailee.kernel.encoding import fields
@@ -23,21 +24,21 @@ def first_chain_key(
 
     `epoch` and `scope` are the encoded key names, which together name the cell.
     """
-    extracted = hmac.digest(_CHAIN_SALT, epoch_secret + scope_secret, "sha512")
+    extracted = hmac_digest(_CHAIN_SALT, epoch_secret + scope_secret, "sha512")
     info = fields("bailee/1/chain-start", epoch, scope, session) + b"\x01"
-    return hmac.digest(extracted, info, "sha512")[:KEY_BYTES]
+    return hmac_digest(extracted, info, "sha512")[:KEY_BYTES]
 
 
 def chain_step(chain_key: bytes) -> bytes:
     """64 bytes: the wrap key of this step, then the chain key of the next."""
-    return hmac.digest(chain_key, _CHAIN_STEP, "sha512")
+    return hmac_digest(chain_key, _CHAIN_STEP, "sha512")
 
 
 def content_keys(content_key: bytes) -> bytes:
     """64 bytes: the AES-256-GCM key of the content, then the commitment to the content key."""
-    return hmac.digest(content_key, _CONTENT, "sha512")
+    return hmac_digest(content_key, _CONTENT, "sha512")
 
 
 def receipt_key(prompt_content_key: bytes) -> bytes:
     """r, 32 bytes: blinds a record's receipt; given to the caller in the answer's headers."""
-    return hmac.digest(prompt_content_key, _RECEIPT, "sha256")
+    return hmac_digest(prompt_content_key, _RECEIPT, "sha256")

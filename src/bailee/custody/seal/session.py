@@ -6,9 +6,9 @@ ends after `PARTS_PER_SESSION` parts, at the epoch's end (the caller's matter), 
 Deliberately does not open, store or schedule anything.
 """
 
-import hashlib
 import os
 from dataclasses import dataclass, field
+from hashlib import sha256
 from typing import Final, NamedTuple
 
 import zstandard
@@ -18,14 +18,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PublicKey, Suite
 
 from bailee.custody.seal import derive
-from bailee.custody.seal.part import (
-    Owner,
-    PartHeader,
-    SealedPart,
-    Wrap,
-    additional_data,
-    wrap_data,
-)
+from bailee.custody.seal.derive import chain_step, content_keys
+from bailee.custody.seal.part import Owner, PartHeader, SealedPart, additional_data, encode_wrap
 from bailee.custody.seal.wipe import wipe
 from bailee.kernel.encoding import fields
 from bailee.kernel.ids import EpochKeyName, ScopeKeyName, SessionId
@@ -79,19 +73,23 @@ class Chain:
     epoch: EpochKeyName
     _key: bytes = field(repr=False)
     index: int = 0
+    _purpose: bytes = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._purpose = bytes((self.epoch.purpose.code,))
 
     def wrap(self, content_key: bytes, additional: bytes) -> bytes:
         """Wrap `content_key` for the chain's purpose; gives the stored wrap. Moves on one step."""
-        block = derive.chain_step(self._key)
-        wrap_key, following = block[:32], block[32:]
-        wrapped = AESGCM(wrap_key).encrypt(
-            NONCE, content_key, wrap_data(self.epoch.purpose, additional)
+        # The wrap key is used where it lies, so that there is no copy of it to wipe.
+        spent, block = self._key, chain_step(self._key)
+        wrapped = AESGCM(memoryview(block)[:32]).encrypt(
+            NONCE, content_key, self._purpose + additional
         )
-        wipe(self._key, wrap_key, block)
-        self._key = following
-        encoded = Wrap(self.epoch.purpose, self.session, self.scope_number, self.index, wrapped)
-        self.index += 1
-        return encoded.encode()
+        self._key = block[32:]
+        wipe(spent, block)
+        index = self.index
+        self.index = index + 1
+        return encode_wrap(self._purpose[0], self.session, self.scope_number, index, wrapped)
 
     def end(self) -> None:
         """Overwrite what would continue the chain."""
@@ -159,7 +157,7 @@ class Session:
             chain.end()
 
 
-_compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, write_checksum=False)
+compress = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, write_checksum=False).compress
 
 
 def seal_part(
@@ -174,13 +172,10 @@ def seal_part(
     `header.key_commitment` and `header.content_bytes` are filled in here. `content_key` is 32
     fresh random bytes, used for this part alone; the caller wipes it.
     """
-    keys = derive.content_keys(content_key)
-    encryption_key = keys[:32]
-    encoded = header._replace(key_commitment=keys[32:], content_bytes=len(content)).encode()
-    additional = additional_data(
-        owner, header.record, header.part, hashlib.sha256(encoded).digest()
-    )
-    ciphertext = AESGCM(encryption_key).encrypt(NONCE, _compressor.compress(content), additional)
-    wipe(keys, encryption_key)
-    wraps = tuple(chain.wrap(content_key, additional) for chain in chains)
+    keys = content_keys(content_key)
+    encoded = header.encode_sealed(keys[32:], len(content))
+    additional = additional_data(owner, header.record, header.part, sha256(encoded).digest())
+    ciphertext = AESGCM(memoryview(keys)[:32]).encrypt(NONCE, compress(content), additional)
+    wipe(keys)
+    wraps = tuple([chain.wrap(content_key, additional) for chain in chains])
     return SealedPart(encoded, wraps, ciphertext)
