@@ -37,7 +37,7 @@ _JSON_MEDIA: Final = "application/json"
 class ScopeHeaders(Protocol):
     """A request's headers."""
 
-    def get(self, key: str, default: str | None = None) -> str | None:
+    def get(self, key: str, default: str | None = None, /) -> str | None:
         """The value of the first header with this lower-case name."""
         ...
 
@@ -49,15 +49,50 @@ class ScopeHeaders(Protocol):
 class Scope(Protocol):
     """What RSGI says of a request."""
 
-    proto: str
-    http_version: str
-    scheme: str
-    method: str
-    path: str
-    query_string: str
-    client: str
-    server: str
-    headers: ScopeHeaders
+    @property
+    def proto(self) -> str:
+        """`http`; anything else is not served."""
+        ...
+
+    @property
+    def http_version(self) -> str:
+        """`1.0`, `1.1` or `2`."""
+        ...
+
+    @property
+    def scheme(self) -> str:
+        """`https`, or `http` on the benchmark's listener."""
+        ...
+
+    @property
+    def method(self) -> str:
+        """In capitals."""
+        ...
+
+    @property
+    def path(self) -> str:
+        """Decoded, without the query."""
+        ...
+
+    @property
+    def query_string(self) -> str:
+        """What follows the question mark."""
+        ...
+
+    @property
+    def client(self) -> str:
+        """Address and port of the client."""
+        ...
+
+    @property
+    def server(self) -> str:
+        """Address and port of the server."""
+        ...
+
+    @property
+    def headers(self) -> ScopeHeaders:
+        """The request's headers."""
+        ...
 
 
 class StreamTransport(Protocol):

@@ -7,54 +7,26 @@ embedded: docs/decisions/http-server.md. It starts no process and prints nothing
 """
 
 import asyncio
-import gc
-from pathlib import Path
-from typing import Final, NamedTuple, Self
+from typing import Final
 
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.embed import Server
 
 from bailee.api.application import Application
-from bailee.kernel.errors import InvalidInput
+from bailee.api.listener import Listener, settle_memory
 from bailee.ports.clock import Clock
 
 _BACKLOG: Final = 2048
 _CONNECTIONS: Final = 8192
 _CLOSING_S: Final = 2.0
-_GC_THRESHOLDS: Final = (50_000, 20, 50)
 _MAX_HEADERS_BYTES: Final = 64 * 1024
-_LOOPBACK: Final = "127.0.0.1"
 
 
-class Listener(NamedTuple):
-    """Where a worker listens, and with which certificate."""
-
-    host: str
-    port: int
-    certificate_file: Path | None
-    key_file: Path | None
-
-    @classmethod
-    def over_tls(cls, host: str, port: int, certificate_file: Path, key_file: Path) -> Self:
-        """The only listener that an installation has."""
-        for file in (certificate_file, key_file):
-            if not file.is_file():
-                raise InvalidInput(f"{file} is missing; TLS cannot be served without it")
-        return cls(host, port, certificate_file, key_file)
-
-    @classmethod
-    def plain_for_benchmark(cls, port: int) -> Self:
-        """Plain HTTP on loopback: for `bailee bench`, which compares with peers that have none."""
-        return cls(_LOOPBACK, port, None, None)
-
-
-class GatewayServer:
+class GranianServer:
     """One worker's server."""
 
     def __init__(self, application: Application, listener: Listener, clock: Clock) -> None:
-        if listener.certificate_file is None and listener.host != _LOOPBACK:
-            raise InvalidInput("plain HTTP is served on loopback alone (clause C14)")
         self._application = application
         self._clock = clock
         self._server = Server(
@@ -84,7 +56,7 @@ class GatewayServer:
         beside = loop.create_task(self._application.run())
         serving = loop.create_task(self._server.serve())
         stopped = loop.create_task(stop.wait())
-        _settle_memory()
+        settle_memory()
         try:
             await asyncio.wait({serving, stopped, beside}, return_when=asyncio.FIRST_COMPLETED)
             for task in (serving, beside):
@@ -105,10 +77,3 @@ class GatewayServer:
         pause.cancel()
         serving.cancel()
         await asyncio.gather(serving, pause, return_exceptions=True)
-
-
-def _settle_memory() -> None:
-    """Take what was made at start out of the collector's sight, and let it look less often."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(*_GC_THRESHOLDS)

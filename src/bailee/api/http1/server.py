@@ -1,0 +1,118 @@
+"""The HTTP/1.1 server of one gateway worker, in the worker's own event loop.
+
+TLS 1.2 or newer, 1.3 preferred. Several workers listen on the same port (SO_REUSEPORT), each a
+process of its own. `run` serves until it is told to stop, then takes no more connections, lets
+what is in progress finish for a time, and returns. Why it exists beside Granian, with the
+measurements: docs/decisions/http-server.md.
+"""
+
+import asyncio
+import ssl
+from email.utils import formatdate
+from typing import Final
+
+from bailee.api.application import Application
+from bailee.api.http1.connection import Answer, ServerConnection
+from bailee.api.listener import Listener, settle_memory
+from bailee.ports.clock import Clock
+
+_BACKLOG: Final = 2048
+_CONNECTIONS: Final = 8192
+_SWEEP_S: Final = 0.5
+_HEAD_ROUNDS: Final = 20
+"""10 s for a request's head, of a new connection."""
+_IDLE_ROUNDS: Final = 150
+"""75 s between requests."""
+
+
+class Http1Server:
+    """One worker's server."""
+
+    def __init__(self, application: Application, listener: Listener, clock: Clock) -> None:
+        self.answer: Answer = application.__rsgi__
+        self.date = ""
+        self.now = 0
+        self.stopping = False
+        self._application = application
+        self._listener = listener
+        self._clock = clock
+        self._connections: set[ServerConnection] = set()
+        self._tls = _tls_context(listener)
+
+    def entered(self, connection: ServerConnection) -> bool:
+        """A connection was made; False: there are too many."""
+        self._connections.add(connection)
+        return len(self._connections) <= _CONNECTIONS and not self.stopping
+
+    def left(self, connection: ServerConnection) -> None:
+        """A connection is gone."""
+        self._connections.discard(connection)
+
+    async def run(self, stop: asyncio.Event, drain_s: float = 30.0) -> int:
+        """Serve until `stop` is set; how many requests had to be cut off at the end."""
+        loop = asyncio.get_running_loop()
+        self._tell_date()
+        listening = await loop.create_server(
+            lambda: ServerConnection(self, loop),
+            self._listener.host,
+            self._listener.port,
+            ssl=self._tls,
+            backlog=_BACKLOG,
+            reuse_port=True,
+            ssl_handshake_timeout=10.0 if self._tls else None,
+        )
+        beside = loop.create_task(self._application.run())
+        sweep = loop.create_task(self._sweep())
+        stopped = loop.create_task(stop.wait())
+        settle_memory()
+        try:
+            await asyncio.wait({stopped, beside, sweep}, return_when=asyncio.FIRST_COMPLETED)
+            if beside.done() or sweep.done():
+                await asyncio.gather(*(task for task in (beside, sweep) if task.done()))
+            listening.close()
+            self._stop_idle()
+            return await self._application.requests.drain(drain_s)
+        finally:
+            listening.close()
+            stopped.cancel()
+            beside.cancel()
+            sweep.cancel()
+            await asyncio.gather(stopped, beside, sweep, return_exceptions=True)
+            for connection in list(self._connections):
+                connection.close()
+            # Transports report their end in the loop's next rounds.
+            await self._clock.sleep_s(0)
+            await self._clock.sleep_s(0)
+
+    def _stop_idle(self) -> None:
+        self.stopping = True
+        for connection in list(self._connections):
+            if not connection.busy:
+                connection.close()
+
+    async def _sweep(self) -> None:
+        while True:
+            await self._clock.sleep_s(_SWEEP_S)
+            self.now += 1
+            self._tell_date()
+            for connection in list(self._connections):
+                since = connection.waiting_since
+                if since is not None and self.now - since > connection.patience(
+                    _HEAD_ROUNDS, _IDLE_ROUNDS
+                ):
+                    connection.close()
+
+    def _tell_date(self) -> None:
+        seconds = self._clock.now() // 1000
+        self.date = f"date: {formatdate(seconds, usegmt=True)}\r\nserver: bailee\r\n"
+
+
+def _tls_context(listener: Listener) -> ssl.SSLContext | None:
+    if listener.certificate_file is None or listener.key_file is None:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.options |= ssl.OP_NO_RENEGOTIATION | ssl.OP_NO_COMPRESSION
+    context.set_alpn_protocols(["http/1.1"])
+    context.load_cert_chain(listener.certificate_file, listener.key_file)
+    return context

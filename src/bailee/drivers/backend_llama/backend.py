@@ -1,0 +1,113 @@
+"""The local model as a backend: the port's contract over llama.cpp's server.
+
+It is spoken to by whatever speaks HTTP to backends, which is given; what is added here is
+OpenAI's shape for llama.cpp's errors. Answers are passed on byte for byte: the model's name in
+them is the runner's.
+"""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import msgspec
+
+from bailee.ports.backend import Backend, BackendAnswer, BackendCall, BackendFailure
+
+_CONTEXT: Final = "exceed_context_size_error"
+_STARTING: Final = 503
+_FIRST_ERROR: Final = 400
+_INVALID: Final = "invalid_request_error"
+_TYPES: Final = {400: _INVALID, 401: _INVALID, 403: _INVALID, 404: _INVALID, 501: _INVALID}
+_STATUSES: Final = {501: 400}
+"""llama.cpp says 501 of what a model or build does not support: the caller's to change."""
+
+
+class _LlamaError(msgspec.Struct):
+    message: str = ""
+    type: str = ""
+    code: int | str | None = None
+    n_prompt_tokens: int | None = None
+    n_ctx: int | None = None
+
+
+class _Document(msgspec.Struct):
+    error: _LlamaError
+
+
+class LlamaBackend:
+    """A driver of `ports.backend`, in front of the backend that reaches the runner."""
+
+    def __init__(self, runner: Backend) -> None:
+        self._runner = runner
+
+    async def send(self, call: BackendCall) -> BackendAnswer:
+        """Send and wait for the answer's head. Raises BackendFailure."""
+        answer = await self._runner.send(call)
+        if answer.status < _FIRST_ERROR:
+            return answer
+        body = await answer.read()
+        if answer.status == _STARTING:
+            raise BackendFailure(
+                "the model is loading; wait", reason="unreachable", retry_safe=True
+            )
+        return _Refusal(
+            _STATUSES.get(answer.status, answer.status), openai_error(answer.status, body)
+        )
+
+    async def check(self) -> None:
+        """Return if the runner answers. Raises BackendFailure."""
+        await self._runner.check()
+
+    async def close(self) -> None:
+        """Close idle connections."""
+        await self._runner.close()
+
+
+class _Refusal:
+    """An error of the model, already read and rewritten."""
+
+    __slots__ = ("_body", "status")
+
+    content_type = "application/json"
+
+    def __init__(self, status: int, body: bytes) -> None:
+        self.status = status
+        self._body = body
+
+    def retry_after_s(self) -> float | None:
+        return None
+
+    async def read(self) -> bytes:
+        body, self._body = self._body, b""
+        return body
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        if self._body:
+            yield await self.read()
+
+    def abandon(self) -> None:
+        self._body = b""
+
+
+def openai_error(status: int, body: bytes) -> bytes:
+    """An error of llama.cpp in OpenAI's shape.
+
+    llama.cpp writes a number as `code` and types of its own. Its messages quote the request here
+    and there; they go back to the caller who sent it and nowhere else.
+    """
+    try:
+        error = msgspec.json.decode(body, type=_Document).error
+    except (msgspec.DecodeError, RecursionError):
+        error = _LlamaError("The model could not answer this request.")
+    kind = _TYPES.get(status, "server_error")
+    field: str | None = None
+    code: str | None = error.code if isinstance(error.code, str) else None
+    message = error.message
+    if error.type == _CONTEXT:
+        field, code = "messages", "context_length_exceeded"
+        message = (
+            f"This model's maximum context length is {error.n_ctx} tokens. However, your messages "
+            f"resulted in {error.n_prompt_tokens} tokens. Please reduce the length of the messages."
+        )
+    return msgspec.json.encode(
+        {"error": {"message": message, "type": kind, "param": field, "code": code}}
+    )
