@@ -4,15 +4,15 @@ Each takes what it looks at as arguments where that can differ, so that tests ca
 machine. Linux only; elsewhere a check says that it cannot tell.
 """
 
-import ctypes
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
 from bailee.cli.findings import Finding, ok, problem, warning
+from bailee.drivers.confinement import active_swaps, landlock_abi
 from bailee.kernel.instants import HOUR_MS, SECOND_MS, Instant, to_rfc3339
 from bailee.ports.clock import Clock
 
@@ -21,8 +21,6 @@ COMFORTABLE_BYTES: Final = 5 << 30
 CLOCK_SAMPLE_S: Final = 0.2
 CLOCK_TOLERANCE_S: Final = 0.05
 RTC_TOLERANCE_MS: Final = 10 * 60 * SECOND_MS
-_LANDLOCK_CREATE_RULESET: Final = 444
-_LANDLOCK_VERSION_FLAG: Final = 1
 
 
 def disk(folder: Path, free_bytes: int | None = None) -> Finding:
@@ -85,14 +83,11 @@ def clock_mark(folder: Path, now: Instant) -> Finding:
     return ok("clock mark", "the clock is ahead of everything that was written")
 
 
-def swap(swaps: Path = Path("/proc/swaps")) -> Finding:
+def swap(devices: Sequence[str] | None = None) -> Finding:
     """Memory that holds content or keys is not written to a disk."""
-    try:
-        lines = swaps.read_text().splitlines()[1:]
-    except OSError:
-        return warning("swap", "this system does not say whether it swaps", "turn swap off")
-    devices = [line.split()[0] for line in lines if line.strip()]
-    plain = [device for device in devices if "zram" not in device]
+    plain = [
+        name for name in (active_swaps() if devices is None else devices) if not _in_memory(name)
+    ]
     if plain:
         return warning(
             "swap",
@@ -102,9 +97,13 @@ def swap(swaps: Path = Path("/proc/swaps")) -> Finding:
     return ok("swap", "memory is not written to a disk")
 
 
+def _in_memory(device: str) -> bool:
+    return "zram" in device
+
+
 def separation(landlock: int | None = None) -> Finding:
     """Whether other processes can be kept from the keyring (guarantee G2)."""
-    version = landlock_version() if landlock is None else landlock
+    version = _landlock_version() if landlock is None else landlock
     if version > 0:
         return ok(
             "G2",
@@ -118,15 +117,8 @@ def separation(landlock: int | None = None) -> Finding:
     )
 
 
-def landlock_version() -> int:
-    """The version of Landlock that the kernel offers; 0 if it has none (landlock(7))."""
-    if not sys.platform.startswith("linux"):
-        return 0
-    libc = ctypes.CDLL(None, use_errno=True)
-    version: int = libc.syscall(
-        _LANDLOCK_CREATE_RULESET, None, ctypes.c_size_t(0), ctypes.c_uint(_LANDLOCK_VERSION_FLAG)
-    )
-    return max(version, 0)
+def _landlock_version() -> int:
+    return landlock_abi() if sys.platform.startswith("linux") else 0
 
 
 def _existing(folder: Path) -> Path:

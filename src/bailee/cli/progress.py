@@ -18,6 +18,7 @@ _MARKS = {
     "crash_loop": "[red]✗[/red]",
     "killed": "[red]✗[/red]",
 }
+_UNASKED = ("ended", "restarting", "crash_loop", "killed")
 
 
 class Progress:
@@ -32,11 +33,11 @@ class Progress:
     def tell(self, event: Event) -> None:
         """Show one event of the supervisor."""
         line = {
-            "at": to_rfc3339(self._clock.now()),
-            "event": event.kind,
-            "process": event.child,
-            "detail": event.detail,
-            "seconds": round(event.seconds, 3),
+            "timestamp": to_rfc3339(self._clock.now()),
+            "level": "warning" if event.kind in _UNASKED else "info",
+            "process": "serve",
+            "event": f"child_{event.kind}",
+            "reason": f"{event.child} {event.detail.partition(chr(10))[0]}".strip(),
         }
         os.write(self._log, json.dumps(line, ensure_ascii=False).encode() + b"\n")
         if event.kind in _MARKS:

@@ -1,0 +1,146 @@
+"""The commands as a person runs them: help, exit codes, JSON, and errors without a traceback."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import typer.core
+import typer.main
+
+from bailee.cli.main import app
+from bailee.cli.verify import public_keys
+from bailee.kernel.errors import InvalidInput
+
+RECEIPTS = Path(__file__).parents[2] / "vectors" / "receipt.json"
+
+
+def run(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    return subprocess.run(
+        [sys.executable, "-m", "bailee.cli", *arguments],
+        cwd=folder,
+        env={"PATH": "/usr/bin:/bin", **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def commands() -> Iterator[tuple[str, typer.core.TyperCommand]]:
+    def below(
+        group: typer.core.TyperGroup, path: str
+    ) -> Iterator[tuple[str, typer.core.TyperCommand]]:
+        for name, command in group.commands.items():
+            if isinstance(command, typer.core.TyperGroup):
+                yield from below(command, f"{path} {name}")
+            elif isinstance(command, typer.core.TyperCommand):
+                yield f"{path} {name}", command
+
+    group = typer.main.get_command(app)
+    assert isinstance(group, typer.core.TyperGroup)
+    return below(group, "bailee")
+
+
+@pytest.mark.parametrize(("path", "command"), list(commands()), ids=str)
+def test_every_command_says_what_it_does_with_an_example(
+    path: str, command: typer.core.TyperCommand
+) -> None:
+    assert command.help is not None
+    assert f"Example: {path}" in command.help or f"$({path}" in command.help
+    options = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
+    assert all(getattr(option, "help", None) for option in options)
+
+
+def test_version_and_help_need_nothing(tmp_path: Path) -> None:
+    assert run(tmp_path, "version").stdout.strip()
+    shown = run(tmp_path, "--help")
+    assert shown.returncode == 0
+    assert "bailee serve" in shown.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_wrong_use_and_wrong_settings_end_with_2(tmp_path: Path) -> None:
+    assert run(tmp_path, "nonsense").returncode == 2
+    refused = run(tmp_path, "config", BAILEE_SERVER__PROT="1")
+    assert refused.returncode == 2
+    assert "BAILEE_SERVER__PROT: server.prot: there is no such setting" in refused.stderr
+    assert "did you mean port?" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
+def test_config_shows_origins_and_hides_secrets(tmp_path: Path) -> None:
+    (tmp_path / "bailee.toml").write_text("[server]\nworkers = 3\n")
+    shown = run(
+        tmp_path,
+        *("config", "--json", "--set", "region=eu-1"),
+        BAILEE_DATABASE__URL="postgresql://u:hunter2@localhost/x",
+    )
+    rows = {row["setting"]: (row["value"], row["origin"]) for row in json.loads(shown.stdout)}
+    assert rows["server.workers"] == (3, f"{tmp_path}/bailee.toml:2")
+    assert rows["region"] == ("eu-1", "--set region")
+    assert rows["database.url"] == ("postgresql://<secret>@localhost/x", "BAILEE_DATABASE__URL")
+    assert rows["server.port"] == (8443, "default")
+    assert "hunter2" not in shown.stdout + run(tmp_path, "config").stdout
+
+
+def test_env_gives_what_a_shell_can_evaluate(tmp_path: Path) -> None:
+    folder = tmp_path / "a data; folder's"
+    (folder / "tls").mkdir(parents=True)
+    (folder / "tls" / "bundle.pem").touch()
+    (folder / "secrets").mkdir()
+    (folder / "secrets" / "demo-api-key").write_text("sk-bailee-x\n")
+    printed = run(tmp_path, "env", "--data", str(folder), "--set", "server.port=9000").stdout
+    script = f'{printed}\nprintf "%s\\n" "$OPENAI_BASE_URL" "$OPENAI_API_KEY" "$SSL_CERT_FILE"'
+    shell = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True)
+    assert shell.stdout.splitlines() == [
+        "https://localhost:9000/v1",
+        "sk-bailee-x",
+        f"{folder}/tls/bundle.pem",
+    ]
+    names = {line.removeprefix("export ").partition("=")[0] for line in printed.splitlines()}
+    unset = run(tmp_path, "env", "--unset").stdout.split()
+    assert names == set(unset) - {"unset"}
+    assert "NODE_EXTRA_CA_CERTS" in names
+
+
+def test_env_before_the_first_start_says_what_to_do(tmp_path: Path) -> None:
+    refused = run(tmp_path, "env")
+    assert refused.returncode == 1
+    assert "start `bailee serve` once" in refused.stderr
+    assert refused.stdout == ""
+
+
+def test_policy_explain_cites_clause_and_version(tmp_path: Path) -> None:
+    shown = run(tmp_path, "policy", "explain", "/v1/chat/completions", "--json")
+    said = json.loads(shown.stdout)
+    assert said["allowed"] is True
+    assert said["handlings"][0]["purpose"] == "abuse_monitoring"
+    refused = run(tmp_path, "policy", "explain", "/v1/chat/completions", "--retention", "none")
+    assert refused.returncode == 2
+    assert "zero_data_retention" in refused.stderr
+
+
+def test_policy_lint_names_what_is_wrong(tmp_path: Path) -> None:
+    assert run(tmp_path, "policy", "lint").returncode == 0
+    (tmp_path / "versions").mkdir()
+    (tmp_path / "versions" / "x.toml").write_text("nonsense = 1\n")
+    broken = run(tmp_path, "policy", "lint", str(tmp_path))
+    assert broken.returncode == 1
+    assert "versions/x.toml" in broken.stderr
+
+
+def test_a_second_serve_from_the_same_folder_is_refused(tmp_path: Path) -> None:
+    from bailee.cli.installation import owned_data_folder
+
+    with owned_data_folder(tmp_path / "data"):
+        refused = run(tmp_path, "serve")
+    assert refused.returncode == 1
+    assert "another `bailee serve` runs from" in refused.stderr
+    assert (tmp_path / "data" / "keyring").stat().st_mode & 0o777 == 0o700
+
+
+def test_keys_are_needed_to_verify(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="--log-key"):
+        public_keys(tmp_path)
