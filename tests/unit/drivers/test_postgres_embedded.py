@@ -16,8 +16,8 @@ import pytest
 
 from bailee.drivers.postgres.engine import connector, migrate
 from bailee.drivers.postgres_embedded import EmbeddedPostgres
-from bailee.drivers.postgres_embedded.initialise import ROLES
-from bailee.drivers.postgres_embedded.places import SOCKET_NAME, socket_folder
+from bailee.drivers.postgres_embedded.initialise import ROLES, SERVING_ROLES, run_single_user
+from bailee.drivers.postgres_embedded.places import SOCKET_NAME, server_user, socket_folder
 from bailee.drivers.system.clock import SystemClock
 from bailee.drivers.system.randomness import SystemRandomness
 from bailee.kernel.errors import Conflict, InvalidInput, Unavailable
@@ -201,7 +201,28 @@ async def test_initialisation_that_was_cut_off_begins_again() -> None:
     server = embedded(folder)
     try:
         await server.start()
+        assert (await values(server)) == []
+    finally:
+        await server.stop()
+        shutil.rmtree(folder)
+
+
+async def test_one_login_takes_the_role_of_every_process() -> None:
+    """As on a server of the operator's own, where the migrations make the roles."""
+    folder = Path(tempfile.mkdtemp(prefix="bailee-test-"))
+    server = embedded(folder)
+    try:
+        await server.start()
+        await server.stop()
+        drop = [f"DROP ROLE {role}" for role in SERVING_ROLES]
+        run_single_user(folder / "postgres", server_user(), drop)
+        await server.start()
         assert await migrate(server.url()) is True
+        for role in SERVING_ROLES:
+            connection = await connector(server.url(), role)()
+            assert await connection.fetchval("SELECT current_user") == role
+            assert await connection.fetch("SELECT * FROM projects") == []
+            await connection.close()
     finally:
         await server.stop()
         shutil.rmtree(folder)

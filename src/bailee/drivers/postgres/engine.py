@@ -16,7 +16,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bailee.drivers.postgres.failures import kinds
-from bailee.kernel.errors import InvalidInput
+from bailee.kernel.errors import Forbidden, InvalidInput
 from bailee.schema import check_version
 from bailee.schema import migrate as migrate_schema
 from bailee.schema.roles import ROLES
@@ -71,6 +71,7 @@ async def migrate(url: str | URL) -> bool:
     Raises:
         InvalidInput: as `connector`.
         Conflict: the schema is newer than this code.
+        Forbidden: the URL's user may not make the tables or the roles.
         Unavailable: the database is away.
     """
     engine = _engine(connector(url, None), 1)
@@ -78,6 +79,11 @@ async def migrate(url: str | URL) -> bool:
         with kinds():
             async with engine.connect() as connection:
                 return await migrate_schema(connection)
+    except Forbidden:
+        raise Forbidden(
+            "The user in the database's URL may not migrate it. It needs to own the database and"
+            f" to have CREATEROLE, or the roles {', '.join(ROLES)} made beforehand."
+        ) from None
     finally:
         await engine.dispose()
 

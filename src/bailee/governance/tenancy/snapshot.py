@@ -21,7 +21,7 @@ from bailee.governance.tenancy import repository
 from bailee.governance.tenancy.credential import CREDENTIAL_BYTES, CredentialHash, is_credential
 from bailee.governance.tenancy.errors import CredentialRefused, Refusal
 from bailee.governance.tenancy.model import Limits, Status
-from bailee.kernel.errors import Unavailable
+from bailee.kernel.errors import BaileeError, Unavailable
 from bailee.kernel.ids import ProjectId, Region, TenantId
 from bailee.kernel.instants import DAY_MS, Instant
 from bailee.policy.model import RetentionMode
@@ -151,11 +151,15 @@ class FactsSnapshot:
         self._as_of_s = asked_s
 
     async def run(self) -> None:
-        """Keep the snapshot present until cancelled."""
+        """Keep the snapshot present until cancelled.
+
+        What fails is tried again: a snapshot that cannot be made present grows older, and past the
+        grace nobody is let in.
+        """
         notified: asyncio.Task[None] | None = None
         try:
             while True:
-                with suppress(Unavailable):
+                with suppress(BaileeError):
                     await self.refresh()
                 notified = notified or asyncio.create_task(self._changes.wait())
                 pause = asyncio.create_task(self._clock.sleep_s(self._refresh_s))
