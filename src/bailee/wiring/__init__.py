@@ -1,22 +1,25 @@
 """Builds every object: the sole importer of drivers.
 
-The functions here are what the command line calls (`cli.administration.Wiring`).
+What the command line calls (`cli.administration.Wiring`) is found here by name and imported when
+it is asked for: each process loads its own parts and no others.
 """
 
-from bailee.wiring.administration import administration, first_start, probe_database
-from bailee.wiring.clerk_process import run_clerk
-from bailee.wiring.gateway_process import run_gateway
-from bailee.wiring.keeper_process import run_keeper
-from bailee.wiring.model_process import run_model_runner
-from bailee.wiring.preparation import prepare
+from importlib import import_module
+from typing import Any, Final
 
-__all__ = [
-    "administration",
-    "first_start",
-    "prepare",
-    "probe_database",
-    "run_clerk",
-    "run_gateway",
-    "run_keeper",
-    "run_model_runner",
-]
+_HOMES: Final = {
+    "administration": "administration",
+    "first_start": "administration",
+    "prepare": "preparation",
+    "probe_database": "administration",
+    "run_clerk": "clerk_process",
+    "run_gateway": "gateway_process",
+    "run_keeper": "keeper_process",
+    "run_model_runner": "model_process",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(name)
+    return getattr(import_module(f"bailee.wiring.{_HOMES[name]}"), name)

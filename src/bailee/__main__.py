@@ -1,0 +1,5 @@
+"""`python -m bailee`: the same as the command `bailee`."""
+
+from bailee.cli.main import main
+
+main()
