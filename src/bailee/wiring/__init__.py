@@ -12,8 +12,8 @@ _HOMES: Final = {
     "first_start": "administration",
     "prepare": "preparation",
     "probe_database": "administration",
-    "run_clerk": "clerk_process",
-    "run_gateway": "gateway_process",
+    "run_clerk": "entrances",
+    "run_gateway": "entrances",
     "run_keeper": "keeper_process",
     "run_model_runner": "model_process",
 }

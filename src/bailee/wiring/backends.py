@@ -5,6 +5,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from bailee.drivers.backend_llama import LlamaBackend
 from bailee.drivers.backend_openai import Limits, OpenAiBackend, parse_target
 from bailee.drivers.system import SystemClock
 from bailee.kernel.errors import BaileeError
@@ -64,7 +65,7 @@ class EmbeddedBackend:
     def __init__(self, places: Places) -> None:
         self._places = places
         self._address: ModelRunnerAddress | None = None
-        self._backend: OpenAiBackend | None = None
+        self._backend: LlamaBackend | None = None
 
     async def send(self, call: BackendCall) -> BackendAnswer:
         """See `ports.backend`. Looks for a new runner once when the known one does not answer."""
@@ -85,7 +86,7 @@ class EmbeddedBackend:
         if self._backend is not None:
             await self._backend.close()
 
-    async def _found(self, *, anew: bool) -> OpenAiBackend:
+    async def _found(self, *, anew: bool) -> LlamaBackend:
         if self._backend is not None and not anew:
             return self._backend
         address = read_model_runner(self._places)
@@ -99,9 +100,8 @@ class EmbeddedBackend:
                 total_timeout_s=EMBEDDED_TIMEOUT_S,
             )
             self._address = address
-            self._backend = OpenAiBackend(
-                parse_target(address.base_url), Secret(address.key.encode()), limits, SystemClock()
-            )
+            target, key = parse_target(address.base_url), Secret(address.key.encode())
+            self._backend = LlamaBackend(OpenAiBackend(target, key, limits, SystemClock()))
         return self._backend
 
 

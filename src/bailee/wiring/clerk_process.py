@@ -1,9 +1,10 @@
 """The clerk's process: destruction, the log, receipts, the census, journals into segments."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from typing import NamedTuple
 
-import structlog
+from sqlalchemy import URL
 
 from bailee.custody.journal.recovery import Recovery
 from bailee.custody.segment.packing import Packer
@@ -14,6 +15,7 @@ from bailee.drivers.postgres.leases import PostgresLeases
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.postgres.outbox import PostgresOutbox
 from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
+from bailee.kernel.redacted import Secret
 from bailee.lifecycle.census import Census
 from bailee.lifecycle.clerk import Clerk
 from bailee.lifecycle.epochs import EpochLifecycle
@@ -23,44 +25,37 @@ from bailee.lifecycle.sequencer import Sequencer
 from bailee.schema.roles import CLERK
 from bailee.settings import Settings
 from bailee.transparency.note import Signer
-from bailee.wiring.database import database_url
-from bailee.wiring.giving_up import give_up
 from bailee.wiring.places import Places
-from bailee.wiring.processes import open_clock, run_until_stopped, start_logging, until_first
-from bailee.wiring.secrets import LOG_KEY, read_secret, token_name
+from bailee.wiring.processes import open_clock, run_until_stopped, until_first
 from bailee.wiring.stores import objects_of
-from bailee.wiring.trust import read_trust
-
-log = structlog.get_logger()
+from bailee.wiring.trust import Trust
 
 
-def run_clerk(
-    settings: Settings,
-    *,
-    secrets: Mapping[str, bytes],
-    descriptors: Mapping[str, int],  # noqa: ARG001 - part of every process's signature
-    ready: Callable[[], None],
+class ClerkNeeds(NamedTuple):
+    """What the clerk read before it gave up what is not its business."""
+
+    trust: Trust
+    token: Secret
+    log_key: Secret
+    database: str | URL
+
+
+def serve_clerk(
+    settings: Settings, places: Places, needs: ClerkNeeds, ready: Callable[[], None]
 ) -> None:
-    """See `cli.administration.Wiring`."""
-    start_logging(settings, "clerk")
-    places = Places(settings.data_folder.absolute())
-    trust = read_trust(places)
-    token = read_secret(places.secrets, token_name("clerk"), secrets)
-    signer = Signer(trust.origin, read_secret(places.secrets, LOG_KEY, secrets))
-    url = database_url(settings, places, CLERK)
-    clock = open_clock(places)
+    """Run the clerk until it is told to stop."""
+    trust, clock = needs.trust, open_clock(places)
+    signer = Signer(trust.origin, needs.log_key)
     holder = f"{trust.node}-{SystemRandomness().random_bytes(8).hex()}"
 
-    give_up(places, ("keyring",))
-
     async def main(stop: asyncio.Event) -> None:
-        engine = open_engine(url, CLERK)
+        engine = open_engine(needs.database, CLERK)
         await check_schema(engine)
         ledger, outbox = PostgresLedger(engine), PostgresOutbox(engine)
         leases = PostgresLeases(engine, clock)
         objects = objects_of(settings, places)
         files, offload = LocalFiles(places.data), ThreadOffload(2)
-        keeper = KeeperClient(places.keeper_socket, "clerk", token, SystemClock())
+        keeper = KeeperClient(places.keeper_socket, "clerk", needs.token, SystemClock())
         log_reader = LogReader(objects, trust.verifier)
         recovery = Recovery(files, offload, ledger, clock, node=trust.node, identity=trust.identity)
         packer = Packer(

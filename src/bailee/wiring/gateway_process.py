@@ -1,19 +1,20 @@
 """One gateway worker's process: it reads what it needs, gives up the rest, then answers."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from typing import Final
+from collections.abc import Callable
+from typing import NamedTuple
 
 import structlog
+from sqlalchemy import URL
 
 from bailee.api.application import Application
 from bailee.api.bridge import AsgiBridge
 from bailee.api.errors import OpenAiRefusals
+from bailee.api.http1.server import Http1Server
+from bailee.api.listener import Listener
 from bailee.api.operations import make_operations_application
-from bailee.api.server import GatewayServer, Listener
 from bailee.custody.reading import Reading
 from bailee.custody.recorder import Recorder
-from bailee.drivers.confinement import protect_memory
 from bailee.drivers.files_local import LocalFiles
 from bailee.drivers.keeper_socket import KeeperClient
 from bailee.drivers.postgres.changes import PostgresChanges
@@ -26,6 +27,7 @@ from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
 from bailee.governance.tenancy.last_used import LastUsed
 from bailee.governance.tenancy.snapshot import FactsSnapshot
 from bailee.kernel.ids import Region
+from bailee.kernel.redacted import Secret
 from bailee.lifecycle.log_reader import LogReader
 from bailee.policy.decide import Decider
 from bailee.policy.load import packaged_policy
@@ -37,51 +39,51 @@ from bailee.serving.routing import Planner
 from bailee.settings import Settings
 from bailee.wiring.backends import open_backends, served_models
 from bailee.wiring.callers import CallerDirectory
-from bailee.wiring.database import database_url
-from bailee.wiring.giving_up import give_up
 from bailee.wiring.operations import GatewayParts, operations_of, prove_journal
 from bailee.wiring.places import Places
-from bailee.wiring.processes import open_clock, run_until_stopped, start_logging, until_first
-from bailee.wiring.secrets import PEPPER, read_secret, token_name
+from bailee.wiring.processes import open_clock, run_until_stopped, until_first
 from bailee.wiring.stores import objects_of
-from bailee.wiring.trust import read_trust
+from bailee.wiring.trust import Trust
 
 log = structlog.get_logger()
 
-KEEPER_ONLY: Final = ("keyring", "secrets", "postgres")
-"""Parts of the data folder that a gateway gives up."""
+
+class GatewayNeeds(NamedTuple):
+    """What a gateway worker read before it gave up what is not its business."""
+
+    trust: Trust
+    token: Secret
+    pepper: Secret
+    database: str | URL
 
 
-def run_gateway(
+def serve_gateway(
     settings: Settings,
+    places: Places,
     index: int,
-    *,
-    secrets: Mapping[str, bytes],
-    descriptors: Mapping[str, int],  # noqa: ARG001 - part of every process's signature
+    needs: GatewayNeeds,
     ready: Callable[[], None],
 ) -> None:
-    """See `cli.administration.Wiring`."""
-    start_logging(settings, f"gateway-{index}")
-    places = Places(settings.data_folder.absolute())
-    trust = read_trust(places)
-    token = read_secret(places.secrets, token_name("gateway"), secrets)
-    pepper = read_secret(places.secrets, PEPPER, secrets)
-    url = database_url(settings, places, GATEWAY)
+    """Run one worker until it is told to stop."""
+    trust, url = needs.trust, needs.database
     clock, real_clock, randomness = open_clock(places), SystemClock(), SystemRandomness()
     region = Region(settings.region)
-    protection = protect_memory()
-    give_up(places, KEEPER_ONLY)
-    log.info("memory_protected", locked=protection.memory_locked, swaps=len(protection.swaps))
 
     async def main(stop: asyncio.Event) -> None:
         engine = open_engine(url, GATEWAY, connections=settings.database.connections)
         await check_schema(engine)
+        # The snapshot's own connection: a busy ledger must not let the facts grow old.
+        snapshot_engine = open_engine(url, GATEWAY, connections=1)
         database, ledger = PostgresDatabase(engine), PostgresLedger(engine)
         changes = PostgresChanges(connector(url, GATEWAY), real_clock)
         snapshot = FactsSnapshot(
-            database, changes, real_clock, pepper, grace_s=settings.snapshot.grace_s
+            PostgresDatabase(snapshot_engine),
+            changes,
+            real_clock,
+            needs.pepper,
+            grace_s=settings.snapshot.grace_s,
         )
-        keeper = KeeperClient(places.keeper_socket, "gateway", token, real_clock)
+        keeper = KeeperClient(places.keeper_socket, "gateway", needs.token, real_clock)
         files, offload = LocalFiles(places.data), ThreadOffload(4)
         recorder = Recorder(
             files,
@@ -141,7 +143,7 @@ def run_gateway(
             parts.report,
             body_limit_bytes=settings.limits.body_size_bytes,
         )
-        server = GatewayServer(application, listener_of(settings, places), real_clock)
+        server = Http1Server(application, listener_of(settings, places), real_clock)
         await snapshot.refresh()
         await recorder.tick()
         ready()
@@ -161,6 +163,7 @@ def run_gateway(
             await backend.close()
         await keeper.close()
         await engine.dispose()
+        await snapshot_engine.dispose()
 
     run_until_stopped(main)
 

@@ -16,8 +16,10 @@ def give_up(places: Places, parts: Iterable[str]) -> None:
     Must come before the first thread. Where it cannot be done, the log says that guarantee G2 is
     not enforced, and why.
     """
-    for part in parts:
-        report = confine((), all_but(places.data / part))
+    # Listed beforehand: the first confinement takes away the right to list the folders above.
+    rests = [all_but(places.data / part) for part in parts]
+    for rest in rests:
+        report = confine((), rest)
         if report.enforcement == "none":
             log.warning("g2_not_enforced", reason=report.reason)
             return
