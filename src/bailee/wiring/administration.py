@@ -275,20 +275,16 @@ async def administration(settings: Settings) -> AsyncIterator[OpenInstallation]:
         await clerk_engine.dispose()
 
 
-def first_start(settings: Settings) -> str | None:
+async def first_start(settings: Settings) -> str | None:
     """See `cli.administration.Wiring`."""
     places = Places(settings.data_folder.absolute())
-
-    async def run() -> str | None:
-        async with administration(settings) as installation:
-            await installation.tenancy.settle()
-            demo = await installation.tenancy.ensure_demo(Region(settings.region))
-            if demo.created is None:
-                return None
-            write_private(places.demo_key, demo.created.credential)
-            return demo.created.credential.decode()
-
-    return asyncio.run(run())
+    async with administration(settings) as installation:
+        await installation.tenancy.settle()
+        demo = await installation.tenancy.ensure_demo(Region(settings.region))
+        if demo.created is None:
+            return None
+        write_private(places.demo_key, demo.created.credential)
+        return demo.created.credential.decode()
 
 
 def probe_database(settings: Settings) -> str:
