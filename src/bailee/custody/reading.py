@@ -179,9 +179,7 @@ class Reading:
         segment = segments.get(row.segment)
         if segment is None:
             raise NotFound("there is no such record")
-        reader = await SegmentReader.open(
-            self._objects, self._offload, segment.key, segment.size_bytes
-        )
+        reader = await SegmentReader.open(self._objects, self._offload, segment)
         parts = [part for part in await reader.parts(record) if part.journal == row.journal]
         if not parts:
             return _Journal(row, [], {}, {})

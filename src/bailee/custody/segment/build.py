@@ -25,7 +25,7 @@ from bailee.kernel.ids import Purpose
 from bailee.ports.files import Files
 from bailee.ports.ledger import JournalRow
 
-_GROUP_BYTES: Final = 4 * 1024 * 1024
+_GROUP_BYTES: Final = 2 * 1024 * 1024
 _GROUP_ROWS: Final = 4096
 
 
@@ -54,7 +54,9 @@ def build_segment(files: Files, rows: list[JournalRow], purpose: Purpose) -> Bui
     sink = pa.BufferOutputStream()
     schema = SCHEMA.with_metadata({METADATA_KEY: metadata_of(rows, purpose).encode()})
     count = 0
-    with pq.ParquetWriter(sink, schema, compression="none", use_dictionary=False) as writer:
+    with pq.ParquetWriter(
+        sink, schema, compression="none", use_dictionary=False, write_page_checksum=True
+    ) as writer:
         beginnings = [row for source in sources for row in _beginnings(source)]
         beginnings.sort(key=lambda row: row["frame"])
         writer.write_table(pa.Table.from_pylist(beginnings, schema=schema))
