@@ -54,7 +54,12 @@ def permissions(data_folder: Path) -> Finding:
     """Nobody else can read what is private."""
     if not data_folder.exists():
         return ok("permissions", f"{data_folder} will be made at the first start")
-    open_to_others = [path for path in _private(data_folder) if path.stat().st_mode & 0o077]
+    passable = data_folder / "run"  # the embedded database's user goes through to its socket
+    open_to_others = [
+        path
+        for path in _private(data_folder)
+        if path.stat().st_mode & (0o066 if path == passable else 0o077)
+    ]
     if open_to_others:
         names = ", ".join(str(path.relative_to(data_folder)) for path in open_to_others)
         return problem(

@@ -72,7 +72,7 @@ def run(settings: Settings, arguments: tuple[str, ...]) -> None:
 
 
 async def _welcome(settings: Settings) -> None:
-    key = await wiring().first_start(settings)
+    key = await asyncio.to_thread(wiring().first_start, settings)
     out = console()
     out.print(f"\n[bold]{base_address(settings)}[/bold] serves the OpenAI API.")
     if key is not None:
@@ -108,7 +108,7 @@ def children(
     def child(name: str, stage: int, *command: str, awaited: bool = True) -> ChildProcess:
         return ChildProcess(
             name=name,
-            argv=(sys.executable, "-m", "bailee.cli", *command, "--supervised", *arguments),
+            argv=(sys.executable, "-m", "bailee", *command, "--supervised", *arguments),
             ready=_ready(settings.data_folder / "run", name, process_id),
             stage=stage,
             awaited=awaited,

@@ -19,7 +19,7 @@ RECEIPTS = Path(__file__).parents[2] / "vectors" / "receipt.json"
 
 def run(folder: Path, *arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
-        [sys.executable, "-m", "bailee.cli", *arguments],
+        [sys.executable, "-m", "bailee", *arguments],
         cwd=folder,
         env={"PATH": "/usr/bin:/bin", **environment},
         capture_output=True,
