@@ -126,7 +126,7 @@ class Wiring(Protocol):
         """
         ...
 
-    def first_start(self, settings: Settings) -> str | None:
+    async def first_start(self, settings: Settings) -> str | None:
         """Make the demo organisation, project and key if there is no organisation.
 
         Called when everything is ready. Keeps the key in `secrets/demo-api-key` (0600); gives it

@@ -72,7 +72,7 @@ def run(settings: Settings, arguments: tuple[str, ...]) -> None:
 
 
 async def _welcome(settings: Settings) -> None:
-    key = await asyncio.to_thread(wiring().first_start, settings)
+    key = await wiring().first_start(settings)
     out = console()
     out.print(f"\n[bold]{base_address(settings)}[/bold] serves the OpenAI API.")
     if key is not None:
