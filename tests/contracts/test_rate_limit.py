@@ -1,5 +1,10 @@
 """The contract of `ports.rate_limit`."""
 
+import subprocess
+import sys
+from pathlib import Path
+
+from bailee.drivers.rate_limit_shared import SharedRateLimit
 from bailee.kernel.instants import MINUTE_MS, Instant
 from bailee.ports.rate_limit import Allowance, RateLimit
 
@@ -47,3 +52,22 @@ def test_adding_may_pass_the_limit(rate_limit: RateLimit) -> None:
 
 def test_no_limit_allows_everything(rate_limit: RateLimit) -> None:
     assert rate_limit.take(b"a", 10**9, 0, NOW) == Allowance(True, 0, 0, 45_000)
+
+
+TAKER = """
+import sys
+from pathlib import Path
+from bailee.drivers.rate_limit_shared import SharedRateLimit
+counts = SharedRateLimit(Path(sys.argv[1]))
+print(sum(counts.take(b"a", 1, 5000, 6_015_000).allowed for _ in range(3000)))
+"""
+
+
+def test_workers_of_one_machine_share_their_counts(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", TAKER, str(tmp_path / "counts")]
+    workers = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]
+    allowed = [int(worker.communicate()[0]) for worker in workers]
+    assert sum(allowed) == 5000
+    shared = SharedRateLimit(tmp_path / "counts")
+    assert not shared.take(b"a", 1, 5000, Instant(6_015_000)).allowed
+    shared.close()

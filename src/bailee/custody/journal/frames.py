@@ -30,6 +30,7 @@ PREFIX_BYTES: Final = 8
 MAX_BODY_BYTES: Final = 64 * 1024 * 1024
 """No frame is longer; a length beyond it is not read."""
 
+_KINDS: Final = tuple(bytes((kind,)) for kind in range(CLOSE + 1))
 _PREFIX: Final = struct.Struct(">II")
 _HEADER: Final = struct.Struct(">BQIB")
 _SESSION: Final = struct.Struct(">16sB1168s")
@@ -41,7 +42,7 @@ _crc32c = google_crc32c.value
 
 def encode_frame(kind: int, content: bytes) -> bytes:
     """A frame: length, CRC-32C, type byte, `content`."""
-    body = bytes((kind,)) + content
+    body = _KINDS[kind] + content
     return _PREFIX.pack(len(body), _crc32c(body)) + body
 
 

@@ -73,8 +73,12 @@ class JournalWriter:
 
     def add_part(self, encoded: bytes, leaf: bytes) -> None:
         """Queue a sealed part, whose position is the present value of `parts`."""
-        self.add(frames.PART, encoded)
+        frame = encode_frame(frames.PART, encoded)
+        size = len(frame)
+        self._gathered.append(frame)
         self._leaves.append(leaf)
+        self.size_bytes += size
+        self.waiting_bytes += size
         self.parts += 1
 
     async def durable(self, parts: int) -> None:
