@@ -1,5 +1,6 @@
 """Doctor's checks of the installation: port, permissions, certificates, database, model, links."""
 
+import asyncio
 import fcntl
 import hashlib
 import os
@@ -123,6 +124,22 @@ def database(settings: Settings) -> Finding:
         return ok("database", f"{where} answers: {wiring().probe_database(settings)}")
     except BaileeError as error:
         return problem("database", f"{where} does not answer: {error}", "start it, or correct url")
+
+
+def enforcement(settings: Settings) -> str | None:
+    """How a running keeper says that others are kept from the keyring; None if it cannot."""
+    if not serves(settings.data_folder):
+        return None
+    from bailee.cli.administration import wiring
+
+    async def ask() -> str:
+        async with wiring().administration(settings) as opened:
+            return str((await opened.inspect_keyring())["enforcement"])
+
+    try:
+        return asyncio.run(ask())
+    except BaileeError:
+        return None
 
 
 def model(settings: Settings) -> Finding:

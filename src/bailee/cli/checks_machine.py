@@ -101,14 +101,26 @@ def _in_memory(device: str) -> bool:
     return "zram" in device
 
 
-def separation(landlock: int | None = None) -> Finding:
-    """Whether other processes can be kept from the keyring (guarantee G2)."""
+def separation(landlock: int | None = None, *, enforcement: str | None = None) -> Finding:
+    """Whether other processes are kept from the keyring (guarantee G2).
+
+    `enforcement` is what a running keeper says; without one, the kernel is asked what it could do.
+    """
+    if enforcement is not None and enforcement != "none":
+        return ok("G2", f"other processes are kept from the keyring: {enforcement}")
+    if enforcement == "none":
+        return problem(
+            "G2",
+            "G2 is not enforced: nothing keeps other processes of this user from the keyring",
+            "read the first lines of logs/keeper.log and logs/gateway-0.log; use Linux 5.13 or "
+            "newer with Landlock enabled, or run the keeper as a user of its own",
+        )
     version = _landlock_version() if landlock is None else landlock
     if version > 0:
         return ok(
             "G2",
-            f"Landlock (version {version}) takes the keyring away from every process but the "
-            "keeper; `bailee inspect keyring` says whether it is in force",
+            f"Landlock (version {version}) can take the keyring away from every process but the "
+            "keeper; ask again when the installation runs",
         )
     return problem(
         "G2",

@@ -63,7 +63,7 @@ def examine(settings: "Settings") -> "list[Finding]":
         asyncio.run(machine.clock_steadiness(clock)),
         machine.clock_source(now),
         machine.clock_mark(folder, now),
-        machine.separation(),
+        machine.separation(enforcement=installation.enforcement(settings)),
         machine.swap(),
         installation.database(settings),
         installation.model(settings),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bailee.cli.options import ConfigOption, DataOption, JsonOption, SetOption, load_settings
+from bailee.cli.status_files import announced_address
 from bailee.kernel.errors import NotFound
 
 if TYPE_CHECKING:
@@ -60,8 +61,9 @@ def variables(settings: "Settings") -> dict[str, str]:
                 f"{file} is not there; start `bailee serve` once with this data folder, or set "
                 "OPENAI_API_KEY yourself to a key from `bailee keys create`"
             )
+    address = announced_address(settings.data_folder / "run") or base_address(settings)
     values = {
-        "OPENAI_BASE_URL": f"{base_address(settings)}/v1",
+        "OPENAI_BASE_URL": f"{address}/v1",
         "OPENAI_API_KEY": key_file.read_text().strip(),
     }
     return values | dict.fromkeys(TRUST_VARIABLES, str(Path.absolute(bundle)))

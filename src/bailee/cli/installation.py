@@ -17,7 +17,7 @@ from bailee.cli.env import base_address
 from bailee.cli.handover import Handover
 from bailee.cli.output import console
 from bailee.cli.progress import Progress
-from bailee.cli.status_files import announced
+from bailee.cli.status_files import announce_address, announced
 from bailee.cli.supervisor import ChildProcess, Supervisor
 from bailee.drivers.system import SystemClock
 from bailee.kernel.errors import Conflict
@@ -72,6 +72,7 @@ def run(settings: Settings, arguments: tuple[str, ...]) -> None:
 
 
 async def _welcome(settings: Settings) -> None:
+    announce_address(settings.data_folder / "run", base_address(settings))
     key = await wiring().first_start(settings)
     out = console()
     out.print(f"\n[bold]{base_address(settings)}[/bold] serves the OpenAI API.")

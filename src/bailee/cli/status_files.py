@@ -14,6 +14,21 @@ def announce(run_folder: Path, name: str, process: int) -> None:
     temporary.replace(run_folder / f"{name}.ready")
 
 
+def announce_address(run_folder: Path, address: str) -> None:
+    """Say where this installation serves, for commands that were not told its flags."""
+    temporary = run_folder / "address.new"
+    temporary.write_text(f"{address}\n")
+    temporary.replace(run_folder / "address")
+
+
+def announced_address(run_folder: Path) -> str | None:
+    """Where the installation that runs, or ran last, serves; None before the first start."""
+    try:
+        return (run_folder / "address").read_text().strip()
+    except FileNotFoundError:
+        return None
+
+
 def announced(run_folder: Path, name: str, process: int | None) -> bool:
     """Whether exactly this process has said that it serves."""
     try:

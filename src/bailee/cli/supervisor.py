@@ -31,6 +31,7 @@ LONGEST_PAUSE_S: Final = 10.0
 CRASH_WINDOW_S: Final = 60.0
 CRASH_LOOP_COUNT: Final = 5
 START_ATTEMPTS: Final = 3
+SAME_REQUEST_S: Final = 0.5
 LOG_SIZE_BYTES: Final = 32 << 20
 LOG_CHECK_INTERVAL_S: Final = 60.0
 _LOG_TAIL_BYTES: Final = 2000
@@ -96,14 +97,22 @@ class Supervisor:
         self._stop = asyncio.Event()
         self._force = asyncio.Event()
         self._failure: str | None = None
+        self._asked_at_s: float | None = None
 
     def add(self, *children: ChildProcess) -> None:
         """More children, before `run`: for those whose readiness asks for `process_id`."""
         self._watched.extend(_Watched(child, asyncio.Event()) for child in children)
 
     def request_stop(self) -> None:
-        """Stop in order; when called again, at once."""
-        if self._stop.is_set():
+        """Stop in order; when called again later, at once.
+
+        One key press may arrive as two signals (`timeout`, a service manager and its shell): what
+        follows within half a second is the same request.
+        """
+        now = self._clock.monotonic_s()
+        if self._asked_at_s is None:
+            self._asked_at_s = now
+        elif now - self._asked_at_s >= SAME_REQUEST_S:
             self._force.set()
         self._stop.set()
 

@@ -11,6 +11,7 @@ import typer.core
 import typer.main
 
 from bailee.cli.main import app
+from bailee.cli.status_files import announce_address
 from bailee.cli.verify import public_keys
 from bailee.kernel.errors import InvalidInput
 
@@ -99,6 +100,10 @@ def test_env_gives_what_a_shell_can_evaluate(tmp_path: Path) -> None:
         "sk-bailee-x",
         f"{folder}/tls/bundle.pem",
     ]
+    (folder / "run").mkdir()
+    announce_address(folder / "run", "https://localhost:9001")
+    running = run(tmp_path, "env", "--data", str(folder), "--json").stdout
+    assert json.loads(running)["OPENAI_BASE_URL"] == "https://localhost:9001/v1"
     names = {line.removeprefix("export ").partition("=")[0] for line in printed.splitlines()}
     unset = run(tmp_path, "env", "--unset").stdout.split()
     assert names == set(unset) - {"unset"}

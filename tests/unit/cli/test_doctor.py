@@ -72,6 +72,8 @@ def test_swap_and_separation() -> None:
     assert machine.swap(("/swapfile",)).state == "warning"
     assert machine.separation(4).state == "ok"
     assert "not enforced" in machine.separation(0).what
+    assert machine.separation(0, enforcement="separate_user").state == "ok"
+    assert machine.separation(4, enforcement="none").state == "problem"
 
 
 def test_a_port_that_another_holds(tmp_path: Path) -> None:

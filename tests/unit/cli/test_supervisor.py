@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from bailee.cli.handover import Handover
-from bailee.cli.supervisor import ChildProcess, Event, Supervisor
+from bailee.cli.supervisor import SAME_REQUEST_S, ChildProcess, Event, Supervisor
 from bailee.drivers.system import SystemClock
 from bailee.kernel.errors import Unavailable
 
@@ -143,7 +143,10 @@ async def test_a_second_request_does_not_wait_for_the_deaf(tmp_path: Path) -> No
     run = Run(tmp_path, toy(tmp_path, "gateway", 0, "deaf"))
     await run.started()
     run.supervisor.request_stop()
+    run.supervisor.request_stop()  # a second signal of the same key press: still in order
     await run.until(lambda: run.kinds("stopping") == ["gateway"])
+    await SystemClock().sleep_s(SAME_REQUEST_S)
+    assert run.kinds("killed") == []
     run.supervisor.request_stop()
     async with asyncio.timeout(4):  # less than the child's own stop_timeout_s
         await run.task
