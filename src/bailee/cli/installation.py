@@ -1,12 +1,14 @@
 """An installation on one machine: its data folder, its processes, and what an operator is told.
 
-The order: data folder, certificates, database and migrations (`wiring.prepare`), then keeper,
-model runner and clerk, then gateways. It stops in reverse: gateways finish what is in flight.
+The order: data folder, certificates, database and migrations (`wiring.prepare`), then the keeper,
+then clerk, model runner and gateways together. Stopping begins with the gateways, which finish what
+is in flight; then clerk and model runner, the keeper, the database.
 """
 
 import asyncio
 import contextlib
 import fcntl
+import shutil
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from pathlib import Path
@@ -23,7 +25,8 @@ from bailee.drivers.system import SystemClock
 from bailee.kernel.errors import Conflict
 from bailee.settings import Settings
 
-_KEEPER, _INSIDE, _GATEWAYS = 1, 2, 3
+_FIRST, _THEN = 1, 2
+_GATEWAYS_STOP, _INSIDE_STOP, _KEEPER_STOP = 3, 2, 1
 FOLDERS = ("keyring", "secrets", "tls", "journals", "objects", "run", "logs")
 
 
@@ -95,7 +98,8 @@ async def _welcome(settings: Settings) -> None:
 def _command(settings: Settings) -> str:
     default = Path.cwd() / "data"
     where = "" if settings.data_folder == default else f" --data {settings.data_folder}"
-    return f"bailee env{where}"
+    program = "bailee" if shutil.which("bailee") else sys.argv[0]
+    return f"{program} env{where}"
 
 
 def children(
@@ -106,22 +110,25 @@ def children(
 ) -> list[ChildProcess]:
     """The processes of an installation, in the order in which they start."""
 
-    def child(name: str, stage: int, *command: str, awaited: bool = True) -> ChildProcess:
+    def child(name: str, stop_stage: int, *command: str, awaited: bool = True) -> ChildProcess:
         return ChildProcess(
             name=name,
             argv=(sys.executable, "-m", "bailee", *command, "--supervised", *arguments),
             ready=_ready(settings.data_folder / "run", name, process_id),
-            stage=stage,
+            stage=_FIRST if stop_stage == _KEEPER_STOP else _THEN,
+            stop_stage=stop_stage,
             awaited=awaited,
-            stop_timeout_s=settings.server.drain_timeout_s + 5 if stage == _GATEWAYS else 10.0,
+            stop_timeout_s=settings.server.drain_timeout_s + 5
+            if stop_stage == _GATEWAYS_STOP
+            else 10.0,
             handover=lambda: Handover(secrets=dict(secrets.get(command[0], {}))),
         )
 
-    found = [child("keeper", _KEEPER, "keeper"), child("clerk", _INSIDE, "clerk")]
+    found = [child("keeper", _KEEPER_STOP, "keeper"), child("clerk", _INSIDE_STOP, "clerk")]
     if settings.model.enabled:
-        found.append(child("model-runner", _INSIDE, "model-runner", awaited=False))
+        found.append(child("model-runner", _INSIDE_STOP, "model-runner", awaited=False))
     return found + [
-        child(f"gateway-{index}", _GATEWAYS, "gateway", "--index", str(index))
+        child(f"gateway-{index}", _GATEWAYS_STOP, "gateway", "--index", str(index))
         for index in range(settings.server.workers)
     ]
 

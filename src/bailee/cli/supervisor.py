@@ -45,7 +45,9 @@ class ChildProcess(NamedTuple):
     ready: Callable[[], Awaitable[str | None]]
     """Tells why the process cannot serve yet; None when it can. OSError counts as not yet."""
     stage: int
-    """Children of a lower stage start earlier and stop later."""
+    """Children of a lower stage start earlier."""
+    stop_stage: int | None = None
+    """Children of a higher stage stop earlier; None: as they started."""
     awaited: bool = True
     """Whether the next stage, and readiness as a whole, wait for this one."""
     ready_timeout_s: float = 30.0
@@ -169,8 +171,10 @@ class Supervisor:
         return True
 
     async def _stop_stages(self) -> None:
-        for stage in sorted({watched.child.stage for watched in self._watched}, reverse=True):
-            members = [watched for watched in self._watched if watched.child.stage == stage]
+        for stage in sorted(
+            {_stop_stage(watched.child) for watched in self._watched}, reverse=True
+        ):
+            members = [one for one in self._watched if _stop_stage(one.child) == stage]
             await asyncio.gather(*(self._end(watched) for watched in members))
         tasks = [watched.task for watched in self._watched if watched.task is not None]
         await asyncio.gather(*tasks)
@@ -291,6 +295,10 @@ class Supervisor:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _stop_stage(child: ChildProcess) -> int:
+    return child.stage if child.stop_stage is None else child.stop_stage
 
 
 def last_lines(log: Path) -> str:

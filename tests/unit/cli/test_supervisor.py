@@ -105,6 +105,21 @@ async def test_stages_start_in_order_and_stop_in_reverse(tmp_path: Path) -> None
     assert run.kinds("killed") == []
 
 
+async def test_what_starts_together_may_stop_one_after_the_other(tmp_path: Path) -> None:
+    run = Run(
+        tmp_path,
+        toy(tmp_path, "clerk", 1),
+        toy(tmp_path, "gateway", 1)._replace(stop_stage=2),
+        toy(tmp_path, "keeper", 0),
+    )
+    await run.started()
+    starts = run.kinds("starting")
+    assert starts[0] == "keeper"
+    assert set(run.kinds("ready")[1:]) == {"clerk", "gateway"}
+    await run.stop()
+    assert run.kinds("stopped") == ["gateway", "clerk", "keeper"]
+
+
 @pytest.mark.parametrize("victim", ["keeper", "clerk", "gateway"])
 async def test_a_killed_child_comes_back(tmp_path: Path, victim: str) -> None:
     names = ("keeper", "clerk", "gateway")
