@@ -107,7 +107,9 @@ def unwrap(chain_key: bytes, wrap: Wrap, owner: Owner, header: bytes) -> Secret:
         raise TamperedContent("a wrap does not authenticate in this place") from None
     finally:
         wipe(chain_key, block, wrap_key)
-    return Secret(content_key)
+    secret = Secret(content_key)
+    wipe(content_key)
+    return secret
 
 
 def open_content(part: SealedPart, content_key: bytes, owner: Owner) -> Content:
