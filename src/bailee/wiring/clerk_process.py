@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from sqlalchemy import URL
 
@@ -28,7 +28,10 @@ from bailee.transparency.note import Signer
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
 from bailee.wiring.stores import objects_of
-from bailee.wiring.trust import Trust
+from bailee.wiring.trust import Trust, public_keys
+
+PUBLIC_KEYS: Final = "log/public-keys.json"
+"""Published beside the log. Whoever verifies should have the keys from elsewhere as well."""
 
 
 class ClerkNeeds(NamedTuple):
@@ -82,6 +85,7 @@ def serve_clerk(
             keep_local,
         )
         sequencer = Sequencer(outbox, leases, objects, clock, signer, holder=holder)
+        await objects.put(PUBLIC_KEYS, public_keys(trust))
         # What fell due is finished before anybody is told that the installation serves.
         await clerk.tick()
         ready()

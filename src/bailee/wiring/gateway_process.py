@@ -31,6 +31,7 @@ from bailee.kernel.redacted import Secret
 from bailee.lifecycle.log_reader import LogReader
 from bailee.policy.decide import Decider
 from bailee.policy.load import packaged_policy
+from bailee.ports.files import Files
 from bailee.schema.roles import GATEWAY
 from bailee.serving.answer import Answering
 from bailee.serving.limits import Limits
@@ -63,8 +64,11 @@ def serve_gateway(
     index: int,
     needs: GatewayNeeds,
     ready: Callable[[], None],
+    *,
+    listener: Listener | None = None,
+    files: Files | None = None,
 ) -> None:
-    """Run one worker until it is told to stop."""
+    """Run one worker until it is told to stop. `listener` and `files` are given by benchmarks."""
     trust, url = needs.trust, needs.database
     clock, real_clock, randomness = open_clock(places), SystemClock(), SystemRandomness()
     region = Region(settings.region)
@@ -84,9 +88,9 @@ def serve_gateway(
             grace_s=settings.snapshot.grace_s,
         )
         keeper = KeeperClient(places.keeper_socket, "gateway", needs.token, real_clock)
-        files, offload = LocalFiles(places.data), ThreadOffload(4)
+        stored, offload = files or LocalFiles(places.data), ThreadOffload(4)
         recorder = Recorder(
-            files,
+            stored,
             offload,
             ledger,
             keeper,
@@ -116,7 +120,7 @@ def serve_gateway(
         )
         objects = objects_of(settings, places)
         outbox, log_reader = PostgresOutbox(engine), LogReader(objects, trust.verifier)
-        reading = Reading(files, offload, objects, ledger, node=trust.node, regions=(region,))
+        reading = Reading(stored, offload, objects, ledger, node=trust.node, regions=(region,))
         parts = GatewayParts(
             settings,
             answering,
@@ -143,7 +147,7 @@ def serve_gateway(
             parts.report,
             body_limit_bytes=settings.limits.body_size_bytes,
         )
-        server = Http1Server(application, listener_of(settings, places), real_clock)
+        server = Http1Server(application, listener or listener_of(settings, places), real_clock)
         await snapshot.refresh()
         await recorder.tick()
         ready()

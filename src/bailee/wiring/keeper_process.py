@@ -2,24 +2,29 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
+from typing import Final
 
 import structlog
 
 from bailee.custody.keeper.keyring import Keyring
 from bailee.custody.keeper.roles import ROLES, Role
 from bailee.custody.keeper.service import KeeperService
+from bailee.drivers.confinement import landlock_abi, protect_keeper
 from bailee.drivers.files_local import LocalFiles
 from bailee.drivers.keeper_socket import KeeperServer, listen, token_hash
 from bailee.drivers.keys_file import FileRootSlots
 from bailee.drivers.system import SystemRandomness, ThreadOffload
 from bailee.ports.keeper import KeeperAdministration
 from bailee.settings import Settings
+from bailee.wiring.giving_up import give_up
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, start_logging, until_first
 from bailee.wiring.secrets import read_secret, token_name
 from bailee.wiring.trust import pin_keeper, read_trust
 
 log = structlog.get_logger()
+
+NOT_FOR_THE_KEEPER: Final = ("secrets", "postgres", "journals", "objects", "tls", "logs")
 
 
 def run_keeper(
@@ -37,6 +42,9 @@ def run_keeper(
         role: token_hash(read_secret(places.secrets, token_name(role), secrets)) for role in ROLES
     }
     clock = open_clock(places)
+    protection = protect_keeper()
+    log.info("memory_protected", locked=protection.memory_locked, swaps=len(protection.swaps))
+    give_up(places, NOT_FOR_THE_KEEPER)
 
     async def main(stop: asyncio.Event) -> None:
         files = LocalFiles(places.data)
@@ -49,6 +57,7 @@ def run_keeper(
             randomness,
             ThreadOffload(1),
             trust.verifier,
+            enforcement="landlock" if landlock_abi() else "none",
             trust_clock=trust.simulated,
         )
         # What fell due while nobody watched dies before anybody can ask for anything.

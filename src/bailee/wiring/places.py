@@ -45,6 +45,11 @@ class Places(NamedTuple):
         return self.data / "trust.json"
 
     @property
+    def public_keys(self) -> Path:
+        """The keys that receipts are verified with, to hand out."""
+        return self.data / "public-keys.json"
+
+    @property
     def simulated_clock(self) -> Path:
         """The clock of a simulated installation; absent in every other."""
         return self.data / "simulated-clock"

@@ -72,3 +72,10 @@ def pin_keeper(places: Places, identity: bytes) -> None:
             "the keyring is not the one that this installation was made with: its keeper's key is "
             "not the one in trust.json; put the right keyring back"
         )
+    write_private(places.public_keys, public_keys(read_trust(places)))
+
+
+def public_keys(trust: Trust) -> bytes:
+    """What a stranger needs to verify receipts: the log's key and the keeper's."""
+    keys = {"log": trust.log_key, "keeper": trust.keeper_key}
+    return msgspec.json.format(msgspec.json.encode(keys)) + b"\n"
