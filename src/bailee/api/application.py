@@ -242,7 +242,7 @@ class Application:
         if scope.proto != "http" or task is None:
             return
         arrival = self._answering.arrive()
-        in_flight = InFlight(task, protocol, scope.client)
+        in_flight = InFlight(task, protocol, scope.client, arrival.monotonic_s)
         exchange = Exchange(scope.headers, protocol, in_flight, self._body_limit_bytes)
         self.requests.enter(in_flight)
         try:

@@ -18,10 +18,8 @@ from bailee.api.application import (
 )
 
 Message = MutableMapping[str, Any]
-AsgiApplication = Callable[
-    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]],
-    Awaitable[None],
-]
+AsgiApplication = Callable[[Any, Any, Any], Awaitable[None]]
+"""Frameworks each type scope, receive and send in their own way."""
 
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 

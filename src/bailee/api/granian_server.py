@@ -15,7 +15,6 @@ from granian.server.embed import Server
 
 from bailee.api.application import Application
 from bailee.api.listener import Listener, settle_memory
-from bailee.ports.clock import Clock
 
 _BACKLOG: Final = 2048
 _CONNECTIONS: Final = 8192
@@ -26,9 +25,8 @@ _MAX_HEADERS_BYTES: Final = 64 * 1024
 class GranianServer:
     """One worker's server."""
 
-    def __init__(self, application: Application, listener: Listener, clock: Clock) -> None:
+    def __init__(self, application: Application, listener: Listener) -> None:
         self._application = application
-        self._clock = clock
         self._server = Server(
             application,
             address=listener.host,
@@ -72,8 +70,6 @@ class GranianServer:
 
     async def _close(self, serving: "asyncio.Task[None]") -> None:
         """Wait for the connections to close, but not for those that will not."""
-        pause = asyncio.ensure_future(self._clock.sleep_s(_CLOSING_S))
-        await asyncio.wait({serving, pause}, return_when=asyncio.FIRST_COMPLETED)
-        pause.cancel()
+        await asyncio.wait({serving}, timeout=_CLOSING_S)
         serving.cancel()
-        await asyncio.gather(serving, pause, return_exceptions=True)
+        await asyncio.gather(serving, return_exceptions=True)

@@ -26,14 +26,16 @@ class Connection(Protocol):
 class InFlight:
     """One request in progress."""
 
-    __slots__ = ("address", "body_arrived", "connection", "rounds", "task", "watcher")
+    __slots__ = ("address", "begun_s", "body_arrived", "connection", "task", "watcher")
 
-    def __init__(self, task: "asyncio.Task[Any]", connection: Connection, address: str) -> None:
+    def __init__(
+        self, task: "asyncio.Task[Any]", connection: Connection, address: str, begun_s: float
+    ) -> None:
         self.task = task
         self.connection = connection
         self.address = address
         self.body_arrived = False
-        self.rounds = 0
+        self.begun_s = begun_s
         self.watcher: asyncio.Task[None] | None = None
 
 
@@ -42,7 +44,7 @@ class Requests:
 
     def __init__(self, clock: Clock, body_timeout_s: float = 60.0) -> None:
         self._clock = clock
-        self._body_rounds = max(1, round(body_timeout_s / _SWEEP_S))
+        self._body_timeout_s = body_timeout_s
         self._live: set[InFlight] = set()
         self._empty: asyncio.Event | None = None
         self.stopping = False
@@ -75,9 +77,7 @@ class Requests:
             return 0
         self._empty = asyncio.Event()
         waiting = asyncio.ensure_future(self._empty.wait())
-        pause = asyncio.ensure_future(self._clock.sleep_s(timeout_s))
-        await asyncio.wait({waiting, pause}, return_when=asyncio.FIRST_COMPLETED)
-        pause.cancel()
+        await asyncio.wait({waiting}, timeout=timeout_s)
         cut_off = list(self._live)
         for request in cut_off:
             request.task.cancel()
@@ -86,9 +86,9 @@ class Requests:
         return len(cut_off)
 
     def _sweep(self) -> None:
+        now_s = self._clock.monotonic_s()
         for request in list(self._live):
-            request.rounds += 1
-            if not request.body_arrived and request.rounds > self._body_rounds:
+            if not request.body_arrived and now_s - request.begun_s > self._body_timeout_s:
                 request.task.cancel()
             elif request.watcher is None:
                 request.watcher = asyncio.ensure_future(self._watch(request))

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 from litestar import Litestar, MediaType, Request, Response, get, post
+from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
@@ -90,75 +91,77 @@ class Operations(NamedTuple):
     report: Callable[[str, BaseException], None]
 
 
+def _operations(request: AnyRequest) -> Operations:
+    operations: Operations = request.app.state["operations"]
+    return operations
+
+
 @get("/", media_type=MediaType.HTML, include_in_schema=False)
-async def first_page(request: AnyRequest, operations: Operations) -> Response[str]:
+async def first_page(request: AnyRequest) -> Response[str]:
     """What this is and how to begin."""
-    html = await operations.page(request.headers.get("accept-language", ""))
+    html = await _operations(request).page(request.headers.get("accept-language", ""))
     return Response(html, media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
 
 
 @get("/health", summary="Whether each part is ready")
-async def health(operations: Operations) -> Response[Health]:
+async def health(request: AnyRequest) -> Response[Health]:
     """200 when requests are answered, 503 when not."""
-    found = await operations.health()
+    found = await _operations(request).health()
     return Response(found, status_code=200 if found.ready else 503, headers=_NEVER_CACHED)
 
 
 @get("/log/{path:path}", include_in_schema=False)
-async def log_file(path: str, operations: Operations) -> Response[bytes]:
+async def log_file(path: str, request: AnyRequest) -> Response[bytes]:
     """A static file of the transparency log (C2SP tlog-tiles)."""
     name = path.removeprefix("/")
     if _LOG_KEY.fullmatch(name) is None:
         raise NotFound("the log has no such file")
-    data = await operations.log_object(LOG_PREFIX + name)
+    data = await _operations(request).log_object(LOG_PREFIX + name)
     headers = _NEVER_CACHED if name == _LOG_CHANGES else _IMMUTABLE
     return Response(data, media_type=_media_type(name), headers=headers)
 
 
 @post("/bailee/v1/policy/explain", status_code=200, summary="What would happen to a call, and why")
-async def explain(request: AnyRequest, operations: Operations) -> Explanation:
+async def explain(request: AnyRequest) -> Explanation:
     """The decision that the request path would make."""
-    operations.authenticate(request)
+    _operations(request).authenticate(request)
     try:
         question = msgspec.json.decode(await request.body(), type=Question)
     except msgspec.ValidationError as error:
         raise wrong_type(str(error)) from None
     except msgspec.DecodeError:
         raise InvalidInput("The question is not a JSON object; send one in UTF-8") from None
-    return operations.explain(question)
+    return _operations(request).explain(question)
 
 
 @get("/bailee/v1/records/{record:str}", summary="A record of one's own, opened")
-async def read_record(
-    record: str, request: AnyRequest, operations: Operations
-) -> Response[RecordView]:
+async def read_record(record: str, request: AnyRequest) -> Response[RecordView]:
     """Request and answer of a record that the key's project owns."""
-    caller = operations.authenticate(request)
+    caller = _operations(request).authenticate(request)
     credential = request.headers["authorization"][len("bearer ") :].strip()
-    read = await operations.read_record(caller, Secret(credential.encode()), _parsed_record(record))
+    read = await _operations(request).read_record(
+        caller, Secret(credential.encode()), _parsed_record(record)
+    )
     return Response(_view(read), headers=_NEVER_CACHED)
 
 
 @get("/bailee/v1/receipts/{record:str}", summary="The receipt of a record")
-async def read_receipt(record: str, request: AnyRequest, operations: Operations) -> Response[bytes]:
+async def read_receipt(record: str, request: AnyRequest) -> Response[bytes]:
     """A response receipt, from the close of the record's journal until its segment is removed."""
-    operations.authenticate(request)
-    data = await operations.read_receipt(_parsed_record(record))
+    _operations(request).authenticate(request)
+    data = await _operations(request).read_receipt(_parsed_record(record))
     return Response(data, media_type="application/json", headers=_NEVER_CACHED)
 
 
 def make_operations_application(operations: Operations) -> Litestar:
     """The ASGI application of the operations."""
 
-    async def provide() -> Operations:
-        return operations
-
     def failed(request: AnyRequest, error: Exception) -> Response[bytes]:
         return _failure(request, error, operations)
 
     return Litestar(
         [first_page, health, log_file, explain, read_record, read_receipt],
-        dependencies={"operations": provide},
+        state=State({"operations": operations}),
         exception_handlers={Exception: failed},
         openapi_config=OpenAPIConfig(
             title="Bailee",
@@ -169,7 +172,6 @@ def make_operations_application(operations: Operations) -> Litestar:
         ),
         logging_config=None,
         debug=False,
-        signature_types=[Operations],
         request_max_body_size=None,
     )
 

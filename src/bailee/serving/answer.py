@@ -6,6 +6,7 @@ it with the sealing left out. Nothing on it waits for a database. It leaves HTTP
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
 from bailee.kernel.errors import DestroyedKey, Unavailable, UnknownKey
@@ -150,7 +151,7 @@ class Answering:
             await self._refuse(progress, refused)
         except asyncio.CancelledError:
             if progress.recording is not None:
-                progress.recording.answer(b"", CLIENT_LEFT, final=True, broken=True)
+                close_unanswered(progress.recording)
             raise
 
     def authenticated(self, request: Request, now: Instant) -> Caller:
@@ -209,9 +210,8 @@ class Answering:
         status = answer.status
         if not _OK <= status < _NOT_OK:
             check_refusal(status, body)
-        recording.answer(body, status, final=True)
         progress.recording = None
-        await _durable(recording)
+        await _seal_last(recording, body, status)
         headers = self._answer_headers(progress, recording)
         headers.append(("content-type", "application/json"))
         retry_after_s = answer.retry_after_s()
@@ -233,12 +233,12 @@ class Answering:
         except BaseException:
             answer.abandon()
             raise
+        stream = Stream(answer, recording, progress.client, self._refusals.event, call.choices)
         headers = self._answer_headers(progress, recording)
         headers.append(("content-type", "text/event-stream; charset=utf-8"))
         headers.append(("cache-control", "no-cache"))
         progress.client.begin(answer.status, headers)
         progress.recording = None
-        stream = Stream(answer, recording, progress.client, self._refusals.event, call.choices)
         await run_stream(stream, self.streams)
         return stream.usage or stream.answer_tokens + len(call.body) // 4
 
@@ -247,9 +247,8 @@ class Answering:
         status, own_headers, body = self._refusals.whole(refused)
         recording = progress.recording
         if recording is not None:
-            recording.answer(body, status, final=True)
             try:
-                await _durable(recording)
+                await _seal_last(recording, body, status)
             except CallRefused as unrecorded:
                 status, own_headers, body = self._refusals.whole(unrecorded)
         headers = self._answer_headers(progress, recording)
@@ -270,6 +269,22 @@ class Answering:
             headers.append(("bailee-record", str(recording.record)))
             headers.append(("bailee-receipt-key", recording.receipt_key.hex()))
         return headers
+
+
+def close_unanswered(recording: Recording | Unrecorded) -> None:
+    """End the record of a call whose client has left before an answer."""
+    # The prompt is held whatever becomes of this last part; nobody is left to be told.
+    with suppress(Unavailable):
+        recording.answer(b"", CLIENT_LEFT, final=True, broken=True)
+
+
+async def _seal_last(recording: Recording | Unrecorded, body: bytes, status: int) -> None:
+    """Seal a whole answer and wait until it and its prompt are durable."""
+    try:
+        recording.answer(body, status, final=True)
+    except Unavailable:
+        raise unrecordable("The answer") from None
+    await _durable(recording)
 
 
 async def _durable(recording: Recording | Unrecorded) -> None:

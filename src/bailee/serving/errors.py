@@ -23,6 +23,7 @@ class Because(enum.Enum):
     KEY_UNKNOWN = "key_unknown"
     KEY_REVOKED = "key_revoked"
     KEY_EXPIRED = "key_expired"
+    SUSPENDED = "suspended"
     ORGANISATION_MISMATCH = "organisation_mismatch"
     PROJECT_MISMATCH = "project_mismatch"
     MODEL_UNKNOWN = "model_unknown"

@@ -9,6 +9,7 @@ record is closed with what had arrived. The bytes of events are never changed.
 """
 
 import re
+from contextlib import suppress
 from typing import Final, Protocol
 
 from bailee.kernel.errors import Unavailable
@@ -97,6 +98,7 @@ class Stream:
     __slots__ = (
         "_answer",
         "_choices",
+        "_closed",
         "_error_event",
         "_event_count",
         "_events",
@@ -133,6 +135,8 @@ class Stream:
         self._rounds = 0
         self._event_count = 0
         self._usage: int | None = None
+        self._closed = False
+        """Whether the record has had its last part."""
 
     @property
     def answer_tokens(self) -> int:
@@ -146,9 +150,11 @@ class Stream:
 
     def seal_when_due(self, rounds: int) -> None:
         """The sweep: seal what has waited for more than `rounds` of it."""
-        if self._pending:
+        if self._pending and not self._closed:
             if self._rounds >= rounds:
-                self._seal()
+                # A refusal is met again, and acted on, by whoever waits for durability.
+                with suppress(Unavailable):
+                    self._seal()
             else:
                 self._rounds += 1
 
@@ -163,6 +169,7 @@ class Stream:
             await self._break_off(refused)
         except Unavailable:
             self._answer.abandon()
+            self._record_end(b"")
             await self._sink.send(self._error_event(unrecordable("The answer")))
         except _ClientLeftError:
             self._close_short()
@@ -216,6 +223,7 @@ class Stream:
             )
         held = b"".join(self._held or ()) + self._events.rest
         self._usage = total_tokens(held)
+        self._closed = True
         self._recording.answer(self._taken() + held, 200, final=True)
         await self._recording.durable()
         if held:
@@ -224,21 +232,34 @@ class Stream:
     async def _break_off(self, refused: CallRefused) -> None:
         event = self._error_event(refused)
         held = b"".join(self._held or ())
-        self._recording.answer(self._taken() + held + event, 200, final=True, broken=True)
+        recorded = self._record_end(held + event)
         try:
             await self._recording.durable()
         except Unavailable:
+            recorded = False
+        if not recorded:
             held, event = b"", self._error_event(unrecordable("The answer"))
         await self._sink.send(held + event)
 
     def _close_short(self) -> None:
         """Nobody listens any more: stop the backend, keep what had arrived."""
         self._answer.abandon()
-        arrived = self._taken() + b"".join(self._held or ()) + self._events.rest
-        self._recording.answer(arrived, 200, final=True, broken=True)
+        self._record_end(b"".join(self._held or ()) + self._events.rest)
+
+    def _record_end(self, last: bytes) -> bool:
+        """Close the record as broken; False if even that cannot be held."""
+        if self._closed:
+            return True
+        self._closed = True
+        try:
+            self._recording.answer(self._taken() + last, 200, final=True, broken=True)
+        except Unavailable:
+            return False
+        return True
 
     def _seal(self) -> None:
-        self._recording.answer(self._taken(), 200, final=False)
+        self._recording.answer(b"".join(self._pending), 200, final=False)
+        self._taken()
 
     def _taken(self) -> bytes:
         pending = b"".join(self._pending)

@@ -51,6 +51,7 @@ class Http1Server:
     async def run(self, stop: asyncio.Event, drain_s: float = 30.0) -> int:
         """Serve until `stop` is set; how many requests had to be cut off at the end."""
         loop = asyncio.get_running_loop()
+        self.now = self._round()
         self._tell_date()
         listening = await loop.create_server(
             lambda: ServerConnection(self, loop),
@@ -93,7 +94,7 @@ class Http1Server:
     async def _sweep(self) -> None:
         while True:
             await self._clock.sleep_s(_SWEEP_S)
-            self.now += 1
+            self.now = self._round()
             self._tell_date()
             for connection in list(self._connections):
                 since = connection.waiting_since
@@ -101,6 +102,9 @@ class Http1Server:
                     _HEAD_ROUNDS, _IDLE_ROUNDS
                 ):
                     connection.close()
+
+    def _round(self) -> int:
+        return int(self._clock.monotonic_s() / _SWEEP_S)
 
     def _tell_date(self) -> None:
         seconds = self._clock.now() // 1000

@@ -231,6 +231,8 @@ class Connection(asyncio.Protocol):
             exchange.resume = self._resume
 
     def _resume(self) -> None:
+        # The silence until now was the reader's.
+        self.active_tick = self._ticks.now
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 

@@ -187,12 +187,13 @@ class Pool:
 
     def _start_sweeping(self) -> None:
         if self._sweeper is None or self._sweeper.done():
+            self._ticks.now = self._tick()
             self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
 
     async def _sweep(self) -> None:
         while True:
             await self._clock.sleep_s(self._sweep_s)
-            self._ticks.now += 1
+            self._ticks.now = self._tick()
             self._sweep_once(self._ticks.now)
 
     def _sweep_once(self, now: int) -> None:
@@ -215,6 +216,9 @@ class Pool:
                 connection.give_up(_timeout("took longer than the total timeout"))
             elif connection.active_tick <= silent_since and not connection.waits_for_reader:
                 connection.give_up(_timeout("was silent for longer than the idle timeout"))
+
+    def _tick(self) -> int:
+        return int(self._clock.monotonic_s() / self._sweep_s)
 
     def _ticks_of(self, seconds: float) -> int:
         return max(1, round(seconds / self._sweep_s))
