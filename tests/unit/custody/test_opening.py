@@ -4,13 +4,13 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from tests.support.keeper_world import World, lease
 
 from bailee.custody.seal.opening import read_scope_body, read_session_body
 from bailee.custody.unseal import CALLERS, open_for_owner
 from bailee.kernel.errors import Conflict, TamperedContent, UnknownKey
 from bailee.kernel.ids import Purpose
 from bailee.ports.keeper import OpeningProof
-from tests.support.keeper_world import World, lease
 
 
 def test_the_table_of_callers_is_the_one_that_is_enforced() -> None:
