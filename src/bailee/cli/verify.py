@@ -63,11 +63,11 @@ def public_keys(data_folder: Path) -> tuple[str, str]:
     import msgspec
 
     try:
-        known = msgspec.json.decode((data_folder / "trust.json").read_bytes())
+        known = msgspec.json.decode((data_folder / "trust" / "trust.json").read_bytes())
         return str(known["log_key"]), str(known["keeper_key"] or "")
     except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
         raise InvalidInput(
-            f"{data_folder}/trust.json does not tell this installation's keys; start it once, or "
+            f"{data_folder}/trust/trust.json does not tell this installation's keys; start it once, or "
             "give --log-key and --keeper-key"
         ) from error
 

@@ -137,7 +137,7 @@ def serve_gateway(
             backends,
         )
         bridge = AsgiBridge(
-            make_operations_application(operations_of(parts)),  # type: ignore[arg-type]
+            make_operations_application(operations_of(parts)),
             body_limit_bytes=settings.limits.body_size_bytes,
         )
         application = Application(

@@ -42,12 +42,7 @@ class Places(NamedTuple):
     @property
     def trust(self) -> Path:
         """What must be believed to check this installation."""
-        return self.data / "trust.json"
-
-    @property
-    def public_keys(self) -> Path:
-        """The keys that receipts are verified with, to hand out."""
-        return self.data / "public-keys.json"
+        return self.data / "trust" / "trust.json"
 
     @property
     def simulated_clock(self) -> Path:

@@ -58,7 +58,8 @@ def read_trust(places: Places) -> Trust:
 
 
 def write_trust(places: Places, trust: Trust) -> None:
-    """Pin."""
+    """Pin. The folder is the file's own, so that the keeper can complete it when confined."""
+    places.trust.parent.mkdir(mode=0o700, exist_ok=True)
     write_private(places.trust, msgspec.json.format(msgspec.json.encode(trust)) + b"\n")
 
 
@@ -72,7 +73,6 @@ def pin_keeper(places: Places, identity: bytes) -> None:
             "the keyring is not the one that this installation was made with: its keeper's key is "
             "not the one in trust.json; put the right keyring back"
         )
-    write_private(places.public_keys, public_keys(read_trust(places)))
 
 
 def public_keys(trust: Trust) -> bytes:

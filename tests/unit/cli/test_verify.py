@@ -54,6 +54,7 @@ def test_an_altered_receipt_is_not_verified(files: Path, name: str) -> None:
 
 def test_the_installations_own_keys_are_the_default(files: Path) -> None:
     trust = {"log_key": VECTOR["log_key"], "keeper_key": VECTOR["keeper_key"]}
-    (files / "trust.json").write_text(json.dumps(trust))
+    (files / "trust").mkdir()
+    (files / "trust" / "trust.json").write_text(json.dumps(trust))
     arguments = ["verify", "--data", str(files), str(files / "response")]
     assert CliRunner().invoke(app, arguments).exit_code == 0
