@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import structlog
 from sqlalchemy import URL
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bailee.api.application import Application
 from bailee.api.bridge import AsgiBridge
@@ -31,7 +32,9 @@ from bailee.kernel.redacted import Secret
 from bailee.lifecycle.log_reader import LogReader
 from bailee.policy.decide import Decider
 from bailee.policy.load import packaged_policy
+from bailee.ports.backend import Backend
 from bailee.ports.files import Files
+from bailee.ports.objects import Objects
 from bailee.schema.roles import GATEWAY
 from bailee.serving.answer import Answering
 from bailee.serving.limits import Limits
@@ -58,6 +61,36 @@ class GatewayNeeds(NamedTuple):
     database: str | URL
 
 
+class Stores(NamedTuple):
+    """Where a worker's rows, files and objects are, and who holds the keys."""
+
+    engine: AsyncEngine
+    facts_engine: AsyncEngine
+    """The snapshot's own: a busy ledger must not let the facts grow old."""
+    keeper: KeeperClient
+    files: Files
+    objects: Objects
+
+    @classmethod
+    def open(
+        cls, settings: Settings, places: Places, needs: GatewayNeeds, files: Files | None
+    ) -> Self:
+        """Open everything; connections are made when they are first used."""
+        return cls(
+            open_engine(needs.database, GATEWAY, connections=settings.database.connections),
+            open_engine(needs.database, GATEWAY, connections=1),
+            KeeperClient(places.keeper_socket, "gateway", needs.token, SystemClock()),
+            files or LocalFiles(places.data),
+            objects_of(settings, places),
+        )
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.keeper.close()
+        await self.engine.dispose()
+        await self.facts_engine.dispose()
+
+
 def serve_gateway(
     settings: Settings,
     places: Places,
@@ -69,107 +102,125 @@ def serve_gateway(
     files: Files | None = None,
 ) -> None:
     """Run one worker until it is told to stop. `listener` and `files` are given by benchmarks."""
-    trust, url = needs.trust, needs.database
-    clock, real_clock, randomness = open_clock(places), SystemClock(), SystemRandomness()
-    region = Region(settings.region)
+    address = listener or listener_of(settings, places)
 
     async def main(stop: asyncio.Event) -> None:
-        engine = open_engine(url, GATEWAY, connections=settings.database.connections)
-        await check_schema(engine)
-        # The snapshot's own connection: a busy ledger must not let the facts grow old.
-        snapshot_engine = open_engine(url, GATEWAY, connections=1)
-        database, ledger = PostgresDatabase(engine), PostgresLedger(engine)
-        changes = PostgresChanges(connector(url, GATEWAY), real_clock)
+        stores = Stores.open(settings, places, needs, files)
+        await check_schema(stores.engine)
+        changes = PostgresChanges(connector(needs.database, GATEWAY), SystemClock())
+        facts_database = PostgresDatabase(stores.facts_engine)
         snapshot = FactsSnapshot(
-            PostgresDatabase(snapshot_engine),
+            facts_database,
             changes,
-            real_clock,
+            SystemClock(),
             needs.pepper,
             grace_s=settings.snapshot.grace_s,
         )
-        keeper = KeeperClient(places.keeper_socket, "gateway", needs.token, real_clock)
-        stored, offload = files or LocalFiles(places.data), ThreadOffload(4)
-        recorder = Recorder(
-            stored,
-            offload,
-            ledger,
-            keeper,
-            clock,
-            randomness,
-            node=trust.node,
-            worker=f"{trust.node}-{index}-{randomness.random_bytes(6).hex()}",
-            regions=(region,),
-            identity=trust.identity,
-            close_after_s=settings.journal.close_after_s,
-            max_journal_bytes=settings.journal.size_bytes,
-            ledger_grace_s=settings.snapshot.grace_s,
-        )
-        backends = await open_backends(settings, places, keeper.reveal_secret)
-        policies = packaged_policy()
-        planner = Planner(served_models(settings, backends, clock.now()), Decider(policies))
-        last_used = LastUsed(database, real_clock)
+        last_used = LastUsed(facts_database, SystemClock())
+        recorder = _recorder(settings, places, index, needs, stores)
+        backends = await open_backends(settings, places, stores.keeper.reveal_secret)
         directory = CallerDirectory(snapshot, last_used, settings.limits)
-        answering = Answering(
-            directory.authenticate,
-            planner,
-            Limits(SharedRateLimit(places.rate_limits)),
-            recorder,
-            OpenAiRefusals(),
-            clock,
-            randomness,
-        )
-        objects = objects_of(settings, places)
-        outbox, log_reader = PostgresOutbox(engine), LogReader(objects, trust.verifier)
-        reading = Reading(stored, offload, objects, ledger, node=trust.node, regions=(region,))
-        parts = GatewayParts(
-            settings,
-            answering,
-            OwnerReads(reading, keeper, prove_journal(outbox, log_reader)),
-            reading,
-            outbox,
-            log_reader,
-            objects,
-            policies,
-            clock,
-            snapshot,
-            recorder,
-            keeper,
-            backends,
-        )
-        bridge = AsgiBridge(
-            make_operations_application(operations_of(parts)),
-            body_limit_bytes=settings.limits.body_size_bytes,
-        )
-        application = Application(
-            answering,
-            bridge,
-            real_clock,
-            parts.report,
-            body_limit_bytes=settings.limits.body_size_bytes,
-        )
-        server = Http1Server(application, listener or listener_of(settings, places), real_clock)
+        parts = _parts(settings, places, needs, stores, recorder, snapshot, directory, backends)
+        server = Http1Server(_application(parts), address, SystemClock())
         await snapshot.refresh()
         await recorder.tick()
         ready()
-        stopped = asyncio.Event()
+        drained = asyncio.Event()
 
         async def serve() -> None:
             cut_off = await server.run(stop, settings.server.drain_timeout_s)
             log.info("gateway_drained", cut_off=cut_off)
-            stopped.set()
+            drained.set()
 
         await until_first(
-            stopped, serve(), recorder.run(), snapshot.run(), changes.run(), last_used.run()
+            drained, serve(), recorder.run(), snapshot.run(), changes.run(), last_used.run()
         )
         await recorder.drain()
         await last_used.flush()
         for backend in backends.values():
             await backend.close()
-        await keeper.close()
-        await engine.dispose()
-        await snapshot_engine.dispose()
+        await stores.close()
 
     run_until_stopped(main)
+
+
+def _recorder(
+    settings: Settings, places: Places, index: int, needs: GatewayNeeds, stores: Stores
+) -> Recorder:
+    randomness = SystemRandomness()
+    return Recorder(
+        stores.files,
+        ThreadOffload(4),
+        PostgresLedger(stores.engine),
+        stores.keeper,
+        open_clock(places),
+        randomness,
+        node=needs.trust.node,
+        worker=f"{needs.trust.node}-{index}-{randomness.random_bytes(6).hex()}",
+        regions=(Region(settings.region),),
+        identity=needs.trust.identity,
+        close_after_s=settings.journal.close_after_s,
+        max_journal_bytes=settings.journal.size_bytes,
+        ledger_grace_s=settings.snapshot.grace_s,
+    )
+
+
+def _parts(
+    settings: Settings,
+    places: Places,
+    needs: GatewayNeeds,
+    stores: Stores,
+    recorder: Recorder,
+    snapshot: FactsSnapshot,
+    directory: CallerDirectory,
+    backends: dict[str, Backend],
+) -> GatewayParts:
+    clock, policies = open_clock(places), packaged_policy()
+    models = served_models(settings, backends, clock.now())
+    answering = Answering(
+        directory.authenticate,
+        Planner(models, Decider(policies)),
+        Limits(SharedRateLimit(places.rate_limits)),
+        recorder,
+        OpenAiRefusals(),
+        clock,
+        SystemRandomness(),
+    )
+    outbox = PostgresOutbox(stores.engine)
+    log_reader = LogReader(stores.objects, needs.trust.verifier)
+    reading = Reading(
+        stores.files,
+        ThreadOffload(2),
+        stores.objects,
+        PostgresLedger(stores.engine),
+        node=needs.trust.node,
+        regions=(Region(settings.region),),
+    )
+    return GatewayParts(
+        settings=settings,
+        answering=answering,
+        owner_reads=OwnerReads(reading, stores.keeper, prove_journal(outbox, log_reader)),
+        reading=reading,
+        outbox=outbox,
+        log_reader=log_reader,
+        objects=stores.objects,
+        policies=policies,
+        clock=clock,
+        snapshot=snapshot,
+        recorder=recorder,
+        keeper=stores.keeper,
+        backends=backends,
+    )
+
+
+def _application(parts: GatewayParts) -> Application:
+    limit_bytes = parts.settings.limits.body_size_bytes
+    bridge = AsgiBridge(
+        make_operations_application(operations_of(parts)), body_limit_bytes=limit_bytes
+    )
+    return Application(
+        parts.answering, bridge, SystemClock(), parts.report, body_limit_bytes=limit_bytes
+    )
 
 
 def listener_of(settings: Settings, places: Places) -> Listener:
