@@ -30,6 +30,7 @@ from bailee.kernel.ids import EpochKeyName, ProjectId, Region, ScopeKeyName, Ten
 from bailee.kernel.instants import (
     DAY_MS,
     HOUR_MS,
+    SECOND_MS,
     Instant,
     epoch_deadline,
     epoch_end,
@@ -55,6 +56,7 @@ from bailee.transparency.note import VerifierKey
 AHEAD_MS: Final = 2 * HOUR_MS
 """How long before its start an epoch's key is made."""
 CERTIFICATE_MS: Final = 7 * DAY_MS
+CERTIFICATE_LEAD_MS: Final = 10 * SECOND_MS
 ROLL_INTERVAL_MS: Final = HOUR_MS
 _ID_BYTES: Final = 16
 _ED25519_BYTES: Final = 32
@@ -191,8 +193,9 @@ class KeeperService:
         _check_length("public_key", public_key, _ED25519_BYTES)
         _check_region(region)
         now = self._guard.now()
-        end = Instant(now + CERTIFICATE_MS)
-        return self._signing.certificate(worker, region, public_key, now, end)
+        # A worker's clock may lag a little; its first parts must not seem older than this.
+        begin, end = Instant(now - CERTIFICATE_LEAD_MS), Instant(now + CERTIFICATE_MS)
+        return self._signing.certificate(worker, region, public_key, begin, end)
 
     # Credentials and backends' secrets.
 

@@ -11,6 +11,7 @@ from bailee.kernel.instants import Instant
 
 _CELL_BYTES: Final = 8
 _POLL_S: Final = 0.005
+_MONOTONIC: Final = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
 
 
 class SystemClock:
@@ -23,8 +24,8 @@ class SystemClock:
         return Instant(time.time_ns() // 1_000_000)
 
     def monotonic_s(self) -> float:
-        """Seconds of the machine's monotonic clock."""
-        return time.monotonic()
+        """Seconds of the machine's monotonic clock, time spent suspended included."""
+        return time.clock_gettime(_MONOTONIC)
 
     async def sleep_s(self, seconds: float) -> None:
         """Let real time pass."""
