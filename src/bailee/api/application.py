@@ -184,6 +184,10 @@ class Exchange:
         self.answered = True
         self._transport = self._protocol.response_stream(status, headers)
 
+    def close(self) -> None:
+        """Let go of the stream: a server may end it when nobody holds its transport any more."""
+        self._transport = None
+
     async def send(self, part: bytes) -> bool:
         """Pass a stream's bytes on; False: the client has left."""
         if self._transport is None:
@@ -257,6 +261,7 @@ class Application:
             if not exchange.answered:
                 self._refuse(arrival, exchange, internal_error(arrival.request_id))
         finally:
+            exchange.close()
             self.requests.leave(in_flight)
 
     async def _answer(

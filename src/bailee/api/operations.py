@@ -16,6 +16,7 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.params import FromPath
 
 from bailee.api.errors import (
     Shape,
@@ -111,7 +112,7 @@ async def health(request: AnyRequest) -> Response[Health]:
 
 
 @get("/log/{path:path}", include_in_schema=False)
-async def log_file(path: str, request: AnyRequest) -> Response[bytes]:
+async def log_file(path: FromPath[str], request: AnyRequest) -> Response[bytes]:
     """A static file of the transparency log (C2SP tlog-tiles)."""
     name = path.removeprefix("/")
     if _LOG_KEY.fullmatch(name) is None:
@@ -135,7 +136,7 @@ async def explain(request: AnyRequest) -> Explanation:
 
 
 @get("/bailee/v1/records/{record:str}", summary="A record of one's own, opened")
-async def read_record(record: str, request: AnyRequest) -> Response[RecordView]:
+async def read_record(record: FromPath[str], request: AnyRequest) -> Response[RecordView]:
     """Request and answer of a record that the key's project owns."""
     caller = _operations(request).authenticate(request)
     credential = request.headers["authorization"][len("bearer ") :].strip()
@@ -146,7 +147,7 @@ async def read_record(record: str, request: AnyRequest) -> Response[RecordView]:
 
 
 @get("/bailee/v1/receipts/{record:str}", summary="The receipt of a record")
-async def read_receipt(record: str, request: AnyRequest) -> Response[bytes]:
+async def read_receipt(record: FromPath[str], request: AnyRequest) -> Response[bytes]:
     """A response receipt, from the close of the record's journal until its segment is removed."""
     _operations(request).authenticate(request)
     data = await _operations(request).read_receipt(_parsed_record(record))

@@ -61,9 +61,8 @@ class Events:
         if data.endswith(b"\n\n"):
             self.rest = b""
             return data
-        end = max(data.rfind(b"\n\n") + 2, data.rfind(b"\r\n\r\n") + 4)
-        if end < 4 and not data.startswith(b"\n\n"):
-            end = 0
+        feeds, returns = data.rfind(b"\n\n"), data.rfind(b"\r\n\r\n")
+        end = max(feeds + 2 if feeds >= 0 else 0, returns + 4 if returns >= 0 else 0)
         self.rest = data[end:]
         return data[:end]
 

@@ -1,0 +1,101 @@
+"""The embedded model: a real llama.cpp in its own process, behind the same contract."""
+
+import json
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+import pytest_asyncio
+from tests.fixtures.model import small_model
+
+from bailee.drivers.backend_llama import LlamaBackend, ModelProcess, ModelRunning
+from bailee.drivers.backend_openai import Limits, OpenAiBackend, parse_target
+from bailee.drivers.system import SystemClock, SystemRandomness
+from bailee.kernel.errors import Unavailable
+from bailee.ports.backend import BackendCall
+
+pytestmark = [pytest.mark.journey, pytest.mark.asyncio(loop_scope="module")]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def running() -> AsyncIterator[ModelRunning]:
+    process = ModelProcess(small_model(), SystemRandomness())
+    yield await process.start()
+    await process.stop()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
+async def backend(running: ModelRunning) -> AsyncIterator[LlamaBackend]:
+    client = OpenAiBackend(parse_target(running.base_url), running.api_key, Limits(), SystemClock())
+    made = LlamaBackend(client)
+    yield made
+    await made.close()
+
+
+def call(stream: bool = False, **members: object) -> BackendCall:
+    document = {
+        "model": "m", "messages": [{"role": "user", "content": "Say hi"}], "stream": stream,
+        "max_tokens": 8, "seed": 1, "temperature": 0, **members,
+    }  # fmt: skip
+    return BackendCall("/chat/completions", json.dumps(document).encode(), stream)
+
+
+async def test_it_answers_whole_and_streamed(backend: LlamaBackend) -> None:
+    await backend.check()
+    answer = await backend.send(call())
+    document = json.loads(await answer.read())
+    assert answer.status == 200
+    assert document["choices"][0]["message"]["content"]
+    stream = await backend.send(call(stream=True))
+    events = b"".join([part async for part in stream.chunks()])
+    assert stream.content_type.startswith("text/event-stream")
+    assert events.endswith(b"data: [DONE]\n\n")
+
+
+async def test_its_errors_are_openais(backend: LlamaBackend) -> None:
+    long = [{"role": "user", "content": "hi " * 2000}]
+    answer = await backend.send(call(messages=long))
+    error = json.loads(await answer.read())["error"]
+    assert (answer.status, error["code"], error["param"], error["type"]) == (
+        400,
+        "context_length_exceeded",
+        "messages",
+        "invalid_request_error",
+    )
+    answer = await backend.send(call(messages="x"))
+    error = json.loads(await answer.read())["error"]
+    assert (answer.status, error["type"]) == (400, "invalid_request_error")
+    assert error["code"] is None
+
+
+async def test_nobody_else_on_this_machine_is_answered(running: ModelRunning) -> None:
+    origin = running.base_url.removesuffix("/v1")
+    async with httpx.AsyncClient() as client:
+        for path in ("/v1/models", "/slots", "/props", "/metrics", "/lora-adapters"):
+            assert (await client.get(origin + path)).status_code == 401
+        refused = await client.post(
+            running.base_url + "/chat/completions",
+            content=call().body,
+            headers={"authorization": "Bearer guess"},
+        )
+        assert refused.status_code == 401
+
+
+async def test_nothing_that_shows_content_is_served(running: ModelRunning) -> None:
+    origin = running.base_url.removesuffix("/v1")
+    key = {"authorization": f"Bearer {bytes(running.api_key).decode()}"}
+    async with httpx.AsyncClient(headers=key) as client:
+        for path in ("/slots", "/metrics", "/"):
+            assert (await client.get(origin + path)).status_code in (404, 501)
+
+
+async def test_weights_with_another_digest_are_refused() -> None:
+    wrong = small_model()._replace(sha256="0" * 64)
+    with pytest.raises(Unavailable, match="SHA-256"):
+        await ModelProcess(wrong, SystemRandomness()).start()
+
+
+async def test_missing_weights_are_named() -> None:
+    missing = small_model()._replace(file=small_model().file.with_name("none.gguf"))
+    with pytest.raises(Unavailable, match=r"none\.gguf are missing"):
+        await ModelProcess(missing, SystemRandomness()).start()

@@ -1,0 +1,85 @@
+"""The operations off the hot path."""
+
+import json
+
+import httpx
+import pytest
+from tests.fixtures.gateway import KEY, ZERO_KEY, RunningGateway
+
+AUTHORIZED = {"authorization": f"Bearer {KEY}"}
+
+
+def test_log_files_are_served_with_their_caching(gateway: RunningGateway) -> None:
+    checkpoint = httpx.get(gateway.origin + "/log/checkpoint")
+    assert (checkpoint.content, checkpoint.headers["cache-control"]) == (
+        b"origin\n3\n",
+        "no-cache",
+    )
+    tile = httpx.get(gateway.origin + "/log/tile/0/000")
+    assert tile.content == b"\0" * 32
+    assert "immutable" in tile.headers["cache-control"]
+    assert httpx.get(gateway.origin + "/log/tile/0/001").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/log/../segments/x", "/log/%2e%2e/segments/x", "/log//x", "/log/.hidden", "/log/a%00b"],
+)
+def test_only_keys_below_the_log_are_read(gateway: RunningGateway, path: str) -> None:
+    gateway.log_objects["log/../segments/x"] = b"SEGMENT"
+    gateway.log_objects["segments/x"] = b"SEGMENT"
+    request = httpx.Request("GET", httpx.URL(gateway.origin).copy_with(raw_path=path.encode()))
+    with httpx.Client() as client:
+        got = client.send(request)
+    assert got.status_code == 404
+    assert got.json()["error"]["message"]
+
+
+def test_explain_needs_a_key_and_cites_clauses(gateway: RunningGateway) -> None:
+    url = gateway.origin + "/bailee/v1/policy/explain"
+    question = {"endpoint": "/v1/chat/completions"}
+    assert httpx.post(url, json=question).status_code == 401
+    got = httpx.post(url, json=question, headers=AUTHORIZED)
+    assert got.status_code == 200
+    assert "C05" in {reason["clause"] for reason in got.json()["reasons"]}
+    bad = httpx.post(url, content=b"{", headers=AUTHORIZED)
+    assert bad.status_code == 400
+    assert httpx.post(url, json={"endpoint": 3}, headers=AUTHORIZED).json()["error"]["param"]
+
+
+def test_an_owner_reads_a_record(gateway: RunningGateway) -> None:
+    body = json.dumps({"model": "plain", "messages": []}).encode()
+    answered = httpx.post(gateway.base_url + "/chat/completions", content=body, headers=AUTHORIZED)
+    url = gateway.origin + "/bailee/v1/records/" + answered.headers["bailee-record"]
+    got = httpx.get(url, headers=AUTHORIZED).json()
+    assert (got["request"].encode(), got["answer"].encode()) == (body, answered.content)
+    assert httpx.get(url).status_code == 401
+    unknown = gateway.origin + "/bailee/v1/records/rec_" + "0" * 32
+    assert httpx.get(unknown, headers=AUTHORIZED).status_code == 404
+    wrong = gateway.origin + "/bailee/v1/records/nonsense"
+    assert httpx.get(wrong, headers=AUTHORIZED).status_code == 404
+
+
+def test_health_page_and_document(gateway: RunningGateway) -> None:
+    health = httpx.get(gateway.origin + "/health")
+    assert (health.status_code, health.json()["ready"]) == (200, True)
+    page = httpx.get(gateway.origin + "/", headers={"accept-language": "ko"})
+    assert page.text == "<h1>Bailee</h1><p>ko</p>"
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    document = httpx.get(gateway.origin + "/bailee/v1/openapi/openapi.json").json()
+    assert document["openapi"].startswith("3.1")
+    assert "/bailee/v1/policy/explain" in document["paths"]
+
+
+def test_wrong_methods_are_in_the_openai_shape(gateway: RunningGateway) -> None:
+    got = httpx.delete(gateway.origin + "/health", headers={"authorization": f"Bearer {ZERO_KEY}"})
+    assert got.status_code == 405
+    assert got.json()["error"]["code"] == "method_not_supported"
+    assert "GET" in got.headers["allow"]
+
+
+def test_every_answer_off_the_hot_path_has_the_headers(gateway: RunningGateway) -> None:
+    for path in ("/", "/health", "/log/checkpoint", "/nowhere"):
+        got = httpx.get(gateway.origin + path)
+        assert got.headers["x-request-id"].startswith("req_")
+        assert got.headers["bailee-handling"] == "none"
