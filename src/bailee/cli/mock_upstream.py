@@ -6,7 +6,7 @@ with fixed words, fast enough to measure a gateway by. It listens on loopback an
 
 import asyncio
 import json
-from typing import Final
+from typing import Final, cast
 
 import httptools
 
@@ -18,7 +18,8 @@ _SENTENCES: Final = (
 _WORDS: Final = _SENTENCES.split()
 
 
-def _chat_answer() -> bytes:
+def chat_answer() -> bytes:
+    """The body of a whole chat completion."""
     return json.dumps(
         {
             "id": "chatcmpl-mock",
@@ -43,7 +44,7 @@ def _chat_answer() -> bytes:
 
 
 def _text_answer() -> bytes:
-    answer = json.loads(_chat_answer())
+    answer = json.loads(chat_answer())
     answer["object"] = "text_completion"
     answer["choices"] = [
         {"index": 0, "text": " ".join(_WORDS), "logprobs": None, "finish_reason": "stop"}
@@ -76,7 +77,7 @@ def _stream() -> bytes:
     return head + b"\r\n" + body + b"0\r\n\r\n"
 
 
-_CHAT: Final = _whole(_chat_answer())
+_CHAT: Final = _whole(chat_answer())
 _TEXT: Final = _whole(_text_answer())
 _STREAM: Final = _stream()
 
@@ -91,8 +92,8 @@ class _Connection(asyncio.Protocol):
         self._streams = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        if isinstance(transport, asyncio.Transport):
-            self._transport = transport
+        # uvloop's transports are asyncio's by behaviour alone.
+        self._transport = cast("asyncio.Transport", transport)
 
     def data_received(self, data: bytes) -> None:
         self._parser.feed_data(data)

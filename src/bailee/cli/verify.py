@@ -67,8 +67,8 @@ def public_keys(data_folder: Path) -> tuple[str, str]:
         return str(known["log_key"]), str(known["keeper_key"] or "")
     except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
         raise InvalidInput(
-            f"{data_folder}/trust/trust.json does not tell this installation's keys; start it once, or "
-            "give --log-key and --keeper-key"
+            f"{data_folder}/trust/trust.json does not tell this installation's keys; start it "
+            "once, or give --log-key and --keeper-key"
         ) from error
 
 

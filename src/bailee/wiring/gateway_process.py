@@ -124,11 +124,10 @@ def serve_gateway(
         server = Http1Server(_application(parts), address, SystemClock())
         await snapshot.refresh()
         await recorder.tick()
-        ready()
         drained = asyncio.Event()
 
         async def serve() -> None:
-            cut_off = await server.run(stop, settings.server.drain_timeout_s)
+            cut_off = await server.run(stop, settings.server.drain_timeout_s, ready)
             log.info("gateway_drained", cut_off=cut_off)
             drained.set()
 

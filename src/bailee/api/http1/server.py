@@ -8,6 +8,7 @@ measurements: docs/decisions/http-server.md.
 
 import asyncio
 import ssl
+from collections.abc import Callable
 from email.utils import formatdate
 from typing import Final
 
@@ -48,8 +49,16 @@ class Http1Server:
         """A connection is gone."""
         self._connections.discard(connection)
 
-    async def run(self, stop: asyncio.Event, drain_s: float = 30.0) -> int:
-        """Serve until `stop` is set; how many requests had to be cut off at the end."""
+    async def run(
+        self,
+        stop: asyncio.Event,
+        drain_s: float = 30.0,
+        listens: Callable[[], None] = lambda: None,
+    ) -> int:
+        """Serve until `stop` is set; how many requests had to be cut off at the end.
+
+        `listens` is called once connections are accepted.
+        """
         loop = asyncio.get_running_loop()
         self.now = self._round()
         self._tell_date()
@@ -62,6 +71,7 @@ class Http1Server:
             reuse_port=True,
             ssl_handshake_timeout=10.0 if self._tls else None,
         )
+        listens()
         beside = loop.create_task(self._application.run())
         sweep = loop.create_task(self._sweep())
         stopped = loop.create_task(stop.wait())
