@@ -242,7 +242,8 @@ class Application:
 
     async def __rsgi__(self, scope: Scope, protocol: Protocol_) -> None:
         """Answer one request. Never raises."""
-        task = asyncio.current_task()
+        # Our own server knows the task; finding it costs more than reading a header.
+        task = getattr(protocol, "task", None) or asyncio.current_task()
         if scope.proto != "http" or task is None:
             return
         arrival = self._answering.arrive()

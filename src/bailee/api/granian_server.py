@@ -3,7 +3,7 @@
 TLS 1.2 or newer, 1.3 preferred, HTTP/1.1 and HTTP/2. Several workers listen on the same port
 (SO_REUSEPORT), each a process of its own. `run` serves until it is told to stop, then takes no
 more connections, lets what is in progress finish for a time, and returns. Why Granian, and why
-embedded: docs/decisions/http-server.md. It starts no process and prints nothing.
+embedded: docs/decisions/0020-http-server.md. It starts no process and prints nothing.
 """
 
 import asyncio

@@ -135,7 +135,7 @@ class ServerConnection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         request = self._request
         if request is not None and not self._surplus:
-            request.headers.add(name, value)
+            request.headers.values.setdefault(name.lower(), value)
 
     def on_headers_complete(self) -> None:
         request = self._request

@@ -25,26 +25,25 @@ CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class RequestHeaders:
-    """A request's headers: lower-case names; of several values the first, as RSGI has it."""
+    """A request's headers: lower-case names; of several values the first, as RSGI has it.
 
-    __slots__ = ("pairs", "values")
+    Kept as bytes and decoded when asked for: most are never looked at.
+    """
+
+    __slots__ = ("values",)
 
     def __init__(self) -> None:
-        self.pairs: list[tuple[bytes, bytes]] = []
-        self.values: dict[str, str] = {}
-
-    def add(self, name: bytes, value: bytes) -> None:
-        """The connection: a header has arrived."""
-        self.values.setdefault(name.decode("latin-1").lower(), value.decode("latin-1"))
-        self.pairs.append((name, value))
+        self.values: dict[bytes, bytes] = {}
+        """By lower-case name."""
 
     def get(self, key: str, default: str | None = None) -> str | None:
         """The first value under a lower-case name."""
-        return self.values.get(key, default)
+        value = self.values.get(key.encode())
+        return default if value is None else value.decode("latin-1")
 
     def items(self) -> HeaderList:
-        """All headers in order, names in lower case."""
-        return [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in self.pairs]
+        """All headers, names in lower case."""
+        return [(n.decode("latin-1"), v.decode("latin-1")) for n, v in self.values.items()]
 
 
 class ServerRequest:
@@ -192,8 +191,8 @@ class ServerRequest:
         return f"{line}{fields}\r\n{framing}{date}{close}\r\n".encode("latin-1")
 
     def _ask_for_body(self) -> None:
-        expects = self.headers.values.get("expect", "")
-        if not self.body_complete and not self._body and expects.lower() == "100-continue":
+        expects = self.headers.values.get(b"expect", b"")
+        if not self.body_complete and not self._body and expects.lower() == b"100-continue":
             self._connection.write(CONTINUE)
 
     async def _more(self) -> None:
