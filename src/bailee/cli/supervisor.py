@@ -1,9 +1,10 @@
 """Starts child processes in order, watches them, restarts them, and stops them in reverse order.
 
 Promises: a stage starts when every awaited child of the stages before it is ready; a child that
-ends is started again after a growing pause, and one that keeps ending is called a crash loop in so
-many words; the first stop request ends the stages in reverse order, the second kills what is left;
-children do not outlive the supervisor, even one that is killed (`cli.lifeline`).
+ends is started again, after a growing pause if it did not serve for long, and one that keeps ending
+is called a crash loop in so many words; the first stop request ends the stages in reverse order,
+the second kills what is left; children do not outlive the supervisor, even one that is killed
+(`cli.lifeline`).
 
 It knows nothing of what the children do. Their output goes to one file each. A start that fails
 before everything was ready once stops everything and raises.
@@ -28,6 +29,8 @@ from bailee.ports.clock import Clock
 PROBE_INTERVAL_S: Final = 0.05
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 10.0
+SETTLED_S: Final = 1.0
+"""A child that has served for this long is started again without a growing pause."""
 CRASH_WINDOW_S: Final = 60.0
 CRASH_LOOP_COUNT: Final = 5
 START_ATTEMPTS: Final = 3
@@ -79,6 +82,8 @@ class _Watched:
     was_ready: asyncio.Event
     process: asyncio.subprocess.Process | None = None
     task: asyncio.Task[None] | None = None
+    served_s: float = 0.0
+    """How long the life that ended last was ready."""
 
 
 class Supervisor:
@@ -183,6 +188,7 @@ class Supervisor:
         """Run one child again and again until a stop is requested."""
         child = watched.child
         ends: list[float] = []
+        quick = 0
         while not self._stop.is_set():
             why = await self._one_life(watched)
             if self._stop.is_set():
@@ -196,7 +202,10 @@ class Supervisor:
             if len(ends) == CRASH_LOOP_COUNT:
                 said = f"it ended {len(ends)} times within {CRASH_WINDOW_S:.0f} s, lastly: {why}"
                 self._tell(Event(child.name, "crash_loop", said + self._where_to_look(child)))
-            pause = min(FIRST_PAUSE_S * 2 ** (len(ends) - 1), LONGEST_PAUSE_S)
+            # Only a child that ends as soon as it serves is kept waiting: nobody gains from a pause
+            # after a single mishap, however often those come.
+            quick = 0 if watched.served_s >= SETTLED_S else quick + 1
+            pause = min(FIRST_PAUSE_S * 2 ** max(quick - 1, 0), LONGEST_PAUSE_S)
             self._tell(Event(child.name, "restarting", seconds=pause))
             await self._either(self._clock.sleep_s(pause), self._stop.wait())
 
@@ -212,6 +221,7 @@ class Supervisor:
     async def _one_life(self, watched: _Watched) -> str:
         """Start the child, wait until it is ready, then until it ends; tells how it ended."""
         child = watched.child
+        watched.served_s = 0.0
         began = self._clock.monotonic_s()
         self._tell(Event(child.name, "starting"))
         try:
@@ -224,7 +234,9 @@ class Supervisor:
         if await self._becomes_ready(child, ended):
             self._tell(Event(child.name, "ready", seconds=self._clock.monotonic_s() - began))
             watched.was_ready.set()
+            ready_s = self._clock.monotonic_s()
             await ended
+            watched.served_s = self._clock.monotonic_s() - ready_s
         elif not ended.done() and not self._stop.is_set():
             _signal_group(process, signal.SIGKILL)
             await ended

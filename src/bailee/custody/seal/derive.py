@@ -7,6 +7,7 @@ Sealing spends much of its time here, so OpenSSL's HMAC is called without `hmac.
 from _hashlib import hmac_digest
 from typing import Final
 
+from bailee.custody.seal.wipe import wipe
 from bailee.kernel.encoding import fields
 
 KEY_BYTES: Final = 32
@@ -24,9 +25,15 @@ def first_chain_key(
 
     `epoch` and `scope` are the encoded key names, which together name the cell.
     """
-    extracted = hmac_digest(_CHAIN_SALT, epoch_secret + scope_secret, "sha512")
+    secrets = epoch_secret + scope_secret
+    extracted = hmac_digest(_CHAIN_SALT, secrets, "sha512")
     info = fields("bailee/1/chain-start", epoch, scope, session) + b"\x01"
-    return hmac_digest(extracted, info, "sha512")[:KEY_BYTES]
+    block = hmac_digest(extracted, info, "sha512")
+    # What is dropped here would open the whole chain; nobody else sees it, so it is wiped here.
+    try:
+        return block[:KEY_BYTES]
+    finally:
+        wipe(secrets, extracted, block)
 
 
 def chain_step(chain_key: bytes) -> bytes:
