@@ -4,7 +4,7 @@ The tour looks, and makes tenants; it never writes what it later counts.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import NamedTuple
 
 from bailee.custody.seal.part import FLAG_FINAL, KIND_PROMPT
@@ -13,7 +13,7 @@ from bailee.drivers.keeper_socket import KeeperClient
 from bailee.drivers.postgres.engine import open_engine
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.system import SystemClock, ThreadOffload
-from bailee.kernel.errors import NotFound, Unavailable
+from bailee.kernel.errors import Unavailable
 from bailee.kernel.ids import EpochKeyName, Purpose, RecordId, Region
 from bailee.kernel.instants import Epoch, Instant, epoch_due
 from bailee.ports.keeper import Keeper
@@ -46,8 +46,15 @@ class Inside:
     """See the module. Everything raises Unavailable while what it asks is being restarted."""
 
     def __init__(
-        self, region: Region, trust: Trust, ledger: Ledger, objects: Objects, keeper: Keeper
+        self,
+        places: Places,
+        region: Region,
+        trust: Trust,
+        ledger: Ledger,
+        objects: Objects,
+        keeper: Keeper,
     ) -> None:
+        self._places = places
         self.region = region
         self.trust = trust
         self.keeper = keeper
@@ -92,16 +99,17 @@ class Inside:
                     return False
         return True
 
-    async def held_bytes(self, epochs: set[Epoch]) -> int:
-        """How many bytes the segments of `epochs` have."""
-        async with self._ledger.transaction() as transaction:
-            return sum(
-                [
-                    segment.size_bytes
-                    for epoch in epochs
-                    for segment in await transaction.segments(self.region, epoch, PURPOSE)
-                ]
-            )
+    async def held_bytes(self) -> int:
+        """How many bytes the files of journals and segments have."""
+        return await self._offload.run(self._held_bytes)
+
+    def _held_bytes(self) -> int:
+        size = 0
+        for folder in (self._places.data / "journals", self._places.objects / "segments"):
+            for path in folder.rglob("*"):
+                with suppress(FileNotFoundError):
+                    size += path.stat().st_size if path.is_file() else 0
+        return size
 
     async def records_in(self, epoch: Epoch) -> list[StoredRecord]:
         """Every record that segments hold of an epoch, from their clear columns alone."""
@@ -127,14 +135,6 @@ class Inside:
         """Every epoch whose secret the keeper holds."""
         return [EpochKeyName(*name) for name in (await self.keeper.status()).live_epochs]
 
-    async def has_receipt(self, subject: str) -> bool:
-        """Whether a destruction's receipt is published."""
-        try:
-            await self._objects.get(f"log/receipts/{subject}.json")
-        except NotFound:
-            return False
-        return True
-
 
 def _stored(record: RecordId, parts: list[tuple[int, int, int, Instant]]) -> StoredRecord:
     numbers = [number for number, *_ in parts]
@@ -154,7 +154,8 @@ async def open_inside(settings: Settings) -> AsyncIterator[Inside]:
     engine = open_engine(database_url(settings, places, CLERK), CLERK)
     region = Region(settings.region)
     try:
-        yield Inside(region, trust, PostgresLedger(engine), objects_of(settings, places), keeper)
+        ledger, objects = PostgresLedger(engine), objects_of(settings, places)
+        yield Inside(places, region, trust, ledger, objects, keeper)
     finally:
         await keeper.close()
         await engine.dispose()

@@ -8,7 +8,7 @@ from bailee.kernel.instants import DAY_MS, HOUR_MS, RETENTION_MS
 
 MIN_AGE_S: Final = (RETENTION_MS - HOUR_MS) // 1000
 MAX_AGE_S: Final = RETENTION_MS // 1000
-SPAN_MS: Final = 31 * DAY_MS
+MONTH_MS: Final = 31 * DAY_MS
 HALF_HOURS: Final = 75
 NEEDED_HALF_HOURS: Final = 72
 NEEDED_RECORDS: Final = 500
@@ -37,7 +37,7 @@ class Result(Struct, frozen=True, kw_only=True):
     lost: int
     """Answered requests whose record was not found, complete, before its time."""
     seconds: float
-    """Real seconds from the first request to the last destruction, a simulated month later."""
+    """Real seconds in which thirty-one simulated days passed, after the requests."""
 
 
 def half_hours_of(requests: int) -> int:

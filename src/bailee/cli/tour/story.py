@@ -14,7 +14,7 @@ from bailee.cli.tour.evidence import Evidence
 from bailee.cli.tour.house import House
 from bailee.cli.tour.inside import PURPOSE, Inside, StoredRecord
 from bailee.cli.tour.passage import Passage
-from bailee.cli.tour.result import SPAN_MS, Result, half_hours_of
+from bailee.cli.tour.result import MONTH_MS, Result, half_hours_of
 from bailee.cli.tour.tenants import Exchange, Tenant, Unanswered
 from bailee.drivers.system import SystemClock
 from bailee.kernel.errors import BaileeError, NotFound, Unavailable
@@ -23,6 +23,7 @@ from bailee.kernel.instants import (
     EPOCH_LENGTH_MS,
     HOUR_MS,
     MINUTE_MS,
+    SECOND_MS,
     Epoch,
     Instant,
     epoch_deadline,
@@ -38,6 +39,9 @@ LATE_REQUESTS: Final = 4
 _OFFSETS_MS: Final = tuple(minutes * MINUTE_MS for minutes in (0, 29, 7, 15, 22))
 _PACKED_AFTER_MS: Final = 4 * MINUTE_MS
 _LOOK_S: Final = 0.015
+_WATCH_S: Final = 0.4
+_NUDGES: Final = 30
+_NUDGE_MS: Final = 3 * SECOND_MS
 _PATIENCE_S: Final = 60.0
 _ROUNDS: Final = 200
 _REFUSED: Final = range(400, 500)
@@ -79,27 +83,22 @@ class Story:
     async def tell(self, *, with_model: bool) -> tuple[Result, list[str]]:
         """Everything; gives what was found and what is wrong beyond the figures."""
         begin = epoch_end(epoch_of(self._passage.now()))
-        self._scene.began, self._scene.ends = begin, Instant(begin + self._span_ms)
+        self._scene.began = begin
+        self._scene.ends = Instant(begin + self._half_hours * EPOCH_LENGTH_MS + MONTH_MS)
         watching = asyncio.create_task(self._watch())
         try:
             if with_model:
                 await self._ask_model()
-            began_s = self._real.monotonic_s()
             await self._gather_answers(begin)
             await self._account()
             await self._open_and_check()
-            await self._let_the_month_pass(begin)
+            began_s = self._real.monotonic_s()
+            await self._let_the_month_pass()
             seconds = self._real.monotonic_s() - began_s
             await self._finish()
             return await self._conclude(seconds), self._complaints
         finally:
             watching.cancel()
-
-    @property
-    def _span_ms(self) -> int:
-        """From the first request until everything that was sent in the first act is dead."""
-        last = self._half_hours * EPOCH_LENGTH_MS
-        return max(SPAN_MS, last + epoch_deadline(Epoch(0)) + HOUR_MS)
 
     # The first act: requests.
 
@@ -193,9 +192,9 @@ class Story:
 
     # The third act: a month.
 
-    async def _let_the_month_pass(self, begin: Instant) -> None:
-        self._scene.begin("A month passes")
-        ends = Instant(begin + self._span_ms)
+    async def _let_the_month_pass(self) -> None:
+        self._scene.begin("Thirty-one days pass")
+        ends = Instant(self._passage.now() + MONTH_MS)
         first = self._exchanges[0]
         kills = list(self._late_kills)
         passed = 0
@@ -337,16 +336,21 @@ class Story:
                 self._scene.living = await self._inside.living_epochs()
                 alive = [e.record.epoch for e in self._exchanges if e.record.epoch not in dead]
                 self._scene.held_records = len(alive)
-                self._scene.held_bytes = await self._inside.held_bytes(set(alive))
+                self._scene.held_bytes = await self._inside.held_bytes()
             except BaileeError:
                 pass  # something is being restarted
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(_WATCH_S)
 
     async def _until(
         self, seen: Callable[[], Awaitable[bool]], what: str, patience_s: float = _PATIENCE_S
     ) -> None:
-        """Wait until something can be seen. Raises Unavailable when patience is at its end."""
-        reason = ""
+        """Wait until something can be seen. Raises Unavailable when patience is at its end.
+
+        A process that was busy when time jumped sleeps its usual seconds only afterwards: for a
+        minute and a half of simulated time, which is far inside of every margin, the clock is
+        pushed on.
+        """
+        reason, looks = "", 0
         try:
             async with asyncio.timeout(patience_s):
                 while True:
@@ -355,6 +359,9 @@ class Story:
                             return
                     except (Unavailable, NotFound) as error:
                         reason = f" ({error})"
+                    looks += 1
+                    if looks <= _NUDGES:
+                        self._passage.jump(Instant(self._passage.now() + _NUDGE_MS))
                     await asyncio.sleep(_LOOK_S)
         except TimeoutError:
             raise Unavailable(f"waited {patience_s:.0f} s in vain for {what}{reason}") from None
