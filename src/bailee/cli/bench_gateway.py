@@ -31,7 +31,7 @@ _BODY: Final = (
     + _QUESTION
     + '"}]}'
 )
-_LATENCY: Final = re.compile(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s)$", re.MULTILINE)
+_LATENCY: Final = re.compile(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s)\s*$", re.MULTILINE)
 _RATE: Final = re.compile(r"^Requests/sec:\s+([\d.]+)$", re.MULTILINE)
 _ERRORS: Final = re.compile(r"Non-2xx or 3xx responses: (\d+)|Socket errors: (.+)")
 _UNITS_MS: Final = {"us": 0.001, "ms": 1.0, "s": 1000.0}

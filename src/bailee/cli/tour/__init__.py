@@ -25,7 +25,7 @@ def tour(
         int, typer.Option(min=12, help="Answers to gather; fewer make a shorter tour.")
     ] = FULL_REQUESTS,
     keep: Annotated[
-        bool, typer.Option("--keep", help="Leave the data folder, to look into it afterwards.")
+        bool, typer.Option("--keep", help="Leave the temporary folder, to look into it afterwards.")
     ] = False,
     with_model: Annotated[
         bool, typer.Option("--with-model", help="Let the local model answer some of the requests.")
@@ -55,7 +55,7 @@ def tour(
 
     The last line of output is JSON. Exit code 0: everything held. 1: it says what did not.
 
-    Look afterwards: bailee tour --keep --data /tmp/tour, then bailee inspect keyring, or verify a
+    Look afterwards: bailee tour --data /tmp/tour, then bailee inspect keyring, or verify a
     receipt in objects/log/receipts by hand.
 
     Example: bailee tour --requests 60

@@ -1,7 +1,7 @@
 """What a spectator sees: a live picture on a terminal, lines elsewhere."""
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
@@ -26,7 +26,8 @@ class Scene:
     console: Console
     live: bool
     """Whether a picture is drawn; otherwise each note is printed."""
-    now: Instant
+    now: Callable[[], Instant]
+    """The simulated instant."""
     began: Instant
     ends: Instant
     act: str = "starting"
@@ -63,11 +64,11 @@ class Scene:
             )
 
     def _when(self) -> str:
-        return to_rfc3339(self.now)[:16].replace("T", " ") if self.now else " " * 16
+        return to_rfc3339(self.now())[:16].replace("T", " ")
 
     def __rich__(self) -> Panel:
         """The picture."""
-        passed = max(0, self.now - self.began) if self.began else 0
+        passed = max(0, self.now() - self.began)
         span = max(1, self.ends - self.began)
         held = Table.grid(padding=(0, 3))
         rows = (

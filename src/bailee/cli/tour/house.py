@@ -1,7 +1,7 @@
 """The installation under tour: `bailee serve` as a child, from an empty folder, on its own clock.
 
 Promises: the child is told everything by one settings file and no variable of the environment; it
-is stopped however the tour ends.
+is stopped however the tour ends, even by a kill.
 """
 
 import asyncio
@@ -14,11 +14,12 @@ from pathlib import Path
 from typing import Final
 
 from bailee import settings as settings_package
+from bailee.cli import lifeline
 from bailee.cli.env import base_address
 from bailee.cli.status_files import announced_address
-from bailee.drivers.system import environment
+from bailee.drivers.system import environment, process_id
 from bailee.kernel.errors import InvalidInput, Unavailable
-from bailee.settings import Settings
+from bailee.settings import ModelRunnerSettings, Settings
 
 GATEWAYS: Final = 2
 MOCK_MODEL: Final = "tour"
@@ -97,6 +98,8 @@ class House:
         clean = {name: variables[name] for name in variables if not name.startswith("BAILEE_")}
         with self._output.open("wb") as output:
             self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-I", "-S", lifeline.__file__),
+                *(str(process_id()), str(int(signal.SIGTERM))),
                 *(sys.executable, "-m", "bailee", "serve", "--config", str(self._file), *sets),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
@@ -154,10 +157,19 @@ class House:
     def _output(self) -> Path:
         folder = self.data / "logs"
         folder.mkdir(mode=0o700, exist_ok=True)
-        return folder / "serve-output.log"
+        file = folder / "serve-output.log"
+        file.touch(mode=0o600)
+        return file
 
     def _said(self) -> str:
         return self._output.read_bytes()[-_OUTPUT_BYTES:].decode("utf-8", "replace").strip()
+
+
+def _weights() -> Path:
+    weights = ModelRunnerSettings().file.absolute()
+    if not weights.is_file():
+        raise InvalidInput(f"{weights} is not there; `make model` fetches it")
+    return weights
 
 
 def empty_folder(data: Path) -> Path:

@@ -13,12 +13,15 @@ from rich.console import Console
 from bailee.cli.mock_upstream import start_mock_upstream
 from bailee.cli.output import print_json
 from bailee.cli.tour.display import Scene, shown
+from bailee.cli.tour.house import House, empty_folder, remove
+from bailee.cli.tour.passage import Passage
 from bailee.cli.tour.result import Result, shortcomings
 from bailee.drivers.system import SharedClock, SystemClock
 from bailee.kernel.errors import Unavailable
 from bailee.kernel.instants import EPOCH_LENGTH_MS, Instant, epoch_end, epoch_of
 
 _NEEDED = ("openai", "httpx2")
+_SHOWN = 20
 
 
 def run(*, data: Path | None, requests: int, keep: bool, with_model: bool, as_json: bool) -> int:
@@ -33,47 +36,49 @@ def run(*, data: Path | None, requests: int, keep: bool, with_model: bool, as_js
             "the tour sends its requests by the official SDK, which is not installed: "
             "`make tour` installs it, or pip install 'bailee[tour]'"
         )
-    from bailee.cli.tour.house import empty_folder, remove
-
     console = Console(stderr=as_json, highlight=False, width=None if sys.stdout.isatty() else 120)
-    # Before the first start, which makes the installation a simulated one for ever.
-    first = Instant(epoch_end(epoch_of(SystemClock().now())) - EPOCH_LENGTH_MS // 3)
-    scene = Scene(console, console.is_terminal, now=first, began=first, ends=first)
     made = None if data is not None else Path(tempfile.mkdtemp(prefix="bailee-tour-"))
     folder = empty_folder(data or made or Path())
+    # Before the first start, which makes the installation a simulated one for ever.
+    first = Instant(epoch_end(epoch_of(SystemClock().now())) - EPOCH_LENGTH_MS // 3)
+    passage = Passage(SharedClock.create(folder / "simulated-clock", first))
+    scene = Scene(console, console.is_terminal, now=passage.now, began=first, ends=first)
+    complaints = ["the tour did not come to its end"]
     try:
         with shown(scene):
-            found, complaints = asyncio.run(_tour(folder, requests, scene, with_model=with_model))
+            found, complaints = asyncio.run(
+                _tour(folder, passage, requests, scene, with_model=with_model)
+            )
+        complaints += shortcomings(found, requests)
     except KeyboardInterrupt:
-        console.print("The tour was broken off.")
         return 1
     finally:
-        if made is not None and not keep:
+        if made is None or keep or complaints:
+            console.print(f"The installation lies in {folder}.", soft_wrap=True)
+        else:
             remove(made)
-    complaints += shortcomings(found, requests)
-    for complaint in complaints[:20]:
+    for complaint in complaints[:_SHOWN]:
         console.print(f"[red]✗[/red] {complaint}", soft_wrap=True)
     if not complaints:
-        console.print(f"[green]✓[/green] Everything held, in {found.seconds:.0f} s.")
-    if made is None or keep:
-        console.print(f"The installation lies in {folder}.", soft_wrap=True)
+        console.print(
+            f"[green]✓[/green] Everything held: {found.records} answers recorded, "
+            f"{found.destroyed_epochs} epochs destroyed on time, "
+            f"{found.receipts_verified} receipts verified, 31 days in {found.seconds:.0f} s."
+        )
     print_json(found)
     return 1 if complaints else 0
 
 
 async def _tour(
-    folder: Path, requests: int, scene: Scene, *, with_model: bool
+    folder: Path, passage: Passage, requests: int, scene: Scene, *, with_model: bool
 ) -> tuple[Result, list[str]]:
     import httpx2
 
     from bailee.cli.tour.evidence import Evidence
-    from bailee.cli.tour.house import House
     from bailee.cli.tour.inside import open_inside
-    from bailee.cli.tour.passage import Passage
     from bailee.cli.tour.story import Story
     from bailee.cli.tour.tenants import make_tenants
 
-    passage = Passage(SharedClock.create(folder / "simulated-clock", scene.now))
     async with AsyncExitStack() as stack:
         upstream, port = await start_mock_upstream()
         stack.callback(upstream.close)

@@ -103,12 +103,18 @@ class Story:
     # The first act: requests.
 
     async def _ask_model(self) -> None:
+        """One request of each tenant to the local model, once that has loaded its weights."""
         model = self._house.settings.model.name
-        for tenant in self._tenants:
+
+        async def answered(tenant: Tenant) -> bool:
             outcome = await tenant.ask(model)
             if isinstance(outcome, Unanswered):
-                raise Unavailable(f"the local model did not answer ({outcome.why})")
+                raise Unavailable(outcome.why)
             self._exchanges.append(outcome)
+            return True
+
+        for tenant in self._tenants:
+            await self._until(partial(answered, tenant), "the local model")
 
     async def _gather_answers(self, begin: Instant) -> None:
         self._scene.begin("Three organisations send requests, half hour after half hour")
@@ -327,7 +333,6 @@ class Story:
     async def _watch(self) -> None:
         """Keep the scene up to date."""
         while True:
-            self._scene.now = self._passage.now()
             self._scene.answered = len(self._exchanges)
             self._scene.unanswered = self._unanswered
             try:
