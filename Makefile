@@ -21,7 +21,7 @@ help: ## Show this list
 serve: install model ## Start everything on this machine (ARGS="--port 9443")
 	@exec $(BIN)/bailee serve $(ARGS)
 
-tour: install model ## Thirty-one days of a real installation in a minute, ending in proof
+tour: $(VENV)/installed-tour ## Thirty-one days of a real installation in a minute, ending in proof
 	@exec $(BIN)/bailee tour $(ARGS)
 
 test: install-dev model ## Run the tests (ARGS="tests/unit -k policy")
@@ -76,6 +76,11 @@ $(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
 $(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
 	@echo "Installing the tools for tests and checks, by hash …"
 	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+$(VENV)/installed-tour: requirements-tour.lock $(VENV)/installed
+	@echo "Installing the official SDK, which the tour uses, by hash …"
+	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-tour.lock
 	@touch $@
 
 $(MODEL): | $(VENV)/bin/python

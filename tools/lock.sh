@@ -8,3 +8,5 @@ options=(--quiet --universal --python-version 3.11 --generate-hashes --no-emit-i
 uv pip compile pyproject.toml --group build "${options[@]}" --output-file requirements.lock
 uv pip compile pyproject.toml --group build --group dev --constraint requirements.lock \
   "${options[@]}" --output-file requirements-dev.lock
+uv pip compile pyproject.toml --group build --extra tour --constraint requirements.lock \
+  "${options[@]}" --output-file requirements-tour.lock
