@@ -55,7 +55,7 @@ def build_segment(files: Files, rows: list[JournalRow], purpose: Purpose) -> Bui
     schema = SCHEMA.with_metadata({METADATA_KEY: metadata_of(rows, purpose).encode()})
     count = 0
     with pq.ParquetWriter(
-        sink, schema, compression="none", use_dictionary=False, write_page_checksum=True
+        sink, schema, compression="zstd", use_dictionary=False, write_page_checksum=True
     ) as writer:
         beginnings = [row for source in sources for row in _beginnings(source)]
         beginnings.sort(key=lambda row: row["frame"])
