@@ -10,7 +10,7 @@ import typer
 
 FULL_REQUESTS: Final = 510
 
-app = typer.Typer(invoke_without_command=True)
+app = typer.Typer(invoke_without_command=True, subcommand_metavar="")
 
 
 @app.callback()
@@ -34,29 +34,32 @@ def tour(
         bool, typer.Option("--json", help="Print the last line alone; the story goes to stderr.")
     ] = False,
 ) -> None:
-    """See thirty-one days of an installation in a minute, and the proof of each claim.
+    """See thirty-one days of an installation in a minute, and each claim proved.
 
-    Starts `bailee serve` as it is (own processes, TLS, PostgreSQL, keeper, clerk, two gateways) in
-    a data folder whose clock is simulated, and then, in this order:
+    Starts `bailee serve` as it is (own processes, TLS, PostgreSQL, keeper,
+    clerk, two gateways) in a data folder whose clock is simulated. Then:
 
-    1. Three organisations send requests by the official OpenAI SDK, in 75 different half hours.
-       A mock upstream on this machine answers them. Gateway, keeper and clerk are killed with
-       SIGKILL meanwhile.
+    1. Three organisations send requests by the official OpenAI SDK, in 75
+    different half hours; a mock upstream on this machine answers. Gateway,
+    keeper and clerk are killed with SIGKILL meanwhile.
 
-    2. Owners open records of theirs. What is stored is counted and compared with what was
-       answered; each record's receipt is checked by verifier/bailee_verify.py, against exactly the
-       bytes that went over the wire.
+    2. Owners open records of theirs. What is stored is compared with what was
+    answered. Each record's receipt is checked by verifier/bailee_verify.py,
+    against the very bytes that went over the wire.
 
-    3. A month passes. Half hour after half hour falls due and its key is destroyed, again with
-       kills in between. Owners ask again, exactly at a deadline and after it.
+    3. Thirty-one days pass. One half hour after the other falls due and its
+    key is destroyed, again with kills in between. Owners ask again: just
+    before a deadline, exactly at it, and after it.
 
-    4. Destruction receipts are checked, and the census is recomputed from the log, the bucket's
-       names and the keyring's names.
+    4. Destruction receipts are checked, and the census is recomputed from the
+    log, the bucket's names and the keyring's names.
 
-    The last line of output is JSON. Exit code 0: everything held. 1: it says what did not.
+    The last line is JSON. Exit code 0: everything held. 1: it says what not.
 
-    Look afterwards: bailee tour --data /tmp/tour, then bailee inspect keyring, or verify a
-    receipt in objects/log/receipts by hand.
+    To look into what is left, name the folder, and then verify it offline:
+
+    bailee tour --data /tmp/tour;
+    bailee verify --data /tmp/tour $(find /tmp/tour/objects/log/receipts -type f)
 
     Example: bailee tour --requests 60
     """
