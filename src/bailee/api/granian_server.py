@@ -3,10 +3,11 @@
 TLS 1.2 or newer, 1.3 preferred, HTTP/1.1 and HTTP/2. Several workers listen on the same port
 (SO_REUSEPORT), each a process of its own. `run` serves until it is told to stop, then takes no
 more connections, lets what is in progress finish for a time, and returns. Why Granian, and why
-embedded: docs/decisions/0020-http-server.md. It starts no process and prints nothing.
+embedded: docs/decisions/0009-http-server.md. It starts no process and prints nothing.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from granian.constants import HTTPModes, Interfaces, SSLProtocols
@@ -48,13 +49,22 @@ class GranianServer:
             ssl_protocol_min=SSLProtocols.tls12,
         )
 
-    async def run(self, stop: asyncio.Event, drain_s: float = 30.0) -> int:
-        """Serve until `stop` is set; how many requests had to be cut off at the end."""
+    async def run(
+        self,
+        stop: asyncio.Event,
+        drain_s: float = 30.0,
+        listens: Callable[[], None] = lambda: None,
+    ) -> int:
+        """Serve until `stop` is set; how many requests had to be cut off at the end.
+
+        `listens` is called once the server has been started; Granian does not say when it accepts.
+        """
         loop = asyncio.get_running_loop()
         beside = loop.create_task(self._application.run())
         serving = loop.create_task(self._server.serve())
         stopped = loop.create_task(stop.wait())
         settle_memory()
+        listens()
         try:
             await asyncio.wait({serving, stopped, beside}, return_when=asyncio.FIRST_COMPLETED)
             for task in (serving, beside):

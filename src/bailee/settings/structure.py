@@ -39,6 +39,10 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     )
     port: Annotated[int, Meta(ge=1, le=65535, description="TCP port of the API, TLS only.")] = 8443
     workers: Annotated[int, Meta(ge=1, le=256, description="Gateway processes.")] = 1
+    http2: Annotated[
+        bool,
+        Meta(description="Speak HTTP/2 as well, at the cost of some throughput (Granian serves)."),
+    ] = False
     extra_names: Annotated[
         tuple[str, ...],
         Meta(description="More host names or addresses for the certificate made here."),

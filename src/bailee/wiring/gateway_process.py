@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bailee.api.application import Application
 from bailee.api.bridge import AsgiBridge
 from bailee.api.errors import OpenAiRefusals
+from bailee.api.granian_server import GranianServer
 from bailee.api.http1.server import Http1Server
 from bailee.api.listener import Listener
 from bailee.api.operations import make_operations_application
@@ -121,7 +122,7 @@ def serve_gateway(
         backends = await open_backends(settings, places, stores.keeper.reveal_secret)
         directory = CallerDirectory(snapshot, last_used, settings.limits)
         parts = _parts(settings, places, needs, stores, recorder, snapshot, directory, backends)
-        server = Http1Server(_application(parts), address, SystemClock())
+        server = _server(settings, _application(parts), address)
         await snapshot.refresh()
         await recorder.tick()
         drained = asyncio.Event()
@@ -141,6 +142,15 @@ def serve_gateway(
         await stores.close()
 
     run_until_stopped(main)
+
+
+def _server(
+    settings: Settings, application: Application, address: Listener
+) -> Http1Server | GranianServer:
+    """See docs/decisions/0009-http-server.md."""
+    if settings.server.http2:
+        return GranianServer(application, address)
+    return Http1Server(application, address, SystemClock())
 
 
 def _recorder(

@@ -3,7 +3,7 @@
 TLS 1.2 or newer, 1.3 preferred. Several workers listen on the same port (SO_REUSEPORT), each a
 process of its own. `run` serves until it is told to stop, then takes no more connections, lets
 what is in progress finish for a time, and returns. Why it exists beside Granian, with the
-measurements: docs/decisions/0020-http-server.md.
+measurements: docs/decisions/0009-http-server.md.
 """
 
 import asyncio

@@ -3,7 +3,7 @@
 Bodies pass unchanged in both directions. The caller's credential is never among them; the
 backend's own is added here. A request is written a second time in one case alone: a kept
 connection that ended without a byte of an answer, which is how a server closes one that it took
-for idle. The client is written for this: see docs/decisions/0021-own-http-client.md.
+for idle. The client is written for this: see docs/decisions/0010-own-http-client.md.
 """
 
 from bailee.drivers.backend_openai.exchange import Exchange
