@@ -73,9 +73,10 @@ $(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
 
-$(VENV)/installed-dev: requirements-dev.lock $(VENV)/installed
+$(VENV)/installed-dev: requirements-dev.lock requirements-interoperability.lock $(VENV)/installed
 	@echo "Installing the tools for tests and checks, by hash …"
 	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps --ignore-requires-python --requirement requirements-interoperability.lock
 	@touch $@
 
 $(VENV)/installed-tour: requirements-tour.lock $(VENV)/installed
