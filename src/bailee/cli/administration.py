@@ -23,6 +23,14 @@ class Administration(Protocol):
         """Make an API key. Has `key` (the whole text, shown this once), `id`, `project`."""
         ...
 
+    async def create_project(self, *, organisation: str, name: str) -> Row:
+        """Make a project, and its organisation if there is none of that name. Has `id`."""
+        ...
+
+    async def list_projects(self) -> list[Row]:
+        """Projects with id, name, organisation, organisation_name, region, retention."""
+        ...
+
     async def list_keys(self) -> list[Row]:
         """Keys with id, name, project, created_at, expires_at, last_used_at, revoked_at."""
         ...

@@ -19,6 +19,7 @@ from bailee.cli import (
     keys,
     policy,
     processes,
+    projects,
     serve,
     show_settings,
     verify,
@@ -42,6 +43,7 @@ app.command("env", rich_help_panel=_START)(env.env)
 app.command("doctor", rich_help_panel=_START)(doctor.doctor)
 app.command("config", rich_help_panel=_START)(show_settings.config)
 app.add_typer(keys.app, name="keys", rich_help_panel=_OPERATE)
+app.add_typer(projects.app, name="projects", rich_help_panel=_OPERATE)
 app.add_typer(backends.app, name="backends", rich_help_panel=_OPERATE)
 app.add_typer(policy.app, name="policy", rich_help_panel=_PROVE)
 app.add_typer(inspect.app, name="inspect", rich_help_panel=_PROVE)
