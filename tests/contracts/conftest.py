@@ -20,7 +20,7 @@ from bailee.drivers.memory import (
     MemoryRateLimit,
 )
 from bailee.drivers.objects import FolderObjects, RemoteObjects
-from bailee.drivers.rate_limit_shared import SharedRateLimit
+from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
 from bailee.ports.files import Files
 from bailee.ports.objects import Objects
 from bailee.ports.rate_limit import RateLimit
@@ -40,6 +40,7 @@ RATE_LIMITS: dict[str, Callable[[Path], RateLimit]] = {
     "rate_limit_shared_crowded": lambda folder: SharedRateLimit(
         folder / "counts", buckets=1, slots=1
     ),
+    "rate_limit_leased": lambda folder: LeasedRateLimit(SharedRateLimit(folder / "counts")),
 }
 
 
@@ -57,7 +58,7 @@ def objects(request: pytest.FixtureRequest, tmp_path: Path) -> Objects:
 def rate_limit(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RateLimit]:
     counts = RATE_LIMITS[request.param](tmp_path)
     yield counts
-    if isinstance(counts, SharedRateLimit):
+    if isinstance(counts, SharedRateLimit | LeasedRateLimit):
         counts.close()
 
 

@@ -4,7 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from bailee.drivers.rate_limit_shared import SharedRateLimit
+from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
 from bailee.kernel.instants import MINUTE_MS, Instant
 from bailee.ports.rate_limit import Allowance, RateLimit
 
@@ -71,3 +71,17 @@ def test_workers_of_one_machine_share_their_counts(tmp_path: Path) -> None:
     shared = SharedRateLimit(tmp_path / "counts")
     assert not shared.take(b"a", 1, 5000, Instant(6_015_000)).allowed
     shared.close()
+
+
+def test_large_limits_are_kept_to_a_thousandth_for_each_worker(tmp_path: Path) -> None:
+    limit = 50_000
+    workers = [LeasedRateLimit(SharedRateLimit(tmp_path / "counts")) for _ in range(2)]
+    allowed = 0
+    for number in range(limit + 1000):
+        taken = workers[number % 2].take(b"a", 1, limit, NOW)
+        allowed += taken.allowed
+        assert taken.remaining <= limit - allowed
+    assert limit - len(workers) * limit // 1000 <= allowed <= limit
+    for worker in workers:
+        assert worker.take(b"a", 1, limit, Instant(101 * MINUTE_MS)).allowed
+        worker.close()

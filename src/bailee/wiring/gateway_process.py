@@ -24,7 +24,7 @@ from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.engine import check_schema, connector, open_engine
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.postgres.outbox import PostgresOutbox
-from bailee.drivers.rate_limit_shared import SharedRateLimit
+from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
 from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
 from bailee.governance.tenancy.last_used import LastUsed
 from bailee.governance.tenancy.snapshot import FactsSnapshot
@@ -189,7 +189,7 @@ def _parts(
     answering = Answering(
         directory.authenticate,
         Planner(models, Decider(policies)),
-        Limits(SharedRateLimit(places.rate_limits)),
+        Limits(LeasedRateLimit(SharedRateLimit(places.rate_limits))),
         recorder,
         OpenAiRefusals(),
         clock,
