@@ -18,7 +18,7 @@ from tests.fixtures.custody_world import ALICE, BOB, CHAT, US, World
 
 from bailee.custody.reading import Reading
 from bailee.custody.seal.part import KIND_PROMPT
-from bailee.custody.segment import Packer
+from bailee.custody.segment.packing import Packer
 from bailee.drivers.memory import Faults, InlineOffload, SimulatedCrash
 from bailee.kernel.errors import NotFound, NotYet, Unavailable
 from bailee.kernel.ids import RecordId

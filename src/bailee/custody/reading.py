@@ -27,7 +27,6 @@ from bailee.custody.seal.part import (
     part_hash,
     record_hash,
 )
-from bailee.custody.segment.reader import SegmentReader
 from bailee.kernel.errors import NotFound, NotYet, TamperedContent
 from bailee.kernel.ids import Purpose, RecordId, Region, SessionId
 from bailee.ports.files import Files
@@ -179,6 +178,9 @@ class Reading:
         segment = segments.get(row.segment)
         if segment is None:
             raise NotFound("there is no such record")
+        # Parquet's library is large, and few workers ever open a packed record.
+        from bailee.custody.segment.reader import SegmentReader
+
         reader = await SegmentReader.open(self._objects, self._offload, segment)
         parts = [part for part in await reader.parts(record) if part.journal == row.journal]
         if not parts:

@@ -13,7 +13,7 @@ from tests.fixtures.custody_world import US, PublicKeeper
 from bailee.custody.journal.reader import scan
 from bailee.custody.journal.recovery import Recovery
 from bailee.custody.reading import Reading
-from bailee.custody.segment import Packer
+from bailee.custody.segment.packing import Packer
 from bailee.drivers.files_local import LocalFiles
 from bailee.drivers.memory import Database, MemoryLedger, MemoryObjects
 from bailee.drivers.system import SystemClock, ThreadOffload

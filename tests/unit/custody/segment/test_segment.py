@@ -8,8 +8,9 @@ import pytest
 from tests.fixtures.custody_world import ALICE, BOB, US, World, exchange
 
 from bailee.custody.reading import Reading
-from bailee.custody.segment import Packer, SegmentReader
 from bailee.custody.segment.layout import METADATA_KEY, SegmentMetadata, segment_key
+from bailee.custody.segment.packing import Packer
+from bailee.custody.segment.reader import SegmentReader
 from bailee.drivers.memory import InlineOffload
 from bailee.kernel.errors import (
     Conflict,
