@@ -225,6 +225,7 @@ def test_wrong_and_missing_keys_are_authentication_errors(place: Installation) -
 
 
 def test_refusals_are_the_sdks_exceptions(client: OpenAI) -> None:
+    no_messages: Any = "hi"
     with pytest.raises(openai.NotFoundError) as unknown:
         client.chat.completions.create(model="gpt-none", messages=HI)
     assert (unknown.value.code, unknown.value.param) == ("model_not_found", "model")
@@ -232,7 +233,7 @@ def test_refusals_are_the_sdks_exceptions(client: OpenAI) -> None:
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("gpt-none")
     with pytest.raises(openai.BadRequestError) as wrong:
-        client.chat.completions.create(model="mirror", messages="hi")  # type: ignore[call-overload]
+        client.chat.completions.create(model="mirror", messages=no_messages)
     assert (wrong.value.code, wrong.value.param) == ("invalid_type", "messages")
     with pytest.raises(openai.NotFoundError, match="compatibility table"):
         client.embeddings.create(model="mirror", input="hi")

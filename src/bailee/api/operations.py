@@ -82,7 +82,7 @@ class Operations(NamedTuple):
     authenticate: Callable[[AnyRequest], Caller]
     explain: Callable[[Question], Explanation]
     read_record: Callable[[Caller, Secret, RecordId], Awaitable[ReadRecord]]
-    read_receipt: Callable[[RecordId], Awaitable[bytes]]
+    read_receipt: Callable[[Caller, RecordId], Awaitable[bytes]]
     """Canonical JSON of a response receipt."""
     log_object: Callable[[str], Awaitable[bytes]]
     """By key, as in `log/checkpoint`; NotFound."""
@@ -148,9 +148,12 @@ async def read_record(record: FromPath[str], request: AnyRequest) -> Response[Re
 
 @get("/bailee/v1/receipts/{record:str}", summary="The receipt of a record")
 async def read_receipt(record: FromPath[str], request: AnyRequest) -> Response[bytes]:
-    """A response receipt, from the close of the record's journal until its segment is removed."""
-    _operations(request).authenticate(request)
-    data = await _operations(request).read_receipt(_parsed_record(record))
+    """The receipt of a record that the key's project owns.
+
+    From the close of the record's journal until its segment is removed.
+    """
+    caller = _operations(request).authenticate(request)
+    data = await _operations(request).read_receipt(caller, _parsed_record(record))
     return Response(data, media_type="application/json", headers=_NEVER_CACHED)
 
 

@@ -5,6 +5,7 @@ alone can open and takes tenant and project from the key. A record of somebody e
 apart from one that never was.
 """
 
+import hmac
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,8 +16,8 @@ from bailee.custody.reading import Reading, StoredPart, StoredRecord
 from bailee.custody.seal.part import ENDPOINTS, FLAG_BROKEN, KIND_PROMPT
 from bailee.custody.unseal import OwnerLease, open_for_owner
 from bailee.custody.unseal import StoredPart as SealedContent
-from bailee.kernel.errors import Forbidden, NotFound
-from bailee.kernel.ids import Purpose, RecordId
+from bailee.kernel.errors import DestroyedKey, Forbidden, NotFound, UnknownKey
+from bailee.kernel.ids import EpochKeyName, Purpose, RecordId
 from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import Content, Secret
 from bailee.ports.keeper import BootCertificate, Keeper, OpeningProof
@@ -92,6 +93,28 @@ class OwnerReads:
             Content(request),
             Content(answer),
         )
+
+    async def find_own(self, caller: Caller, record: RecordId) -> StoredRecord:
+        """A record as stored, if the caller's project owns it; nothing is opened.
+
+        The project is told by its pseudonym, whose key dies with the epoch (docs/formats/part.md).
+
+        Raises:
+            NotFound: there is no such record, it is another's, or its epoch's key is gone.
+            NotYet, TamperedContent, Unavailable: as the keeper and the stores say.
+        """
+        stored = await self.reading.find_record(record)
+        self._require_same_region(caller, stored)
+        name = EpochKeyName(caller.region, self.purpose, record.epoch)
+        try:
+            key = await self.keeper.epoch_public_key(name)
+        except (DestroyedKey, UnknownKey):
+            raise NotFound("there is no such record") from None
+        stated = stored.parts[0].header.project_pseudonym
+        own = hmac.digest(key.pseudonym_key, caller.project, "sha256")[: len(stated)]
+        if not hmac.compare_digest(stated, own):
+            raise NotFound("there is no such record")
+        return stored
 
     async def _open(self, lease: OwnerLease, part: StoredPart) -> Content:
         async def prove(log_size: int) -> OpeningProof:

@@ -82,8 +82,8 @@ def operations_of(parts: GatewayParts) -> Operations:
     def explained(question: Question) -> Explanation:
         return explain(parts.policies, facts_of(question, parts.clock.now()))
 
-    async def read_receipt(record: RecordId) -> bytes:
-        stored = await parts.reading.find_record(record)
+    async def read_receipt(caller: Caller, record: RecordId) -> bytes:
+        stored = await parts.owner_reads.find_own(caller, record)
         last = stored.parts[-1]
         if not stored.complete:
             raise NotFound("the record was never completed; it has no receipt")
