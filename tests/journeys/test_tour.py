@@ -30,8 +30,9 @@ def check(code: int, found: dict[str, Any], story: str) -> None:
 
 
 @pytest.mark.journey
+@pytest.mark.timeout(300)
 def test_a_short_tour(tmp_path: Path) -> None:
-    code, found, story = tour(tmp_path / "data", "--requests", str(SHORT_REQUESTS), timeout_s=115)
+    code, found, story = tour(tmp_path / "data", "--requests", str(SHORT_REQUESTS), timeout_s=280)
     check(code, found, story)
     assert found["answered"] == SHORT_REQUESTS
     assert found["destroyed_epochs"] >= 7
@@ -39,6 +40,7 @@ def test_a_short_tour(tmp_path: Path) -> None:
 
 @pytest.mark.journey
 @pytest.mark.soak
+@pytest.mark.timeout(450)
 def test_the_whole_tour(tmp_path: Path) -> None:
     code, found, story = tour(tmp_path / "data", timeout_s=400)
     check(code, found, story)
