@@ -3,9 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from typing import Any
-
-import msgspec
+from typing import Any, Final
 
 from bailee.custody.reading import Reading
 from bailee.drivers.files_local import LocalFiles
@@ -45,6 +43,7 @@ from bailee.schema.roles import ADMINISTRATOR, CLERK
 from bailee.settings import Settings
 from bailee.wiring.backends import open_backend, problem_of, terms_of
 from bailee.wiring.database import database_url
+from bailee.wiring.gateway_health import ask_health
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock
 from bailee.wiring.secrets import PEPPER, read_secret, token_name, write_private
@@ -52,6 +51,7 @@ from bailee.wiring.stores import objects_of
 from bailee.wiring.trust import read_trust
 
 Row = Mapping[str, Any]
+_NOT_SERVED: Final = "the gateways do not know it yet; start the installation again"
 
 
 class OpenInstallation:
@@ -134,19 +134,24 @@ class OpenInstallation:
         await self._keeper.store_secret(name, value)
 
     async def check_backends(self) -> list[Row]:
-        """Whether each configured backend answers; credentials are checked by the gateways."""
+        """Whether each configured backend answers; gateways say so of those with a credential."""
 
-        async def no_secret(name: str) -> bytes:
+        async def unread(name: str) -> bytes:
             raise UnknownKey(f"the credential {name} is read by gateways alone")
 
+        said: Mapping[str, str | None] = {}
+        if any(configured.credential is not None for configured in self._settings.backends):
+            said = await asyncio.to_thread(
+                ask_health, Places(self._settings.data_folder.absolute())
+            )
         rows: list[Row] = []
         for configured in self._settings.backends:
-            without = configured
             if configured.credential is not None:
-                without = msgspec.structs.replace(configured, credential=None)
-            backend = await open_backend(without, no_secret)
-            problem = await problem_of(backend)
-            await backend.close()
+                problem = said.get(f"backend {configured.name}", _NOT_SERVED)
+            else:
+                backend = open_backend(configured, unread)
+                problem = await problem_of(backend)
+                await backend.close()
             rows.append(
                 {
                     "name": configured.name,

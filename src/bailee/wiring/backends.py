@@ -8,7 +8,7 @@ import msgspec
 from bailee.drivers.backend_llama import LlamaBackend
 from bailee.drivers.backend_openai import Limits, OpenAiBackend, parse_target
 from bailee.drivers.system import SystemClock
-from bailee.kernel.errors import BaileeError
+from bailee.kernel.errors import BaileeError, UnknownKey
 from bailee.kernel.ids import Region
 from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import Secret
@@ -21,6 +21,7 @@ from bailee.wiring.places import Places
 EMBEDDED_CONCURRENCY: Final = 64
 EMBEDDED_QUEUE: Final = 256
 EMBEDDED_TIMEOUT_S: Final = 600.0
+_REFUSED_CREDENTIAL: Final = frozenset({401, 403})
 
 
 class ModelRunnerAddress(NamedTuple):
@@ -44,11 +45,14 @@ def read_model_runner(places: Places) -> ModelRunnerAddress:
         ) from None
 
 
-async def open_backend(settings: BackendSettings, reveal: Reveal) -> Backend:
-    """One configured upstream. Raises InvalidInput, UnknownKey (no such credential)."""
-    credential = None
+def open_backend(settings: BackendSettings, reveal: Reveal) -> Backend:
+    """One configured upstream. Raises InvalidInput for an address that cannot be used."""
     if settings.credential is not None:
-        credential = Secret(await reveal(settings.credential))
+        return CredentialedBackend(settings, reveal)
+    return _opened(settings, None)
+
+
+def _opened(settings: BackendSettings, credential: Secret | None) -> Backend:
     limits = Limits(
         concurrency=settings.concurrency,
         queue=settings.queue,
@@ -57,6 +61,70 @@ async def open_backend(settings: BackendSettings, reveal: Reveal) -> Backend:
         total_timeout_s=settings.total_timeout_s,
     )
     return OpenAiBackend(parse_target(settings.base_url), credential, limits, SystemClock())
+
+
+class CredentialedBackend:
+    """An upstream that wants a credential: read from the keyring when it is first needed.
+
+    Nothing is sent while there is none. One that is refused is read again, so that replacing it
+    needs no restart.
+    """
+
+    def __init__(self, settings: BackendSettings, reveal: Reveal) -> None:
+        """Raises InvalidInput for an address that cannot be used."""
+        parse_target(settings.base_url)
+        self._settings = settings
+        self._reveal = reveal
+        self._credential: Secret | None = None
+        self._backend: Backend | None = None
+
+    async def send(self, call: BackendCall) -> BackendAnswer:
+        """See `ports.backend`."""
+        answer = await (await self._found()).send(call)
+        if answer.status not in _REFUSED_CREDENTIAL or not await self._replaced():
+            return answer
+        answer.abandon()
+        return await (await self._found()).send(call)
+
+    async def check(self) -> None:
+        """See `ports.backend`."""
+        await self._replaced()
+        await (await self._found()).check()
+
+    async def close(self) -> None:
+        """See `ports.backend`."""
+        backend, self._backend = self._backend, None
+        if backend is not None:
+            await backend.close()
+
+    async def _found(self) -> Backend:
+        if self._backend is None:
+            self._credential = await self._read()
+            self._backend = _opened(self._settings, self._credential)
+        return self._backend
+
+    async def _replaced(self) -> bool:
+        """Whether the keyring holds another credential than the one in use, used from now on."""
+        if self._backend is None:
+            return False
+        credential = await self._read()
+        if credential == self._credential:
+            return False
+        # Calls in flight keep the former backend's connections to their end.
+        self._credential, self._backend = credential, _opened(self._settings, credential)
+        return True
+
+    async def _read(self) -> Secret:
+        name = self._settings.credential
+        try:
+            return Secret(await self._reveal(name or ""))
+        except UnknownKey:
+            problem = (
+                f"its credential is not in the keyring: run `bailee backends set-credential {name}`"
+            )
+        except BaileeError:
+            problem = "its credential cannot be read; the keeper is away"
+        raise BackendFailure(problem, reason="unreachable", retry_safe=True) from None
 
 
 class EmbeddedBackend:
@@ -105,13 +173,13 @@ class EmbeddedBackend:
         return self._backend
 
 
-async def open_backends(settings: Settings, places: Places, reveal: Reveal) -> dict[str, Backend]:
+def open_backends(settings: Settings, places: Places, reveal: Reveal) -> dict[str, Backend]:
     """Every backend by its name. Raises what `open_backend` raises."""
     backends: dict[str, Backend] = {}
     if settings.model.enabled:
         backends[EMBEDDED_BACKEND] = EmbeddedBackend(places)
     for configured in settings.backends:
-        backends[configured.name] = await open_backend(configured, reveal)
+        backends[configured.name] = open_backend(configured, reveal)
     return backends
 
 

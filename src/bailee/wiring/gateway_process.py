@@ -119,7 +119,7 @@ def serve_gateway(
         )
         last_used = LastUsed(facts_database, SystemClock())
         recorder = _recorder(settings, places, index, needs, stores)
-        backends = await open_backends(settings, places, stores.keeper.reveal_secret)
+        backends = open_backends(settings, places, stores.keeper.reveal_secret)
         directory = CallerDirectory(snapshot, last_used, settings.limits)
         parts = _parts(settings, places, needs, stores, recorder, snapshot, directory, backends)
         server = _server(settings, _application(parts), address)
