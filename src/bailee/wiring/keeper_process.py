@@ -74,7 +74,7 @@ def run_keeper(
         server = KeeperServer(keeper_for, hashes)
         await server.start(listen(places.keeper_socket))
         ready()
-        await until_first(stop, service.keep())
+        await until_first(stop, service.keep(), service.keep_deadlines())
         await server.stop()
 
     run_until_stopped(main)

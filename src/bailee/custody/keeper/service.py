@@ -10,6 +10,8 @@ matter; here everyone may call everything.
 import re
 from typing import Final
 
+import structlog
+
 from bailee.custody.keeper import credentials, keys
 from bailee.custody.keeper.commits import Commits
 from bailee.custody.keeper.destroyer import Destroyer
@@ -30,6 +32,7 @@ from bailee.kernel.ids import EpochKeyName, ProjectId, Region, ScopeKeyName, Ten
 from bailee.kernel.instants import (
     DAY_MS,
     HOUR_MS,
+    MINUTE_MS,
     SECOND_MS,
     Instant,
     epoch_deadline,
@@ -58,7 +61,10 @@ AHEAD_MS: Final = 2 * HOUR_MS
 CERTIFICATE_MS: Final = 7 * DAY_MS
 CERTIFICATE_LEAD_MS: Final = 10 * SECOND_MS
 ROLL_INTERVAL_MS: Final = HOUR_MS
+LAST_RESORT_MS: Final = 5 * MINUTE_MS
+DEADLINE_CHECK_S: Final = 30.0
 _ID_BYTES: Final = 16
+log = structlog.get_logger()
 _ED25519_BYTES: Final = 32
 _REGION: Final = re.compile(r"[a-z0-9-]{1,32}")
 
@@ -133,6 +139,26 @@ class KeeperService:
                     await self._clock.sleep_s(60)
                 continue
             await self._clock.sleep_s((ROLL_INTERVAL_MS - age_ms) / 1000)
+
+    async def keep_deadlines(self) -> None:
+        """Destroy what nobody asked for in time, until cancelled.
+
+        The clerk asks from 15 minutes before a deadline, and states its intent in the log first.
+        When it has not by `LAST_RESORT_MS` before the deadline, the promise goes before the order:
+        the keeper destroys unasked, and the clerk finds the statement when it is back.
+        """
+        while True:
+            try:
+                await self.destroy_unasked()
+            except Unavailable as error:
+                log.warning("deadlines_not_kept", reason=str(error))
+            await self._clock.sleep_s(DEADLINE_CHECK_S)
+
+    async def destroy_unasked(self) -> list[DestructionStatement]:
+        """One round of `keep_deadlines`. Raises Unavailable while the clock is in doubt."""
+        latest = self._guard.now() + LAST_RESORT_MS
+        late = [name for name in self._keyring.state.epochs if epoch_deadline(name.epoch) <= latest]
+        return await self.destroy_epochs(late) if late else []
 
     async def roll(self) -> None:
         """Put the keyring under a new root, so that every older copy is dead."""

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from tests.support.keeper_world import CREDENTIAL, NOW, PROJECT, TENANT, World, epoch_name
 
-from bailee.custody.keeper.service import ROLL_INTERVAL_MS
+from bailee.custody.keeper.service import LAST_RESORT_MS, ROLL_INTERVAL_MS
 from bailee.drivers.memory import Disk, Faults, SimulatedCrash
 from bailee.kernel.errors import Conflict, DestroyedKey, Unavailable
 from bailee.kernel.instants import (
@@ -94,6 +94,18 @@ async def test_a_clock_that_steps_while_the_keeper_runs_is_doubted() -> None:
     with pytest.raises(Unavailable):
         await world.keeper.destroy_epochs([SOON])
     assert (await world.keeper.status()).live_epochs == [SOON, LATER]
+
+
+async def test_what_no_clerk_asks_for_is_destroyed_before_its_deadline() -> None:
+    world = await _with_epochs(World())
+    world.clock.set(Instant(epoch_deadline(SOON.epoch) - LAST_RESORT_MS - 1))
+    assert await world.keeper.destroy_unasked() == []
+    world.clock.set(Instant(epoch_deadline(SOON.epoch) - LAST_RESORT_MS))
+    await world.keeper.destroy_unasked()
+    assert (await world.keeper.status()).live_epochs == [LATER]
+    (statement,) = await world.keeper.pending_statements()
+    said = msgspec.json.decode(statement.document)
+    assert (said["subject"], said["lateness_ms"]) == (SOON.subject, 0)
 
 
 async def test_the_root_rolls_hourly() -> None:
