@@ -29,7 +29,7 @@ from bailee.ports.clock import Clock
 PROBE_INTERVAL_S: Final = 0.05
 FIRST_PAUSE_S: Final = 0.1
 LONGEST_PAUSE_S: Final = 10.0
-SETTLED_S: Final = 1.0
+SETTLED_S: Final = 0.25
 """A child that has served for this long is started again without a growing pause."""
 CRASH_WINDOW_S: Final = 60.0
 CRASH_LOOP_COUNT: Final = 5

@@ -25,6 +25,7 @@ from bailee.lifecycle.sequencer import Sequencer
 from bailee.schema.roles import CLERK
 from bailee.settings import Settings
 from bailee.transparency.note import Signer
+from bailee.wiring.database import when_there
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
 from bailee.wiring.stores import objects_of
@@ -53,7 +54,7 @@ def serve_clerk(
 
     async def main(stop: asyncio.Event) -> None:
         engine = open_engine(needs.database, CLERK)
-        await check_schema(engine)
+        await when_there(lambda: check_schema(engine))
         ledger, outbox = PostgresLedger(engine), PostgresOutbox(engine)
         leases = PostgresLeases(engine, clock)
         objects = objects_of(settings, places)

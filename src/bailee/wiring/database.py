@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import structlog
@@ -19,6 +19,8 @@ log = structlog.get_logger()
 
 _WATCH_S: Final = 0.2
 _STOP_TIMEOUT_S: Final = 20.0
+_AWAIT_TIMEOUT_S: Final = 20.0
+_AWAIT_PAUSE_S: Final = 0.05
 
 
 def embedded_server(places: Places) -> EmbeddedPostgres:
@@ -86,6 +88,22 @@ class KeptDatabase:
             await self._server.start()
         except BaileeError as error:
             log.error("database_not_restarted", reason=str(error))
+
+
+async def when_there(ask: Callable[[], Awaitable[None]]) -> None:
+    """Ask until the database is there: it may be starting again. Raises Unavailable after 20 s.
+
+    A process that gave up at once would be started again, and lose a second that others wait for.
+    """
+    clock = SystemClock()
+    deadline_s = clock.monotonic_s() + _AWAIT_TIMEOUT_S
+    while True:
+        try:
+            return await ask()
+        except Unavailable:
+            if clock.monotonic_s() > deadline_s:
+                raise
+        await clock.sleep_s(_AWAIT_PAUSE_S)
 
 
 async def migrated(settings: Settings, places: Places) -> bool:

@@ -44,6 +44,7 @@ from bailee.serving.routing import Planner
 from bailee.settings import Settings
 from bailee.wiring.backends import open_backends, served_models
 from bailee.wiring.callers import CallerDirectory
+from bailee.wiring.database import when_there
 from bailee.wiring.operations import GatewayParts, operations_of, prove_journal
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
@@ -123,7 +124,7 @@ def serve_gateway(
         directory = CallerDirectory(snapshot, last_used, settings.limits)
         parts = _parts(settings, places, needs, stores, recorder, snapshot, directory, backends)
         server = _server(settings, _application(parts), address)
-        await snapshot.refresh()
+        await when_there(snapshot.refresh)
         await recorder.tick()
         drained = asyncio.Event()
 

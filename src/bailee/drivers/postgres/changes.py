@@ -4,9 +4,8 @@ import asyncio
 from contextlib import suppress
 from typing import Any, Final
 
-import asyncpg
-
 from bailee.drivers.postgres.engine import Connect
+from bailee.drivers.postgres.failures import LOST
 from bailee.ports.clock import Clock
 
 CHANNEL: Final = "bailee_tenancy"
@@ -39,7 +38,7 @@ class PostgresChanges:
             try:
                 await self._listen()
                 pause_s = _PAUSE_FIRST_S
-            except (asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError):
+            except (*LOST, OSError, TimeoutError):
                 pause_s = min(2 * pause_s, _PAUSE_MAX_S)
             await self._clock.sleep_s(pause_s)
 
@@ -53,7 +52,7 @@ class PostgresChanges:
             self._happened.set()
             await ended.wait()
         finally:
-            with suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+            with suppress(*LOST, OSError):
                 connection.terminate()
 
     def _notified(self, _connection: Any, _pid: int, _channel: str, _payload: str) -> None:

@@ -17,6 +17,8 @@ _AWAY: Final = (
     "The database is away or does not answer. Check that PostgreSQL runs and accepts connections,"
     " then try again."
 )
+LOST: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""What asyncpg raises. A connection that dies within its first call is an InternalClientError."""
 _AWAY_CLASSES: Final = ("08", "53", "57", "58", "XX")
 """SQLSTATE classes: connection, resources, operator's intervention, system, internal."""
 
@@ -35,7 +37,7 @@ def kinds() -> Iterator[None]:
         yield
     except (PoolTimeout, OSError, TimeoutError):
         raise Unavailable(_AWAY) from None
-    except (DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (DBAPIError, *LOST) as error:
         cause = _cause(error)
         invalidated = isinstance(error, DBAPIError) and error.connection_invalidated
         raise _kind(cause, invalidated=invalidated) from (error if _is_mistake(cause) else None)
