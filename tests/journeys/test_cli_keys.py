@@ -86,9 +86,6 @@ def test_a_key_is_shown_once_and_works_in_every_worker(place: Installation) -> N
     assert (row["name"], row["revoked_at"]) == ("search", None)
     assert row["expires_at"] > row["created_at"]
     assert made["key"] not in json.dumps(list(listed.values()))
-    shown = run_command(place, "keys", "list", *place.arguments).stdout
-    assert made["id"] in shown
-    assert made["key"] not in shown
 
 
 def test_a_revoked_key_is_refused_everywhere_within_a_second(place: Installation) -> None:
@@ -114,9 +111,7 @@ def test_a_revoked_key_is_refused_everywhere_within_a_second(place: Installation
     assert "revoked" in got.json()["error"]["message"].lower()
 
 
-def test_what_cannot_be_revoked_or_made_is_said(place: Installation) -> None:
-    unknown = run_command(place, "keys", "revoke", "0" * 16, *place.arguments, status=1)
-    assert unknown.stderr.startswith("bailee: ")
+def test_a_key_for_no_project_is_refused(place: Installation) -> None:
     project = "proj_" + "0" * 32
     options = ("--project", project, *place.arguments)
     assert "no such project" in run_command(place, "keys", "create", *options, status=1).stderr

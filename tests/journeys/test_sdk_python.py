@@ -110,22 +110,17 @@ def test_the_real_model_completes_text_and_stops(client: OpenAI) -> None:
 
 
 def test_the_real_model_keeps_to_a_schema_and_gives_choices(client: OpenAI) -> None:
-    schema = {
-        "type": "object",
-        "properties": {"a": {"type": "boolean"}},
-        "required": ["a"],
-        "additionalProperties": False,
-    }
+    schema: Any = {"name": "x", "schema": {"enum": ["a lock", "a tide"]}}
     answer = client.chat.completions.create(
         model=REAL,
         messages=HI,
-        max_tokens=24,
+        max_tokens=8,
         n=2,
-        response_format={"type": "json_schema", "json_schema": {"name": "x", "schema": schema}},
+        response_format={"type": "json_schema", "json_schema": schema},
     )
     assert [choice.index for choice in answer.choices] == [0, 1]
     for choice in answer.choices:
-        assert set(json.loads(choice.message.content or "")) == {"a"}
+        assert json.loads(choice.message.content or "") in ("a lock", "a tide")
 
 
 async def test_the_real_model_streams_to_the_async_client(place: Installation) -> None:
