@@ -14,11 +14,11 @@ from bailee.custody.journal.places import FOLDER, journal_path, parse_path
 from bailee.custody.segment.build import build_segment
 from bailee.custody.segment.layout import segment_key
 from bailee.kernel.errors import BaileeError, Conflict, Unavailable
-from bailee.kernel.ids import Purpose
-from bailee.kernel.instants import MINUTE_MS, epoch_end
+from bailee.kernel.ids import EpochKeyName, Purpose
+from bailee.kernel.instants import MINUTE_MS, epoch_due, epoch_end
 from bailee.ports.clock import Clock
 from bailee.ports.files import Files
-from bailee.ports.ledger import JournalRow, JournalState, Ledger, SegmentRow
+from bailee.ports.ledger import EpochState, JournalRow, JournalState, Ledger, SegmentRow
 from bailee.ports.objects import Objects
 from bailee.ports.offload import Offload
 from bailee.transparency import entry
@@ -26,6 +26,7 @@ from bailee.transparency import entry
 SEGMENT_BYTES: Final = 128 * 1024 * 1024
 WAIT_AFTER_EPOCH_MS: Final = 2 * MINUTE_MS
 """Long enough for an epoch's last journals to be closed (60 s) and told to the ledger."""
+_GONE: Final = frozenset({EpochState.REMOVED, EpochState.RECEIPTED})
 
 
 class Packer:
@@ -57,6 +58,7 @@ class Packer:
 
         Goes on past a journal that cannot be packed, and raises its error at the end.
         """
+        await self._forget_late()
         async with self._ledger.transaction() as transaction:
             closed = await transaction.journals_in(JournalState.CLOSED, self._node)
         made: list[SegmentRow] = []
@@ -115,6 +117,31 @@ class Packer:
         for row in rows:
             await self._remove(journal_path(region, epoch, row.journal))
         return segment
+
+    async def _forget_late(self) -> None:
+        """Remove what a worker that slept wrote for an epoch after its death.
+
+        It opens nowhere. Packed, it would outlive the removal of its epoch; kept, its row, whose
+        file went with the epoch, would be missed for ever. A worker that is still awake then may
+        tell the ledger of the same journal again, and the next run forgets it again.
+        """
+        now = self._clock.now()
+        async with self._ledger.transaction() as transaction:
+            rows = await transaction.journals_in(JournalState.CLOSED, self._node)
+            rows += await transaction.journals_in(JournalState.OPEN, self._node)
+            late = [row for row in rows if epoch_due(row.epoch) <= now]
+            gone = set()
+            for region, epoch in {(row.region, row.epoch) for row in late}:
+                known = await transaction.epoch(EpochKeyName(region, self._purpose, epoch))
+                if known is not None and known.state in _GONE:
+                    gone.add((region, epoch))
+        for row in late:
+            if (row.region, row.epoch) in gone:
+                await self._remove(journal_path(row.region, row.epoch, row.journal))
+        # Crash here: rows without files, which come here again.
+        for region, epoch in sorted(gone):
+            async with self._ledger.transaction() as transaction:
+                await transaction.forget_epoch_content(region, epoch, self._purpose)
 
     async def remove_packed(self) -> None:
         """Remove files of journals that a segment holds, left by a crash."""
