@@ -161,7 +161,9 @@ def segment_vectors() -> dict[str, Any]:
     opened = opened_row(header(), "node", AT)
     row, leaf = closed_row(opened, last, Instant(AT + MINUTE_MS), len(data), recovered=False)
     built = build_segment(files, [row], PURPOSE)
-    table = pq.read_table(pa.BufferReader(built.data))
+    # Without Arrow's thread pools, which may not end before the interpreter does.
+    file = pq.ParquetFile(pa.BufferReader(built.data), pre_buffer=False)
+    table = file.read(use_threads=False)
     metadata = json.loads(table.schema.metadata[METADATA_KEY])
     rows = [
         {name: _plain(value) for name, value in line.items()}

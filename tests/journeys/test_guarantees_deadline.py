@@ -25,6 +25,7 @@ from tests.fixtures.installation import (
 )
 from tests.fixtures.leftovers import files_below, search
 
+from bailee.custody.keeper.service import DEADLINE_CHECK_S, LAST_RESORT_MS
 from bailee.drivers.files_local import LocalFiles
 from bailee.drivers.keeper_socket import KeeperClient
 from bailee.drivers.keys_file import FileRootSlots
@@ -146,26 +147,21 @@ def move_to(place: Installation, instant: int) -> None:
     place.clock.set(Instant(instant))
 
 
-def test_a_record_opens_until_its_deadline_and_never_again(place: Installation) -> None:
+def test_a_record_dies_before_its_deadline_though_the_clerk_hangs(place: Installation) -> None:
     asked = exchange(place, place.tenant("deadline"))
     clerk = place.signal("clerk", signal.SIGSTOP)
-    move_to(place, epoch_deadline(asked.epoch) - SECOND_MS)
+    move_to(place, epoch_deadline(asked.epoch) - LAST_RESORT_MS - SECOND_MS)
     assert reads(place, asked)
-    move_to(place, epoch_deadline(asked.epoch) - 1)
+    move_to(place, epoch_deadline(asked.epoch))
     with place.client() as client:
-        assert place.read(client, asked.tenant, asked.record).status_code == 200
-        move_to(place, epoch_deadline(asked.epoch))
         assert place.read(client, asked.tenant, asked.record).status_code == 410
     assert opens(place, asked) == ["DestroyedKey", "DestroyedKey"]
-    # Nobody has destroyed it: the refusal came from the clock alone.
-    names = inside(place, lambda one: one.keeper.status()).live_epochs
-    assert asked.epoch in [epoch for _, _, epoch in names]
     assert place.pid("clerk") == clerk
     place.signal("clerk", signal.SIGCONT)
     facts = receipt(place, asked.epoch)
-    assert facts.lateness_ms > 0
-    assert facts.unusable_at == facts.deadline + facts.lateness_ms
     assert opens(place, asked) == ["DestroyedKey", "DestroyedKey"]
+    # The clock was moved past the keeper's own check: it may state that it was late by a little.
+    assert facts.unusable_at <= facts.deadline + DEADLINE_CHECK_S * SECOND_MS
     agree(place)
 
 
