@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from bailee.custody.reading import Reading
+from bailee.custody.seal.part import ENDPOINTS
 from bailee.drivers.files_local import LocalFiles
 from bailee.drivers.keeper_socket import KeeperClient
 from bailee.drivers.postgres.database import PostgresDatabase
@@ -35,8 +36,9 @@ from bailee.kernel.instants import (
     from_rfc3339,
     to_rfc3339,
 )
-from bailee.policy.decide import API_SERVICE
+from bailee.policy.decide import API_SERVICE, decide
 from bailee.policy.load import packaged_policy
+from bailee.policy.model import Facts
 from bailee.ports.clock import Clock
 from bailee.ports.ledger import Ledger
 from bailee.schema.roles import ADMINISTRATOR, CLERK
@@ -171,16 +173,26 @@ class OpenInstallation:
         except ValueError as error:
             raise InvalidInput(str(error), field="record") from None
         stored = await self._reading.find_record(wanted)
-        policy = packaged_policy().version_at(API_SERVICE, stored.parts[0].header.sealed_at)
+        first = stored.parts[0]
+        decision = decide(
+            packaged_policy(),
+            Facts(
+                service=API_SERVICE,
+                endpoint=ENDPOINTS[first.header.endpoint],
+                region=first.journal.region,
+                submitted_at=first.header.sealed_at,
+            ),
+        )
+        clauses = {handling.purpose: list(handling.clauses) for handling in decision.handlings}
         return {
             "record": str(wanted),
             "arrived": to_rfc3339(stored.parts[0].header.sealed_at),
             "complete": stored.complete,
             "held_for": [
-                {"purpose": Purpose.from_code(wrap[0]).value, "clauses": ["C01", "C05"]}
-                for wrap in stored.parts[0].sealed.wraps
+                {"purpose": purpose.value, "clauses": clauses.get(purpose, [])}
+                for purpose in (Purpose.from_code(wrap[0]) for wrap in first.sealed.wraps)
             ],
-            "policy": None if policy is None else policy.id,
+            "policy": decision.policy_version,
             "until": to_rfc3339(epoch_deadline(wanted.epoch)),
             "parts": len(stored.parts),
             "sealed_bytes": sum(len(part.sealed.ciphertext) for part in stored.parts),

@@ -21,6 +21,9 @@ from bailee.wiring.places import Places
 EMBEDDED_CONCURRENCY: Final = 64
 EMBEDDED_QUEUE: Final = 256
 EMBEDDED_TIMEOUT_S: Final = 600.0
+EMBEDDED_START_S: Final = 20.0
+"""How long a request waits for a model that is being loaded."""
+EMBEDDED_POLL_S: Final = 0.1
 _REFUSED_CREDENTIAL: Final = frozenset({401, 403})
 
 
@@ -136,8 +139,9 @@ class EmbeddedBackend:
         self._backend: LlamaBackend | None = None
 
     async def send(self, call: BackendCall) -> BackendAnswer:
-        """See `ports.backend`. Looks for a new runner once when the known one does not answer."""
-        backend = await self._found(anew=False)
+        """See `ports.backend`. Waits for a runner that is starting, and looks for a new one once
+        when the known one does not answer."""
+        backend = await self._awaited()
         try:
             return await backend.send(call)
         except BackendFailure as failure:
@@ -153,6 +157,17 @@ class EmbeddedBackend:
         """See `ports.backend`."""
         if self._backend is not None:
             await self._backend.close()
+
+    async def _awaited(self) -> LlamaBackend:
+        clock = SystemClock()
+        deadline_s = clock.monotonic_s() + EMBEDDED_START_S
+        while True:
+            try:
+                return await self._found(anew=False)
+            except BackendFailure:
+                if clock.monotonic_s() >= deadline_s:
+                    raise
+            await clock.sleep_s(EMBEDDED_POLL_S)
 
     async def _found(self, *, anew: bool) -> LlamaBackend:
         if self._backend is not None and not anew:

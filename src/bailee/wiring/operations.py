@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Awaitable, Callable
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -12,8 +12,9 @@ from bailee.api.operations import Health, Operations, PartHealth
 from bailee.custody.reading import Reading
 from bailee.custody.recorder import Recorder
 from bailee.governance.tenancy.snapshot import FactsSnapshot
-from bailee.kernel.errors import BaileeError, NotFound
+from bailee.kernel.errors import BaileeError, NotFound, NotYet
 from bailee.kernel.ids import RecordId
+from bailee.kernel.instants import MINUTE_MS, epoch_end
 from bailee.lifecycle.log_reader import LogReader
 from bailee.lifecycle.receipts import FinalPart, prove_logged, record_receipt
 from bailee.policy.decide import API_SERVICE
@@ -32,6 +33,9 @@ from bailee.settings import Link, Settings
 from bailee.wiring.backends import problem_of
 
 log = structlog.get_logger()
+
+_CLOSING_MS: Final = 2 * MINUTE_MS
+_OPEN_RETRY_S: Final = 30.0
 
 
 class GatewayParts(NamedTuple):
@@ -86,6 +90,7 @@ def operations_of(parts: GatewayParts) -> Operations:
         stored = await parts.owner_reads.find_own(caller, record)
         last = stored.parts[-1]
         if not stored.complete:
+            _require_over(parts, record)
             raise NotFound("the record was never completed; it has no receipt")
         part = FinalPart(
             header=last.sealed.header,
@@ -117,6 +122,13 @@ def operations_of(parts: GatewayParts) -> Operations:
         page=page,
         report=parts.report,
     )
+
+
+def _require_over(parts: GatewayParts, record: RecordId) -> None:
+    """A long answer goes on in later journals. Raises NotYet while this one may."""
+    longest_ms = parts.settings.limits.stream_duration_s * 1000 + _CLOSING_MS
+    if parts.clock.now() < epoch_end(record.epoch) + longest_ms:
+        raise NotYet("the record's answer may still be under way", retry_after_s=_OPEN_RETRY_S)
 
 
 class _HeadersOf:
