@@ -42,7 +42,7 @@ AnyRequest = Request[Any, Any, Any]
 LOG_PREFIX: Final = "log/"
 _LOG_KEY: Final = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _LOG_CHANGES: Final = "checkpoint"
-_TEXTS: Final = {"checkpoint": "text/plain; charset=utf-8"}
+_TEXTS: Final = {"checkpoint": "text/plain"}
 
 
 class PartHealth(msgspec.Struct, frozen=True):
@@ -101,7 +101,7 @@ def _operations(request: AnyRequest) -> Operations:
 async def first_page(request: AnyRequest) -> Response[str]:
     """What this is and how to begin."""
     html = await _operations(request).page(request.headers.get("accept-language", ""))
-    return Response(html, media_type="text/html; charset=utf-8", headers=_PAGE_HEADERS)
+    return Response(html, media_type="text/html", headers=_PAGE_HEADERS)
 
 
 @get("/health", summary="Whether each part is ready")

@@ -8,8 +8,10 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from bailee.cli.findings import Finding, ok, problem, warning
+from bailee.cli.status_files import announced_address
 from bailee.kernel.errors import BaileeError, InvalidInput
 from bailee.kernel.instants import DAY_MS, Instant, to_rfc3339
 from bailee.settings import Settings
@@ -18,12 +20,29 @@ _PRIVATE_FOLDERS: Final = ("keyring", "secrets", "tls", "journals", "run", "logs
 _RENEWED_BEFORE_MS: Final = 30 * DAY_MS
 
 
+def _served(data_folder: Path) -> Finding:
+    """A running installation listens where it said that it does."""
+    address = announced_address(data_folder / "run")
+    if address is None:
+        return warning("port", "the installation is starting", "ask again when it serves")
+    parts = urlsplit(address)
+    try:
+        socket.create_connection((parts.hostname or "", parts.port or 443), 2).close()
+    except OSError:
+        return problem(
+            "port",
+            f"nothing listens at {address}",
+            "look into logs/gateway-0.log and logs/serve.log",
+        )
+    return ok("port", f"this installation serves at {address}")
+
+
 def port(settings: Settings) -> Finding:
     """The port is free, or held by this installation."""
     host, number = settings.server.host, settings.server.port
     where = f"{host} port {number}"
     if serves(settings.data_folder):
-        return ok("port", f"this installation serves at {where}")
+        return _served(settings.data_folder)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -12,6 +12,7 @@ from bailee.ports.clock import Clock
 
 _MARKS = {
     "ready": "[green]✓[/green]",
+    "stopping": "[dim]…[/dim]",
     "stopped": "[dim]✓[/dim]",
     "ended": "[yellow]![/yellow]",
     "restarting": "[yellow]↻[/yellow]",
@@ -40,7 +41,7 @@ class Progress:
             "reason": f"{event.child} {event.detail.partition(chr(10))[0]}".strip(),
         }
         os.write(self._log, json.dumps(line, ensure_ascii=False).encode() + b"\n")
-        if event.kind in _MARKS:
+        if event.kind in _MARKS and (event.kind != "stopping" or event.child.startswith("gateway")):
             self._console.print(f"  {_MARKS[event.kind]} {_words(event)}")
 
     def say(self, text: str) -> None:
@@ -56,6 +57,7 @@ def _words(event: Event) -> str:
     name, detail = f"[bold]{event.child}[/bold]", _literal(event.detail)
     return {
         "ready": f"{name} ready ({event.seconds:.1f} s)",
+        "stopping": f"{name} finishes what is in flight; another Ctrl-C cuts it off",
         "stopped": f"{name} stopped ({event.seconds:.1f} s)",
         "ended": f"{name} ended unasked: {detail}",
         "restarting": f"{name} starts again in {event.seconds:g} s",

@@ -36,6 +36,7 @@ from bailee.ports.offload import Offload
 from bailee.transparency import tree
 
 OPEN_RETRY_S: Final = 30.0
+_OPEN: Final = "the record's journal is open; it is closed within 60 s: ask again then"
 """When to ask again for a record whose journal is open: journals close within 60 s."""
 
 
@@ -126,7 +127,7 @@ class Reading:
         parts: list[StoredPart] = []
         for known in rows:
             if known.state is JournalState.OPEN:
-                raise NotYet("the record's journal is open", retry_after_s=OPEN_RETRY_S)
+                raise NotYet(_OPEN, retry_after_s=OPEN_RETRY_S)
             found = await self._look(known, record, sizes)
             if known.journal == record.journal and not found.parts:
                 raise NotFound("there is no such record")
@@ -145,7 +146,7 @@ class Reading:
                 await self._offload.run(partial(self._files.size_bytes, path))
             except FileNotFoundError:
                 continue
-            raise NotYet("the record's journal is open", retry_after_s=OPEN_RETRY_S)
+            raise NotYet(_OPEN, retry_after_s=OPEN_RETRY_S)
 
     async def _look(
         self, row: JournalRow, record: RecordId, segments: dict[str, SegmentRow]

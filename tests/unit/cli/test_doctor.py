@@ -12,6 +12,7 @@ from bailee.cli import checks_installation as installation
 from bailee.cli import checks_machine as machine
 from bailee.cli.installation import owned_data_folder
 from bailee.cli.main import app
+from bailee.cli.status_files import announce_address
 from bailee.drivers.certificates import ensure_certificates
 from bailee.drivers.system import SystemClock
 from bailee.kernel.instants import DAY_MS, HOUR_MS, Instant
@@ -84,8 +85,12 @@ def test_a_port_that_another_holds(tmp_path: Path) -> None:
         held = settings(tmp_path, **{"server.port": number})
         assert installation.port(held).state == "problem"
         with owned_data_folder(held.data_folder):
+            assert installation.port(held).state == "warning", "it has not said where it serves"
+            announce_address(held.data_folder / "run", f"https://127.0.0.1:{number}")
             assert installation.port(held).state == "ok", "this installation serves there"
     assert installation.port(held).state == "ok"
+    with owned_data_folder(held.data_folder):
+        assert installation.port(held).state == "problem", "it says so, and nothing listens"
 
 
 @pytest.mark.parametrize("path", ["keyring", "secrets/token", "tls/server-key.pem"])
