@@ -141,6 +141,7 @@ def test_the_scenario_without_a_crash() -> None:
     assert _run(None, after=False, power=False) > CI_POINTS
 
 
+@pytest.mark.timeout(900)  # a minute on a machine with nothing else to do
 @pytest.mark.parametrize("power", [True, False], ids=["power", "kill"])
 @pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 def test_crash_points_recover(after: bool, power: bool) -> None:

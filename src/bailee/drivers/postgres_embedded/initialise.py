@@ -46,6 +46,7 @@ def initialise(folder: Path, owner: ServerUser | None, passwords: dict[str, str]
             "--no-instructions",
         ],
         owner,
+        knows_secrets=False,
     )
     with (new / "pg_hba.conf").open("w") as file:
         file.write(HOST_BASED_ACCESS)
@@ -85,8 +86,15 @@ def run_single_user(folder: Path, owner: ServerUser | None, statements: list[str
     _run([*command, "postgres"], owner, script)
 
 
-def _run(command: list[str], owner: ServerUser | None, standard_input: str = "") -> None:
-    # What the tools print can quote a statement with a password in it: it is not passed on.
+def _run(
+    command: list[str],
+    owner: ServerUser | None,
+    standard_input: str = "",
+    *,
+    knows_secrets: bool = True,
+) -> None:
+    # What a tool prints can quote a statement with a password in it: it is passed on only from one
+    # that was told none.
     finished = subprocess.run(
         command,
         input=standard_input.encode(),
@@ -104,8 +112,13 @@ def _run(command: list[str], owner: ServerUser | None, standard_input: str = "")
         raise Unavailable(
             f"The embedded PostgreSQL could not be prepared: {Path(command[0]).name} ended with"
             f" status {finished.returncode}. Check that the data folder's disk has space and that"
-            " no other server uses the folder."
+            " no other server uses the folder." + _last_words(finished.stderr, knows_secrets)
         )
+
+
+def _last_words(printed: bytes, knows_secrets: bool) -> str:
+    lines = printed.decode(errors="replace").strip().splitlines()
+    return f" It said last: {' / '.join(lines[-3:])}" if lines and not knows_secrets else ""
 
 
 def _sync_folder(path: Path) -> None:
