@@ -8,10 +8,10 @@ from importlib import import_module
 from typing import Any, Final
 
 _HOMES: Final = {
-    "administration": "administration",
-    "first_start": "administration",
+    "administration": "operating",
+    "first_start": "operating",
     "prepare": "preparation",
-    "probe_database": "administration",
+    "probe_database": "operating",
     "run_clerk": "entrances",
     "run_gateway": "entrances",
     "run_keeper": "keeper_process",

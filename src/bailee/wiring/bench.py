@@ -20,7 +20,7 @@ from bailee.policy.model import RetentionMode
 from bailee.ports.files import AppendFile
 from bailee.schema.roles import GATEWAY
 from bailee.settings import BackendSettings, DeclaredTerms, LimitsSettings, Settings
-from bailee.wiring.administration import administration
+from bailee.wiring.operating import administration
 from bailee.wiring.database import database_url
 from bailee.wiring.entrances import NOT_FOR_GATEWAYS
 from bailee.wiring.gateway_process import GatewayNeeds, serve_gateway

@@ -15,7 +15,7 @@ import openai
 
 from bailee.cli.tour.house import MOCK_MODEL, House
 from bailee.kernel.ids import RecordId
-from bailee.wiring.administration import administration
+from bailee.wiring.operating import administration
 
 ORGANISATIONS: Final = ("Alder Clinic", "Birch Press", "Cedar Bank")
 _TIMEOUT_S: Final = 30.0

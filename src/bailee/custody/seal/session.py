@@ -1,7 +1,8 @@
 """Sessions: sealing to an epoch and its scopes with chained one-use keys.
 
-Promises: once a part is sealed, nothing left in this process opens it. The session secrets are
-dropped when the chains have begun; each chain key is overwritten when the next is made. A session
+Promises: once a part is sealed, nothing left in this process opens it. A scope's secret is
+overwritten when its chain has begun, and each chain key when the next is made; the epoch's secret
+stays while the session lasts, since new chains begin with it, and opens nothing alone. A session
 ends after `PARTS_PER_SESSION` parts, at the epoch's end (the caller's matter), or on a fork.
 Deliberately does not open, store or schedule anything.
 """
