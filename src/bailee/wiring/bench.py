@@ -20,11 +20,11 @@ from bailee.policy.model import RetentionMode
 from bailee.ports.files import AppendFile
 from bailee.schema.roles import GATEWAY
 from bailee.settings import BackendSettings, DeclaredTerms, LimitsSettings, Settings
-from bailee.wiring.operating import administration
 from bailee.wiring.database import database_url
 from bailee.wiring.entrances import NOT_FOR_GATEWAYS
 from bailee.wiring.gateway_process import GatewayNeeds, serve_gateway
 from bailee.wiring.giving_up import give_up
+from bailee.wiring.operating import administration
 from bailee.wiring.places import Places
 from bailee.wiring.processes import start_logging
 from bailee.wiring.secrets import PEPPER, read_secret, token_name
