@@ -69,7 +69,8 @@ def part_vector() -> dict[str, Any]:
         key_commitment=NO_HASH,
         content_bytes=0,
     )
-    part = seal_part(header, CONTENT, SeededRandomness(2).random_bytes(32), OWNER, (chain,))
+    content_key = SeededRandomness(2).random_bytes(32)
+    part, _ = seal_part(header.record, 0, header.start(), CONTENT, content_key, OWNER, (chain,))
     digest = hashlib.sha256
     hashed = part_hash(digest(part.header).digest(), digest(part.ciphertext).digest())
     return {

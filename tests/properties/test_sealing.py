@@ -74,7 +74,8 @@ def _seal(content: bytes, steps: int = 0) -> Sealed:
         key_commitment=b"",
         content_bytes=0,
     )
-    part = seal_part(header, content, SeededRandomness(2).random_bytes(32), OWNER, (chain,))
+    content_key = SeededRandomness(2).random_bytes(32)
+    part, _ = seal_part(RECORD, 0, header.start(), content, content_key, OWNER, (chain,))
     return Sealed(part, session.frame, frame)
 
 

@@ -187,7 +187,10 @@ class World:
                 key_commitment=b"",
                 content_bytes=0,
             )
-            part = seal_part(header, content, randomness.random_bytes(32), owner, (chain,))
+            content_key = randomness.random_bytes(32)
+            part, _ = seal_part(
+                record, number, header.start(), content, content_key, owner, (chain,)
+            )
             previous = chained(part)
             leaves.append(leaf_hash(header.receipt_commitment, previous))
             parts.append(part)

@@ -250,8 +250,12 @@ class Application:
         in_flight = InFlight(task, protocol, scope.client, arrival.monotonic_s)
         exchange = Exchange(scope.headers, protocol, in_flight, self._body_limit_bytes)
         self.requests.enter(in_flight)
+        operation = _OPERATIONS.get(scope.path)
         try:
-            await self._answer(arrival, scope, protocol, exchange)
+            if operation is not None and scope.method == "POST" and not self.requests.stopping:
+                await self._answering.answer(arrival, operation, exchange, exchange)
+            else:
+                await self._answer_other(arrival, scope, protocol, exchange)
         except CallRefused as refused:
             self._refuse(arrival, exchange, refused)
         except asyncio.CancelledError:
@@ -265,21 +269,16 @@ class Application:
             exchange.close()
             self.requests.leave(in_flight)
 
-    async def _answer(
+    async def _answer_other(
         self, arrival: Arrival, scope: Scope, protocol: Protocol_, exchange: Exchange
     ) -> None:
         path = scope.path
-        operation = _OPERATIONS.get(path)
         if self.requests.stopping:
             raise CallRefused(
                 Because.STOPPING, "The server is stopping. Try again.", retry_after_ms=1000
             )
-        if operation is not None:
-            method = scope.method
-            if method != "POST":
-                self._wrong_method(arrival, scope, exchange, "POST")
-                return
-            await self._answering.answer(arrival, operation, exchange, exchange)
+        if path in _OPERATIONS:
+            self._wrong_method(arrival, scope, exchange, "POST")
         elif path == _MODELS or path.startswith(_MODELS + "/"):
             self._models(arrival, scope, exchange)
         elif path.startswith("/v1/") or path == "/v1":

@@ -36,6 +36,9 @@ _RATE: Final = re.compile(r"^Requests/sec:\s+([\d.]+)$", re.MULTILINE)
 _ERRORS: Final = re.compile(r"Non-2xx or 3xx responses: (\d+)|Socket errors: (.+)")
 _UNITS_MS: Final = {"us": 0.001, "ms": 1.0, "s": 1000.0}
 _START_TIMEOUT_S: Final = 20
+_PEER_TIMEOUT_S: Final = 60
+_PEER_KEY: Final = "sk-benchmark-of-bailee-on-loopback"
+"""LiteLLM refuses to start without one, and anything shorter than it thinks is safe."""
 
 
 class Load(NamedTuple):
@@ -168,7 +171,7 @@ class _Bench(NamedTuple):
         if litellm is not None:
             port = free_port()
             with _litellm(litellm, self.folder, self.measured, port, self.upstream_port):
-                proxied = self.load(port, "none")
+                proxied = self.load(port, _PEER_KEY)
             figures["rps_litellm"] = round(proxied.rps)
             figures["ratio_litellm"] = round(rps / proxied.rps, 1)
         return figures
@@ -310,6 +313,7 @@ def _litellm(
   - model_name: mock
     litellm_params: {{model: openai/mock, api_base: "http://127.0.0.1:{upstream_port}/v1",
       api_key: none}}
+general_settings: {{master_key: {_PEER_KEY}}}
 """
     )
     command = [*_on(core), program, "--config", str(configuration)]
@@ -325,7 +329,7 @@ def _peer(command: list[str], port: int) -> Iterator[None]:
 
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     clock = SystemClock()
-    until = clock.monotonic_s() + _START_TIMEOUT_S
+    until = clock.monotonic_s() + _PEER_TIMEOUT_S
     try:
         while True:
             try:

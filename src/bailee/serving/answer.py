@@ -211,7 +211,11 @@ class Answering:
         if not _OK <= status < _NOT_OK:
             check_refusal(status, body)
         progress.recording = None
-        await _seal_last(recording, body, status)
+        try:
+            recording.answer(body, status, final=True)
+            await recording.durable()
+        except Unavailable:
+            raise unrecordable("The answer") from None
         headers = self._answer_headers(progress, recording)
         headers.append(("content-type", "application/json"))
         retry_after_s = answer.retry_after_s()
@@ -229,7 +233,10 @@ class Answering:
     ) -> int:
         """Wait until the prompt is durable, then pass the stream on and record it."""
         try:
-            await _durable(recording)
+            await recording.durable()
+        except Unavailable:
+            answer.abandon()
+            raise unrecordable("The answer") from None
         except BaseException:
             answer.abandon()
             raise
@@ -248,9 +255,10 @@ class Answering:
         recording = progress.recording
         if recording is not None:
             try:
-                await _seal_last(recording, body, status)
-            except CallRefused as unrecorded:
-                status, own_headers, body = self._refusals.whole(unrecorded)
+                recording.answer(body, status, final=True)
+                await recording.durable()
+            except Unavailable:
+                status, own_headers, body = self._refusals.whole(unrecordable("The answer"))
         headers = self._answer_headers(progress, recording)
         headers.extend(own_headers)
         progress.client.answer(status, headers, body)
@@ -276,22 +284,6 @@ def close_unanswered(recording: Recording | Unrecorded) -> None:
     # The prompt is held whatever becomes of this last part; nobody is left to be told.
     with suppress(Unavailable):
         recording.answer(b"", CLIENT_LEFT, final=True, broken=True)
-
-
-async def _seal_last(recording: Recording | Unrecorded, body: bytes, status: int) -> None:
-    """Seal a whole answer and wait until it and its prompt are durable."""
-    try:
-        recording.answer(body, status, final=True)
-    except Unavailable:
-        raise unrecordable("The answer") from None
-    await _durable(recording)
-
-
-async def _durable(recording: Recording | Unrecorded) -> None:
-    try:
-        await recording.durable()
-    except Unavailable:
-        raise unrecordable("The answer") from None
 
 
 def _is_event_stream(answer: BackendAnswer) -> bool:

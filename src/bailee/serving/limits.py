@@ -59,9 +59,9 @@ class Limits:
         """Count a call. Raises CallRefused (REQUEST_LIMIT, TOKEN_LIMIT)."""
         headers: Headers = []
         if gauges.requests:
-            self._count(gauges.requests, 1, now, Because.REQUEST_LIMIT, headers)
+            self._count(gauges.requests, 1, now, _REQUESTS, headers)
         if gauges.tokens:
-            self._count(gauges.tokens, estimated_tokens, now, Because.TOKEN_LIMIT, headers)
+            self._count(gauges.tokens, estimated_tokens, now, _TOKENS, headers)
         return Admission(headers, estimated_tokens)
 
     def settle(self, gauges: Gauges, admission: Admission, used: int, now: Instant) -> None:
@@ -76,29 +76,44 @@ class Limits:
         subjects: tuple[Subject, ...],
         amount: int,
         now: Instant,
-        because: Because,
+        counted: "_Counted",
         headers: Headers,
     ) -> None:
         take = self._rate_limit.take
         nearest: Allowance | None = None
         for name, limit in subjects:
             # A call above the whole limit may use it up; it could never be let in otherwise.
-            taken = take(name, min(limit, amount), limit, now)
+            taken = take(name, amount if amount < limit else limit, limit, now)
             if not taken.allowed:
-                raise _refused(because, taken)
+                raise _refused(counted, taken)
             if nearest is None or taken.remaining < nearest.remaining:
                 nearest = taken
         if nearest is not None:
-            limit_name, remaining_name, reset_name = _HEADER_NAMES[because]
-            headers.append((limit_name, str(nearest.limit)))
-            headers.append((remaining_name, str(nearest.remaining)))
-            headers.append((reset_name, duration_text(nearest.reset_after_ms)))
+            _, limit, remaining, reset_after_ms = nearest
+            headers += (
+                (counted.limit_header, str(limit)),
+                (counted.remaining_header, str(remaining)),
+                (counted.reset_header, duration_text(reset_after_ms)),
+            )
 
 
-_HEADER_NAMES: Final = {
-    because: tuple(f"x-ratelimit-{kind}-{what}" for kind in ("limit", "remaining", "reset"))
-    for because, what in ((Because.REQUEST_LIMIT, "requests"), (Because.TOKEN_LIMIT, "tokens"))
-}
+class _Counted(NamedTuple):
+    """One of the two things that are counted, and what is said of it."""
+
+    what: str
+    because: Because
+    limit_header: str
+    remaining_header: str
+    reset_header: str
+
+
+def _counted(what: str, because: Because) -> _Counted:
+    kinds = ("limit", "remaining", "reset")
+    return _Counted(what, because, *(f"x-ratelimit-{kind}-{what}" for kind in kinds))
+
+
+_REQUESTS: Final = _counted("requests", Because.REQUEST_LIMIT)
+_TOKENS: Final = _counted("tokens", Because.TOKEN_LIMIT)
 
 
 @lru_cache(maxsize=1 << 16)
@@ -111,11 +126,10 @@ def duration_text(duration_ms: int) -> str:
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 
-def _refused(because: Because, allowance: Allowance) -> CallRefused:
-    what = "requests" if because is Because.REQUEST_LIMIT else "tokens"
+def _refused(counted: _Counted, allowance: Allowance) -> CallRefused:
     return CallRefused(
-        because,
-        f"Rate limit reached for {what} per minute: limit {allowance.limit}, "
+        counted.because,
+        f"Rate limit reached for {counted.what} per minute: limit {allowance.limit}, "
         f"remaining {allowance.remaining}. "
         f"Please try again in {duration_text(allowance.reset_after_ms)}.",
         retry_after_ms=allowance.reset_after_ms,

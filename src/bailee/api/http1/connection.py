@@ -35,6 +35,14 @@ class Server(Protocol):
     """The sweep's count."""
     stopping: bool
 
+    def write(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Write at the end of this turn of the loop."""
+        ...
+
+    def write_out(self) -> None:
+        """Write what waits for the end of this turn now."""
+        ...
+
     def entered(self, connection: "ServerConnection") -> bool:
         """A connection was made; False: there are too many."""
         ...
@@ -49,6 +57,7 @@ class ServerConnection(asyncio.Protocol):
 
     __slots__ = (
         "_answered",
+        "_client",
         "_drained",
         "_head_bytes",
         "_loop",
@@ -69,6 +78,7 @@ class ServerConnection(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._request: ServerRequest | None = None
         self._head_bytes = 0
+        self._client = ""
         self._answered = False
         self._surplus = False
         self._paused = False
@@ -82,6 +92,7 @@ class ServerConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
+        self._client = self._address("peername")
         if not self._server.entered(self):
             self._transport.abort()
 
@@ -169,7 +180,7 @@ class ServerConnection(asyncio.Protocol):
     @property
     def client(self) -> str:
         """Address and port of the client."""
-        return self._address("peername")
+        return self._client
 
     @property
     def server(self) -> str:
@@ -179,7 +190,7 @@ class ServerConnection(asyncio.Protocol):
     def write(self, data: bytes) -> None:
         """Send bytes, if the client is still there."""
         if self._transport is not None:
-            self._transport.write(data)
+            self._server.write(self._transport, data)
 
     async def drained(self) -> None:
         """Wait until the client has taken what was written. Raises OSError if it has left."""
@@ -206,6 +217,7 @@ class ServerConnection(asyncio.Protocol):
     def close(self) -> None:
         """Close when what was written is sent."""
         if self._transport is not None:
+            self._server.write_out()
             self._transport.close()
 
     def patience(self, head_rounds: int, idle_rounds: int) -> int:

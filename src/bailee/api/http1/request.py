@@ -185,7 +185,7 @@ class ServerRequest:
 
     def _head(self, status: int, headers: HeaderList, framing: str) -> bytes:
         line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"
-        fields = "\r\n".join([f"{name}: {value}" for name, value in headers])
+        fields = "\r\n".join(map(": ".join, headers))
         close = "" if self.keep_alive else "connection: close\r\n"
         date = self._connection.date_line()
         return f"{line}{fields}\r\n{framing}{date}{close}\r\n".encode("latin-1")

@@ -38,7 +38,26 @@ class Http1Server:
         self._listener = listener
         self._clock = clock
         self._connections: set[ServerConnection] = set()
+        self._writes: list[tuple[asyncio.Transport, bytes]] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._tls = _tls_context(listener)
+
+    def write(self, transport: asyncio.Transport, data: bytes) -> None:
+        """Write at the end of this turn of the loop.
+
+        Whoever commits together is answered together: waking a client's process costs more than
+        writing to it, and it then stays awake for all of its answers.
+        """
+        if not self._writes and self._loop is not None:
+            self._loop.call_soon(self.write_out)
+        self._writes.append((transport, data))
+
+    def write_out(self) -> None:
+        """Write what waits for the end of this turn now."""
+        writes, self._writes = self._writes, []
+        for transport, data in writes:
+            if not transport.is_closing():
+                transport.write(data)
 
     def entered(self, connection: ServerConnection) -> bool:
         """A connection was made; False: there are too many."""
@@ -59,7 +78,7 @@ class Http1Server:
 
         `listens` is called once connections are accepted.
         """
-        loop = asyncio.get_running_loop()
+        loop = self._loop = asyncio.get_running_loop()
         self.now = self._round()
         self._tell_date()
         listening = await loop.create_server(

@@ -15,9 +15,8 @@ from bailee.custody.seal.part import (
     KIND_ANSWER,
     KIND_PROMPT,
     NO_HASH,
-    PartHeader,
+    header_start,
     leaf_hash,
-    part_hash,
     receipt_commitment,
     record_hash,
 )
@@ -131,7 +130,7 @@ class Recording:
     ) -> None:
         scope, stream = self._scope, self._stream
         chain = stream.chain(scope, writer)
-        header = PartHeader(
+        start = header_start(
             kind,
             flags,
             self._endpoint,
@@ -144,12 +143,11 @@ class Recording:
             scope.name.generation,
             self._previous,
             commitment,
-            NO_HASH,
-            0,
         )
-        sealed = seal_part(header, content, content_key, scope.owner, (chain,))
+        sealed, hashed = seal_part(
+            self.record, self._part, start, content, content_key, scope.owner, (chain,)
+        )
         wipe(content_key)
-        hashed = part_hash(_sha256(sealed.header).digest(), _sha256(sealed.ciphertext).digest())
         self._previous = record_hash(self._previous, hashed)
         writer.add_part(sealed.encode(), leaf_hash(commitment, self._previous))
         self._part += 1

@@ -20,10 +20,17 @@ from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519Pu
 
 from bailee.custody.seal import derive
 from bailee.custody.seal.derive import chain_step, content_keys
-from bailee.custody.seal.part import Owner, PartHeader, SealedPart, additional_data, encode_wrap
+from bailee.custody.seal.part import (
+    Owner,
+    SealedPart,
+    additional_data,
+    encode_wrap,
+    header_of,
+    part_hash,
+)
 from bailee.custody.seal.wipe import wipe
 from bailee.kernel.encoding import fields
-from bailee.kernel.ids import EpochKeyName, ScopeKeyName, SessionId
+from bailee.kernel.ids import EpochKeyName, RecordId, ScopeKeyName, SessionId
 from bailee.ports.randomness import Randomness
 
 PARTS_PER_SESSION: Final = 4096
@@ -162,21 +169,25 @@ compress = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL, write_checksum=Fal
 
 
 def seal_part(
-    header: PartHeader,
+    record: RecordId,
+    part: int,
+    start: bytes,
     content: bytes,
     content_key: bytes,
     owner: Owner,
     chains: tuple[Chain, ...],
-) -> SealedPart:
-    """Seal `content` under `content_key`, wrapped once in each of `chains`.
+) -> tuple[SealedPart, bytes]:
+    """Seal `content` under `content_key`, wrapped once in each of `chains`; with the part's hash.
 
-    `header.key_commitment` and `header.content_bytes` are filled in here. `content_key` is 32
-    fresh random bytes, used for this part alone; the caller wipes it.
+    `start` is the header's (`part.header_start`), which names the same `record` and `part`.
+    `content_key` is 32 fresh random bytes, used for this part alone; the caller wipes it.
     """
     keys = content_keys(content_key)
-    encoded = header.encode_sealed(keys[32:], len(content))
-    additional = additional_data(owner, header.record, header.part, sha256(encoded).digest())
+    header = header_of(start, keys[32:], len(content))
+    header_hash = sha256(header).digest()
+    additional = additional_data(owner, record, part, header_hash)
     ciphertext = AESGCM(memoryview(keys)[:32]).encrypt(NONCE, compress(content), additional)
     wipe(keys)
     wraps = tuple([chain.wrap(content_key, additional) for chain in chains])
-    return SealedPart(encoded, wraps, ciphertext)
+    sealed = SealedPart(header, wraps, ciphertext)
+    return sealed, part_hash(header_hash, sha256(ciphertext).digest())

@@ -7,11 +7,15 @@ anything else may still read, an interned or a literal one least of all.
 """
 
 import ctypes
+import sys
 from typing import Final
 
 _HEADER_BYTES: Final = bytes.__basicsize__ - 1
 """Where a CPython `bytes` object's data begins."""
-_memset = ctypes.memset
+_EVERYWHERE: Final = memoryview((ctypes.c_ubyte * sys.maxsize).from_address(0)).cast("B")
+"""The process's memory, for writing to: a slice of it costs a third of a call of `ctypes.memset`,
+and sealing wipes eight times for each record."""
+_ZEROS: Final = bytes(64)
 
 
 def wipe(*secrets: bytes) -> None:
@@ -19,4 +23,5 @@ def wipe(*secrets: bytes) -> None:
     for secret in secrets:
         size = len(secret)
         if size > 1:
-            _memset(id(secret) + _HEADER_BYTES, 0, size)
+            begin = id(secret) + _HEADER_BYTES
+            _EVERYWHERE[begin : begin + size] = _ZEROS[:size] if size <= 64 else bytes(size)

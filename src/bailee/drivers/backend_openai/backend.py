@@ -6,6 +6,9 @@ connection that ended without a byte of an answer, which is how a server closes 
 for idle. The client is written for this: see docs/decisions/0010-own-http-client.md.
 """
 
+from collections.abc import Coroutine
+from typing import Any
+
 from bailee.drivers.backend_openai.exchange import Exchange
 from bailee.drivers.backend_openai.pool import Limits, Pool
 from bailee.drivers.backend_openai.target import Target, request_head
@@ -27,13 +30,13 @@ class OpenAiBackend:
         self._pool = Pool(target, limits, clock)
         self._heads: dict[str, bytes] = {}
 
-    async def send(self, call: BackendCall) -> BackendAnswer:
+    def send(self, call: BackendCall) -> Coroutine[Any, Any, BackendAnswer]:
         """Send and wait for the answer's head. Raises BackendFailure."""
         head = self._heads.get(call.path)
         if head is None:
             head = request_head(self._target, "POST", call.path, self._credential)
             self._heads[call.path] = head
-        return await self._exchange(head, call.body, streaming=call.stream)
+        return self._exchange(head, call.body, streaming=call.stream)
 
     async def check(self) -> None:
         """Ask for the list of models. Raises BackendFailure if that is refused."""

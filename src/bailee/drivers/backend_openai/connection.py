@@ -18,13 +18,33 @@ MAX_HEAD_BYTES: Final = 64 * 1024
 _NO_BODY: Final = frozenset({204, 304})
 
 
-class Ticks:
-    """The pool's coarse time, so that no exchange pays for a clock or a timer."""
+class Shared:
+    """What the connections of one pool share.
 
-    __slots__ = ("now",)
+    `now` is the pool's coarse time, so that no exchange pays for a clock or a timer. Requests of
+    one turn of the loop are written together at its end: a backend that went to sleep since the
+    last one must be woken, which costs more than writing, and then stays awake for all of them.
+    """
+
+    __slots__ = ("_requests", "now")
 
     def __init__(self) -> None:
         self.now = 0
+        self._requests: list[tuple[asyncio.Transport, bytes]] = []
+
+    def write(
+        self, loop: asyncio.AbstractEventLoop, transport: asyncio.Transport, request: bytes
+    ) -> None:
+        """Write a request at the end of this turn, unless the connection closes before."""
+        if not self._requests:
+            loop.call_soon(self._write_all)
+        self._requests.append((transport, request))
+
+    def _write_all(self) -> None:
+        requests, self._requests = self._requests, []
+        for transport, request in requests:
+            if not transport.is_closing():
+                transport.write(request)
 
 
 class Connection(asyncio.Protocol):
@@ -39,13 +59,14 @@ class Connection(asyncio.Protocol):
         "_framed",
         "_head_bytes",
         "_keep",
+        "_loop",
         "_lost",
         "_max_body_bytes",
         "_parser",
         "_received_bytes",
         "_released",
+        "_shared",
         "_streaming",
-        "_ticks",
         "_transport",
         "active_tick",
         "answers",
@@ -56,12 +77,13 @@ class Connection(asyncio.Protocol):
         self,
         released: Callable[["Connection"], None],
         lost: Callable[["Connection", bool], None],
-        ticks: Ticks,
+        shared: Shared,
         max_body_bytes: int,
     ) -> None:
         self._released = released
         self._lost = lost
-        self._ticks = ticks
+        self._shared = shared
+        self._loop = asyncio.get_running_loop()
         self._max_body_bytes = max_body_bytes
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
@@ -98,18 +120,19 @@ class Connection(asyncio.Protocol):
 
         `streaming` bodies have no size limit: their reader takes them as they come.
         """
-        exchange = Exchange(self.close)
+        exchange = Exchange(self.close, self._loop)
         self._exchange = exchange
         self._streaming = streaming
         self._framed = False
         self._head_bytes = self._received_bytes = 0
-        self.begun_tick = self.active_tick = self._ticks.now
+        self.begun_tick = self.active_tick = self._shared.now
         if self._transport is None:
             self._exchange = None
             exchange.fail(_died())
             self._lost(self, True)
         else:
-            self._transport.write(b"%b%d\r\n\r\n%b" % (head, len(body), body))
+            request = b"%b%d\r\n\r\n%b" % (head, len(body), body)
+            self._shared.write(self._loop, self._transport, request)
         return exchange
 
     def give_up(self, failure: BackendFailure) -> None:
@@ -134,7 +157,7 @@ class Connection(asyncio.Protocol):
         if exchange is None or self._parser is None:
             self.close()
             return
-        self.active_tick = self._ticks.now
+        self.active_tick = self._shared.now
         if not exchange.status:
             self._head_bytes += len(data)
         try:
@@ -232,7 +255,7 @@ class Connection(asyncio.Protocol):
 
     def _resume(self) -> None:
         # The silence until now was the reader's.
-        self.active_tick = self._ticks.now
+        self.active_tick = self._shared.now
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 

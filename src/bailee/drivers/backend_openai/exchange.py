@@ -18,6 +18,7 @@ class Exchange:
     """A request that was written, and as much of its answer as has arrived."""
 
     __slots__ = (
+        "_loop",
         "_parts",
         "_stop",
         "_waiter",
@@ -31,7 +32,7 @@ class Exchange:
         "status",
     )
 
-    def __init__(self, stop: Callable[[], None]) -> None:
+    def __init__(self, stop: Callable[[], None], loop: asyncio.AbstractEventLoop) -> None:
         self.status = 0
         """0 until the head has arrived."""
         self.content_type = ""
@@ -45,6 +46,7 @@ class Exchange:
         """Whether it failed on a kept connection that ended without a byte of the answer."""
         self._parts: list[bytes] = []
         self._stop = stop
+        self._loop = loop
         self._waiter: asyncio.Future[None] | None = None
 
     def add(self, part: bytes) -> None:
@@ -71,7 +73,11 @@ class Exchange:
         while not self.status:
             if self.failure is not None:
                 raise self.failure
-            await self._changed()
+            waiter = self._waiter = self._loop.create_future()
+            try:
+                await waiter
+            finally:
+                self._waiter = None
 
     def retry_after_s(self) -> float | None:
         """Seconds of `retry-after`; an HTTP date is not understood and gives None."""
@@ -119,7 +125,7 @@ class Exchange:
             self._stop()
 
     async def _changed(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
+        self._waiter = self._loop.create_future()
         try:
             await self._waiter
         finally:

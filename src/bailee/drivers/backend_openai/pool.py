@@ -13,7 +13,7 @@ from collections import deque
 from functools import partial
 from typing import Final, NamedTuple
 
-from bailee.drivers.backend_openai.connection import Connection, Ticks
+from bailee.drivers.backend_openai.connection import Connection, Shared
 from bailee.drivers.backend_openai.target import Target, is_loopback_address
 from bailee.ports.backend import BackendFailure
 from bailee.ports.clock import Clock
@@ -49,7 +49,7 @@ class Pool:
         self._target = target
         self._limits = limits
         self._clock = clock
-        self._ticks = Ticks()
+        self._shared = Shared()
         shortest = min(limits[2:7])
         self._sweep_s = min(
             max(shortest / _SWEEPS_PER_TIMEOUT, _SHORTEST_SWEEP_S), _LONGEST_SWEEP_S
@@ -126,7 +126,7 @@ class Pool:
         if len(self._waiting) >= self._limits.queue:
             raise _refused("too many calls wait for the backend", "overloaded")
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.append((place, self._ticks.now))
+        self._waiting.append((place, self._shared.now))
         try:
             await place
         except asyncio.CancelledError:
@@ -146,7 +146,7 @@ class Pool:
         target = self._target
         loop = asyncio.get_running_loop()
         factory = partial(
-            Connection, self._released, self._lost, self._ticks, self._limits.max_body_bytes
+            Connection, self._released, self._lost, self._shared, self._limits.max_body_bytes
         )
         try:
             async with asyncio.timeout(self._limits.connect_timeout_s):
@@ -187,14 +187,14 @@ class Pool:
 
     def _start_sweeping(self) -> None:
         if self._sweeper is None or self._sweeper.done():
-            self._ticks.now = self._tick()
+            self._shared.now = self._tick()
             self._sweeper = asyncio.get_running_loop().create_task(self._sweep())
 
     async def _sweep(self) -> None:
         while True:
             await self._clock.sleep_s(self._sweep_s)
-            self._ticks.now = self._tick()
-            self._sweep_once(self._ticks.now)
+            self._shared.now = self._tick()
+            self._sweep_once(self._shared.now)
 
     def _sweep_once(self, now: int) -> None:
         while self._waiting and now - self._waiting[0][1] > self._ticks_of(

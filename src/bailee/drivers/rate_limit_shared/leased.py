@@ -53,7 +53,12 @@ class LeasedRateLimit:
 
     def add(self, subject: bytes, amount: int, now: Instant) -> None:
         """Count whatever the limit."""
-        self._shared.add(subject, amount, now)
+        lease = self._leases.get(subject)
+        if lease is not None and lease.left >= amount and lease.window == now // MINUTE_MS:
+            # What was taken ahead is counted already.
+            lease.left -= amount
+        else:
+            self._shared.add(subject, amount, now)
 
     def close(self) -> None:
         """Close the table."""
