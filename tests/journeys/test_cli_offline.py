@@ -42,6 +42,7 @@ def test_an_installation_needs_no_network_and_keeps_to_its_folder(tmp_path: Path
     done = subprocess.run(program, capture_output=True, text=True, timeout=100, check=False)
     assert done.returncode == 0, (done.stderr, (tmp_path / "serve.out").read_text())
     seen: dict[str, Any] = json.loads(done.stdout)
+    assert seen["answer"], (seen["error"], (tmp_path / "serve.out").read_text())
     answer = json.loads(seen["answer"])
     assert answer["choices"][0]["message"]["content"], seen["error"]
     assert seen["status"] == 0

@@ -75,8 +75,9 @@ def run(settings: Settings, arguments: tuple[str, ...]) -> None:
 
 
 async def _welcome(settings: Settings) -> None:
-    announce_address(settings.data_folder / "run", base_address(settings))
     key = await wiring().first_start(settings)
+    # Only now: whoever waits for the address may use the demo key that the first start makes.
+    announce_address(settings.data_folder / "run", base_address(settings))
     out = console()
     out.print(f"\n[bold]{base_address(settings)}[/bold] serves the OpenAI API.")
     if key is not None:

@@ -83,7 +83,7 @@ class Limits:
         nearest: Allowance | None = None
         for name, limit in subjects:
             # A call above the whole limit may use it up; it could never be let in otherwise.
-            taken = take(name, amount if amount < limit else limit, limit, now)
+            taken = take(name, min(limit, amount), limit, now)
             if not taken.allowed:
                 raise _refused(counted, taken)
             if nearest is None or taken.remaining < nearest.remaining:

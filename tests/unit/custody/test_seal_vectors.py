@@ -6,17 +6,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import zstandard
 from cryptography.hazmat.bindings._rust import openssl
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, Suite
+from tests.support.blake2b import blake2b
 from tools.make_vectors_custody import EPOCH, OWNER, ROOT, SCOPE, keyring_vector, part_vector
 
 from bailee.custody.keeper import keys
 from bailee.custody.keeper.keyring import open_keyring
 from bailee.custody.keeper.state import KeyringState
 from bailee.custody.seal import opening
-from bailee.custody.seal.part import SealedPart
+from bailee.custody.seal.derive import receipt_key
+from bailee.custody.seal.part import PartHeader, SealedPart, additional_data, wrap_data
 from bailee.custody.seal.session import ScopeFrame, SessionFrame
 from bailee.drivers.keys_file import SLOT_BYTES, decode_slot
 from bailee.kernel.errors import DestroyedKey
@@ -34,12 +38,8 @@ def _stored(name: str) -> dict[str, Any]:
     return vector
 
 
-def test_the_stored_part_opens() -> None:
-    vector = {name: bytes.fromhex(value) for name, value in _stored("part.json").items()}
-    part = SealedPart.decode(vector["part"])
-    wrap = part.wrap_for(Purpose.ABUSE_MONITORING)
-    assert wrap is not None
-    chain_key = opening.first_chain_key(
+def _first_chain_key(vector: dict[str, bytes]) -> bytes:
+    return opening.first_chain_key(
         EPOCH,
         SCOPE,
         (
@@ -50,6 +50,14 @@ def test_the_stored_part_opens() -> None:
         SessionFrame(SessionId(vector["session"]), vector["epoch_encapsulation"]),
         ScopeFrame(SessionId(vector["session"]), 0, 1, vector["scope_encapsulation"]),
     )
+
+
+def test_the_stored_part_opens() -> None:
+    vector = {name: bytes.fromhex(value) for name, value in _stored("part.json").items()}
+    part = SealedPart.decode(vector["part"])
+    wrap = part.wrap_for(Purpose.ABUSE_MONITORING)
+    assert wrap is not None
+    chain_key = _first_chain_key(vector)
     content_key = opening.unwrap(chain_key, wrap, OWNER, part.header)
     assert bytes(content_key) == vector["content_key"]
     assert bytes(opening.open_content(part, content_key, OWNER)) == vector["content"]
@@ -60,6 +68,35 @@ def test_sealing_makes_the_stored_part_again() -> None:
     drawn_inside = {"epoch_encapsulation", "scope_encapsulation"}
     for name in stored.keys() - drawn_inside:
         assert made[name] == stored[name], name
+
+
+def test_the_blake2b_written_out_agrees_with_rfc_7693() -> None:
+    assert blake2b(b"abc", 64).hex().startswith("ba80a53f981c4d0d6a2797b69f12f6e94c212f14685ac4b7")
+    assert (
+        blake2b(b"", 64, bytes(32), b"use")
+        == hashlib.blake2b(key=bytes(32), person=b"use").digest()
+    )
+
+
+def test_the_stored_part_opens_with_keys_derived_by_other_code() -> None:
+    vector = {name: bytes.fromhex(value) for name, value in _stored("part.json").items()}
+    part = SealedPart.decode(vector["part"])
+    wrap = part.wrap_for(Purpose.ABUSE_MONITORING)
+    assert wrap is not None
+    chain_key = _first_chain_key(vector)
+    for _ in range(wrap.chain_index):
+        chain_key = blake2b(b"", 64, chain_key, b"bailee/1/step")[32:]
+    wrap_key = blake2b(b"", 64, chain_key, b"bailee/1/step")[:32]
+    header = PartHeader.decode(part.header)
+    digest = hashlib.sha256(part.header).digest()
+    data = additional_data(OWNER, header.record, header.part, digest)
+    content_key = AESGCM(wrap_key).decrypt(bytes(12), wrap.wrapped, wrap_data(wrap.purpose, data))
+    assert content_key == vector["content_key"]
+    derived = blake2b(b"", 64, content_key, b"bailee/1/content")
+    assert derived[32:] == header.key_commitment
+    content = AESGCM(derived[:32]).decrypt(bytes(12), part.ciphertext, data)
+    assert zstandard.decompress(content) == vector["content"]
+    assert receipt_key(content_key) == blake2b(b"", 32, content_key, b"bailee/1/receipt")
 
 
 def test_the_stored_keyring_opens_and_is_made_again() -> None:
