@@ -394,4 +394,23 @@ def test_stopping_cuts_off_what_does_not_end(server: str) -> None:
             assert next(parts) == chunk("a")
             gateway.stop()
             assert gateway.last().answer_parts[-1][2:] == (True, True)
+            last = b"".join(parts)
+    assert last.startswith(b"event: error\ndata: ")
+    assert json.loads(last.partition(b"data: ")[2])["error"]["code"] == "stopping"
+    assert gateway.cut_off == 1
+
+
+@pytest.mark.parametrize("server", ["http1", "granian"])
+def test_stopping_refuses_what_has_no_answer_in_time(server: str) -> None:
+    first: list[httpx.Response] = []
+    with running_gateway(server, drain_s=0.2) as gateway:
+        never = asyncio.Event()
+        gateway.do(lambda: gateway.upstream.script.append(Reply(parts=[never, CHAT_ANSWER])))
+        waiting = threading.Thread(target=lambda: first.append(post(gateway)))
+        waiting.start()
+        gateway.run(lambda: gateway.upstream.wait_for_requests(1))
+        gateway.stop()
+        waiting.join(10)
+    expect(first[0], 503, "stopping")
+    assert first[0].headers["retry-after"] == "1"
     assert gateway.cut_off == 1

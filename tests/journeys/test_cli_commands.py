@@ -17,7 +17,8 @@ from tests.fixtures.clients import (
     client_environment,
     run_command,
 )
-from tests.fixtures.installation import CHAT, Installation, installation, until
+from tests.fixtures.installation import CHAT, Installation, installation
+from tests.fixtures.waiting import until
 
 pytestmark = pytest.mark.journey
 

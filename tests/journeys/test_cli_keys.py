@@ -9,15 +9,9 @@ import openai
 import pytest
 from openai import OpenAI
 from tests.fixtures.clients import ask_command, in_client_environment, run_command
-from tests.fixtures.installation import (
-    CHAT,
-    MODEL,
-    Installation,
-    Tenant,
-    chat_body,
-    installation,
-    until,
-)
+from tests.fixtures.echo import MODEL
+from tests.fixtures.installation import CHAT, Installation, Tenant, chat_body, installation
+from tests.fixtures.waiting import until
 
 from bailee.drivers.system import SystemClock
 from bailee.kernel.instants import DAY_MS

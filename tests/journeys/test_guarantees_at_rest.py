@@ -15,16 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 import zstandard
-from tests.fixtures.installation import (
-    ANSWER_WORD,
-    CHAT,
-    Installation,
-    Tenant,
-    chat_body,
-    installation,
-    until,
-)
+from tests.fixtures.echo import ANSWER_WORD
+from tests.fixtures.installation import CHAT, Installation, Tenant, chat_body, installation
 from tests.fixtures.leftovers import files_below, processes, search
+from tests.fixtures.waiting import until
 
 from bailee.kernel.instants import HOUR_MS
 

@@ -15,15 +15,9 @@ from typing import Final, NamedTuple, TypeVar
 
 import pytest
 from tests.fixtures.inside import Insider, insider, load_keyring
-from tests.fixtures.installation import (
-    CHAT,
-    Installation,
-    Tenant,
-    chat_body,
-    installation,
-    until,
-)
+from tests.fixtures.installation import CHAT, Installation, Tenant, chat_body, installation
 from tests.fixtures.leftovers import files_below, search
+from tests.fixtures.waiting import until
 
 from bailee.custody.keeper.service import DEADLINE_CHECK_S, LAST_RESORT_MS
 from bailee.drivers.files_local import LocalFiles

@@ -22,14 +22,9 @@ from typing import Final, NamedTuple
 import httpx
 import pytest
 from tests.fixtures.inside import Insider, insider
-from tests.fixtures.installation import (
-    CHAT,
-    Installation,
-    chat_body,
-    installation,
-    until,
-)
+from tests.fixtures.installation import CHAT, Installation, chat_body, installation
 from tests.fixtures.load import Exchange, Load, load
+from tests.fixtures.waiting import until
 
 from bailee.kernel.errors import BaileeError, DestroyedKey, Unavailable
 from bailee.kernel.ids import RecordId

@@ -21,9 +21,10 @@ from tests.fixtures.clients import (
     shell,
     trust,
 )
-from tests.fixtures.installation import Installation, installation, until
+from tests.fixtures.installation import Installation, installation
 from tests.fixtures.model import model_file
 from tests.fixtures.node import installed_sdk, node
+from tests.fixtures.waiting import until
 
 from bailee.transparency.checkpoint import open_checkpoint
 from bailee.transparency.note import VerifierKey

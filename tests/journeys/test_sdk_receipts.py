@@ -21,8 +21,9 @@ from tests.fixtures.clients import (
     run_command,
     trust,
 )
-from tests.fixtures.installation import Installation, Tenant, installation, until
+from tests.fixtures.installation import Installation, Tenant, installation
 from tests.fixtures.model import model_file
+from tests.fixtures.waiting import until
 
 pytestmark = pytest.mark.journey
 

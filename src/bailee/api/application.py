@@ -259,8 +259,9 @@ class Application:
         except CallRefused as refused:
             self._refuse(arrival, exchange, refused)
         except asyncio.CancelledError:
-            # The client has left, or the server stops: nobody is waiting.
-            pass
+            # The client has left and nobody is waiting, or the server stops.
+            if self.requests.stopping:
+                await self._cut_off(arrival, exchange)
         except Exception as error:  # noqa: BLE001 - the last line of defence: 500 and no more
             self._report(arrival.request_id, error)
             if not exchange.answered:
@@ -274,9 +275,7 @@ class Application:
     ) -> None:
         path = scope.path
         if self.requests.stopping:
-            raise CallRefused(
-                Because.STOPPING, "The server is stopping. Try again.", retry_after_ms=1000
-            )
+            raise _stopping()
         if path in _OPERATIONS:
             self._wrong_method(arrival, scope, exchange, "POST")
         elif path == _MODELS or path.startswith(_MODELS + "/"):
@@ -319,6 +318,12 @@ class Application:
         status, own, body = self._refusals.whole(refused)
         exchange.answer(status, [*self._headers(arrival), *own], body)
 
+    async def _cut_off(self, arrival: Arrival, exchange: Exchange) -> None:
+        if exchange.answered:
+            await exchange.send(self._refusals.event(_stopping()))
+        else:
+            self._refuse(arrival, exchange, _stopping())
+
     def _headers(self, arrival: Arrival) -> Headers:
         answering = self._answering
         headers = answering.headers(arrival)
@@ -332,6 +337,10 @@ def too_large(limit_bytes: int) -> CallRefused:
         Because.BODY_TOO_LARGE,
         f"The request body is larger than {limit_bytes} bytes, which is this server's limit.",
     )
+
+
+def _stopping() -> CallRefused:
+    return CallRefused(Because.STOPPING, "The server is stopping. Try again.", retry_after_ms=1000)
 
 
 def _incomplete() -> CallRefused:

@@ -29,6 +29,8 @@ class FrontPage(NamedTuple):
     """Without a path, as in `https://localhost:8443`."""
     model: str
     """A model name that answers, for the example."""
+    program: str
+    """How a shell on the server's machine calls Bailee, as in `bailee` or `.venv/bin/bailee`."""
     region: str
     parts: Sequence[PartHealth]
     policy: ShownVersion
@@ -132,7 +134,7 @@ def _head(state: FrontPage, pen: _Pen) -> str:
 def _first_request(state: FrontPage, pen: _Pen) -> str:
     model = escape(state.model)
     shell = (
-        'eval "$(bailee env)"\n'
+        f'eval "$({escape(state.program)} env)"\n'
         'curl "$OPENAI_BASE_URL/chat/completions" \\\n'
         '  -H "authorization: Bearer $OPENAI_API_KEY" \\\n'
         '  -H "content-type: application/json" \\\n'

@@ -19,6 +19,7 @@ TRUST_VARIABLES = (
     "CURL_CA_BUNDLE",
     "NODE_EXTRA_CA_CERTS",
 )
+_FORMER = "BAILEE_FORMER_"
 VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", *TRUST_VARIABLES)
 
 
@@ -27,7 +28,7 @@ def env(
     data: DataOption = None,
     assignments: SetOption = None,
     unset: Annotated[
-        bool, typer.Option("--unset", help="Print what takes the variables back.")
+        bool, typer.Option("--unset", help="Print what restores the variables.")
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -38,13 +39,26 @@ def env(
     from bailee.cli.output import print_json
 
     if unset:
-        print("\n".join(f"unset {name}" for name in VARIABLES))
+        print("\n".join(_taking_back(name) for name in VARIABLES))
         return
     values = variables(load_settings(config, data, assignments).settings)
     if as_json:
         print_json(values)
     else:
-        print("\n".join(f"export {name}={shlex.quote(value)}" for name, value in values.items()))
+        print("\n".join(_setting(name, value) for name, value in values.items()))
+
+
+def _setting(name: str, value: str) -> str:
+    # The value from before is kept once, however often this is evaluated.
+    former = f"{_FORMER}{name}"
+    keep = f'export {former}="${{{former}-${{{name}-}}}}"'
+    return f"{keep}\nexport {name}={shlex.quote(value)}"
+
+
+def _taking_back(name: str) -> str:
+    former = f"{_FORMER}{name}"
+    restore = f'export {name}="${former}"'
+    return f'if [ -n "${{{former}-}}" ]; then {restore}; else unset {name}; fi\nunset {former}'
 
 
 def variables(settings: "Settings") -> dict[str, str]:

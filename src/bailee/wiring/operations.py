@@ -1,6 +1,7 @@
 """What the operations off the hot path do, put together from a gateway's parts."""
 
 import hashlib
+import shutil
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, NamedTuple
 
@@ -181,6 +182,8 @@ async def _page(parts: GatewayParts, accept_language: str) -> str:
         FrontPage(
             base_url=f"https://{shown}:{settings.server.port}",
             model=models[0] if models else "",
+            # As the README sets it up; a path of this machine is nobody else's business.
+            program="bailee" if shutil.which("bailee") else ".venv/bin/bailee",
             region=settings.region,
             parts=(await _health(parts)).parts,
             policy=show_at(parts.policies, API_SERVICE, parts.clock.now()),

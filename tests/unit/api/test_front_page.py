@@ -12,6 +12,7 @@ POLICY = show(packaged_policy(), ids(packaged_policy())[-1])
 PAGE = FrontPage(
     base_url="https://localhost:8443",
     model="smollm2-135m-instruct",
+    program=".venv/bin/bailee",
     region="us",
     parts=[PartHealth("keeper", True, "ready"), PartHealth("database", True, "ready")],
     policy=POLICY,

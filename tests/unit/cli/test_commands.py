@@ -1,6 +1,7 @@
 """The commands as a person runs them: help, exit codes, JSON, and errors without a traceback."""
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -104,10 +105,19 @@ def test_env_gives_what_a_shell_can_evaluate(tmp_path: Path) -> None:
     announce_address(folder / "run", "https://localhost:9001")
     running = run(tmp_path, "env", "--data", str(folder), "--json").stdout
     assert json.loads(running)["OPENAI_BASE_URL"] == "https://localhost:9001/v1"
-    names = {line.removeprefix("export ").partition("=")[0] for line in printed.splitlines()}
-    unset = run(tmp_path, "env", "--unset").stdout.split()
-    assert names == set(unset) - {"unset"}
-    assert "NODE_EXTRA_CA_CERTS" in names
+    unset = run(tmp_path, "env", "--unset").stdout
+    environment = {"PATH": os.environ["PATH"], "SSL_CERT_FILE": "/mine", "HOME": "/home"}
+    script = f"{printed}\n{printed}\nenv\necho taken back\n{unset}\nenv"
+    shell = subprocess.run(
+        ["/bin/sh", "-c", script], capture_output=True, text=True, check=True, env=environment
+    )
+    during, after = (
+        dict(line.split("=", 1) for line in part.splitlines() if "=" in line)
+        for part in shell.stdout.split("taken back\n")
+    )
+    assert during["NODE_EXTRA_CA_CERTS"] == during["SSL_CERT_FILE"] == f"{folder}/tls/bundle.pem"
+    assert after.keys() - {"PWD", "_"} == environment.keys()
+    assert after["SSL_CERT_FILE"] == "/mine", "what was there before is back"
 
 
 def test_env_before_the_first_start_says_what_to_do(tmp_path: Path) -> None:

@@ -235,7 +235,8 @@ class ServerConnection(asyncio.Protocol):
     def _finish(self, request: ServerRequest) -> None:
         task = request.task
         cut_off = task is not None and task.cancelling() > 0
-        if request.streaming and not cut_off:
+        # What stopping cuts off has said so in its last event; what else is cut off stays short.
+        if request.streaming and (not cut_off or self._server.stopping):
             self.write(b"0\r\n\r\n")
         self._request = None
         keep = request.keep_alive and request.head_sent and request.body_complete
