@@ -1,7 +1,8 @@
-"""Writes tests/vectors/{part,keyring}.json.
+"""Writes tests/vectors/{part,object,keyring}.json.
 
-HPKE's encapsulation draws randomness inside the library, so a session's two encapsulations differ
-from run to run, and nothing else does: they are kept from an existing file unless it is removed.
+HPKE's encapsulation draws randomness inside the library, so a session's two encapsulations and an
+object's key block differ from run to run, and nothing else does: they are kept from an existing
+file unless it is removed.
 Binary values are hexadecimal. tests/vectors/part-hpke.json was published by others, not made here.
 
     python tools/make_vectors_custody.py [folder]
@@ -15,7 +16,8 @@ from typing import Any
 
 from bailee.custody.keeper import keys
 from bailee.custody.keeper.keyring import seal_keyring
-from bailee.custody.keeper.state import KeyringState
+from bailee.custody.keeper.state import KeyringState, ObjectSecret
+from bailee.custody.seal.held import Recipient, new_held_key
 from bailee.custody.seal.part import KIND_PROMPT, NO_HASH, Owner, PartHeader, part_hash, record_hash
 from bailee.custody.seal.session import Session, seal_part
 from bailee.drivers.keys_file import encode_slot
@@ -23,6 +25,8 @@ from bailee.drivers.memory import SeededRandomness
 from bailee.kernel.ids import (
     EpochKeyName,
     JournalId,
+    ObjectId,
+    ObjectKeyName,
     ProjectId,
     Purpose,
     RecordId,
@@ -37,6 +41,8 @@ EPOCH = EpochKeyName(Region("us"), Purpose.ABUSE_MONITORING, Epoch(980_000))
 SCOPE = ScopeKeyName(Region("us"), Purpose.ABUSE_MONITORING, ProjectId(bytes(range(16, 32))), 1)
 OWNER = Owner(TenantId(bytes(range(16))), SCOPE.project, SCOPE.region)
 EPOCH_SECRET, SCOPE_SECRET = b"\x11" * 32, b"\x22" * 32
+OBJECT = ObjectKeyName(Region("us"), SCOPE.project, ObjectId(bytes(range(32, 48))))
+OBJECT_SECRET = b"\xaa" * 32
 CONTENT = b'{"model":"a-model","messages":[{"role":"user","content":"Good day."}]}'
 ROOT = RootSlot(3, b"\x33" * 32)
 
@@ -93,12 +99,55 @@ def part_vector() -> dict[str, Any]:
     }
 
 
+def object_vector() -> dict[str, Any]:
+    """One thing, kept until it is deleted, for application state and for abuse monitoring."""
+    state = SCOPE._replace(purpose=Purpose.APPLICATION_STATE)
+    scope_keys = [keys.scope_x25519_key(scope, SCOPE_SECRET) for scope in (state, SCOPE)]
+    object_keys = (
+        keys.object_mlkem_key(OBJECT, OBJECT_SECRET).public_key().public_bytes_raw(),
+        keys.object_x25519_key(OBJECT, OBJECT_SECRET).public_key().public_bytes_raw(),
+    )
+    epoch_keys = (
+        keys.epoch_mlkem_key(EPOCH, EPOCH_SECRET).public_key().public_bytes_raw(),
+        keys.epoch_x25519_key(EPOCH, EPOCH_SECRET).public_key().public_bytes_raw(),
+    )
+    public = [key.public_key().public_bytes_raw() for key in scope_keys]
+    held, block = new_held_key(
+        OBJECT,
+        OWNER,
+        object_keys,
+        (Recipient(state, public[0]), Recipient(SCOPE, public[1], EPOCH, epoch_keys)),
+        SeededRandomness(3),
+    )
+    return {
+        "object_name": OBJECT.encoded().hex(),
+        "object_secret": OBJECT_SECRET.hex(),
+        "object_mlkem_key": object_keys[0].hex(),
+        "object_x25519_key": object_keys[1].hex(),
+        "scope_secret": SCOPE_SECRET.hex(),
+        "epoch_secret": EPOCH_SECRET.hex(),
+        "content_key": SeededRandomness(3).random_bytes(32).hex(),
+        "key_block": block.encode().hex(),
+        "commitment": held.commitment.hex(),
+        "content": CONTENT.hex(),
+        "chunk": held.seal_chunk(0, CONTENT, final=True).hex(),
+        "details": b'{"filename":"notes.txt"}'.hex(),
+        "sealed_details": held.seal_details(b'{"filename":"notes.txt"}', b"\x12" * 12).hex(),
+    }
+
+
 def keyring_vector() -> dict[str, Any]:
     """A keyring with a live and a destroyed epoch."""
     state = KeyringState(b"\x44" * 32, b"\x55" * 32, Instant(1000), Instant(2000))
     gone = EPOCH._replace(epoch=Epoch(EPOCH.epoch - 1))
     state.epochs = {gone: b"\x66" * 32, EPOCH: EPOCH_SECRET}
     state.scopes = {SCOPE: SCOPE_SECRET}
+    deleted = OBJECT._replace(object=ObjectId(b"\x99" * 16))
+    state.objects = {
+        OBJECT: ObjectSecret(OBJECT_SECRET, Instant(3000)),
+        deleted: ObjectSecret(b"\x88" * 32, None),
+    }
+    state.destroy_object(deleted)
     state.destroy_epoch(gone)
     plaintext = state.encode()
     sealed = seal_keyring(bytes(bytearray(plaintext)), ROOT.generation, ROOT.root, b"\x77" * 12)
@@ -120,6 +169,11 @@ def main(folder: Path) -> None:
         known = json.loads(path.read_text())
         part |= {name: known[name] for name in ("epoch_encapsulation", "scope_encapsulation")}
     path.write_text(json.dumps(part, indent=1) + "\n")
+    held = object_vector()
+    path = folder / "object.json"
+    if path.exists():
+        held["key_block"] = json.loads(path.read_text())["key_block"]
+    path.write_text(json.dumps(held, indent=1) + "\n")
     (folder / "keyring.json").write_text(json.dumps(keyring_vector(), indent=1) + "\n")
 
 

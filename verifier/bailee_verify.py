@@ -130,9 +130,13 @@ def check_destruction(receipt: dict[str, Any], entry: dict[str, Any], keeper_key
     # 4. Entry and statement agree, and the lateness follows from the epoch's deadline.
     repeated = ("subject", "unusable_at", "irrecoverable_at", "lateness_ms")
     need(all(said[name] == entry[name] for name in repeated), "entry and statement disagree")
-    start = int(said["subject"].rpartition("/")[2]) * timedelta(minutes=30)
-    deadline = datetime(1970, 1, 1, tzinfo=UTC) + start + timedelta(days=30)
-    need(datetime.fromisoformat(said["deadline"]) == deadline, "the deadline is not the epoch's")
+    deadline, (kind, *_, number) = (
+        datetime.fromisoformat(said["deadline"]),
+        said["subject"].split("/"),
+    )
+    if kind == "epoch":
+        due = datetime.fromtimestamp(0, UTC) + timedelta(days=30, minutes=30 * int(number))
+        need(deadline == due, "the deadline is not the epoch's")
     late = (datetime.fromisoformat(said["unusable_at"]) - deadline) // timedelta(milliseconds=1)
     need(said["lateness_ms"] == max(0, late), "the lateness is not what the times say")
 

@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from obstore.store import MemoryStore
 from tests.contracts.database_drivers import DATABASES, DatabaseDriver, DatabasePorts, postgres
+from tests.support.keeper_served import KeeperFor, served
+from tests.support.keeper_world import World
 
 from bailee.drivers.files_local import LocalFiles
 from bailee.drivers.memory import (
@@ -74,3 +76,19 @@ def database_driver(request: pytest.FixtureRequest) -> DatabaseDriver:
 async def database(database_driver: DatabaseDriver) -> AsyncIterator[DatabasePorts]:
     async with database_driver() as ports:
         yield ports
+
+
+@pytest.fixture
+async def world() -> World:
+    return await World().begin()
+
+
+@pytest.fixture(params=["direct", "socket"])
+async def keeper_for(
+    request: pytest.FixtureRequest, world: World, tmp_path: Path
+) -> AsyncIterator[KeeperFor]:
+    if request.param == "direct":
+        yield world.keeper.for_role
+    else:
+        async with served(world, tmp_path / "keeper.sock") as clients:
+            yield clients

@@ -1,13 +1,13 @@
 """A keeper keeps the promises of `ports.keeper`, called directly or over its socket."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 import pytest
 from msgspec.structs import replace
+from tests.support.keeper_served import KeeperFor
 from tests.support.keeper_world import (
     ABUSE,
     CREDENTIAL,
@@ -53,43 +53,7 @@ from bailee.kernel.instants import (
     epoch_of,
     epoch_start,
 )
-from bailee.ports.keeper import KeeperAdministration, OpeningProof
-
-KeeperFor = Callable[[Role], KeeperAdministration]
-
-
-@asynccontextmanager
-async def served(world: World, path: Path) -> AsyncIterator[KeeperFor]:
-    """The world's keeper behind a socket; each role has its client."""
-    tokens: dict[Role, bytes] = {role: role.encode().ljust(32, b"-") for role in ROLES}
-    roles: dict[str, Role] = {role: role for role in ROLES}
-    server = KeeperServer(
-        lambda role: world.keeper.for_role(roles[role]),
-        {role: token_hash(token) for role, token in tokens.items()},
-    )
-    await server.start(listen(path))
-    clients = {role: KeeperClient(path, role, tokens[role], SystemClock()) for role in ROLES}
-    async with AsyncExitStack() as stack:
-        stack.push_async_callback(server.stop)
-        for client in clients.values():
-            stack.push_async_callback(client.close)
-        yield lambda role: clients[role]
-
-
-@pytest.fixture
-async def world() -> World:
-    return await World().begin()
-
-
-@pytest.fixture(params=["direct", "socket"])
-async def keeper_for(
-    request: pytest.FixtureRequest, world: World, tmp_path: Path
-) -> AsyncIterator[KeeperFor]:
-    if request.param == "direct":
-        yield world.keeper.for_role
-    else:
-        async with served(world, tmp_path / "keeper.sock") as clients:
-            yield clients
+from bailee.ports.keeper import KeeperAdministration, OpeningProof, WorkGrant
 
 
 async def test_public_keys_are_signed_and_stable(keeper_for: KeeperFor) -> None:
@@ -269,6 +233,13 @@ async def test_each_role_may_do_its_own_and_no_more(keeper_for: KeeperFor) -> No
         "register_credential": lambda k: k.register_credential(CREDENTIAL, TENANT, PROJECT, None),
         "store_secret": lambda k: k.store_secret("x", b"y"),
         "reveal_secret": lambda k: k.reveal_secret("x"),
+        "create_objects": lambda k: k.create_objects([], 0, None),
+        "open_objects": lambda k: k.open_objects(CREDENTIAL, []),
+        "grant_work": lambda k: k.grant_work(CREDENTIAL, [], "work", NOW),
+        "open_granted": lambda k: k.open_granted(WorkGrant("", b"", [], NOW, b""), []),
+        "destroy_own_objects": lambda k: k.destroy_own_objects(CREDENTIAL, []),
+        "destroy_objects": lambda k: k.destroy_objects([]),
+        "objects_due": lambda k: k.objects_due(NOW),
         "destroy_epochs": lambda k: k.destroy_epochs([]),
         "statements_logged": lambda k: k.statements_logged([]),
         "pending_statements": lambda k: k.pending_statements(),
@@ -286,8 +257,16 @@ async def test_each_role_may_do_its_own_and_no_more(keeper_for: KeeperFor) -> No
         "scope_public_key",
         "certify_boot_key",
         "reveal_secret",
+        "create_objects",
+        "open_objects",
+        "grant_work",
+        "destroy_own_objects",
     }
     assert allowed["clerk"] == {
+        "create_objects",
+        "open_granted",
+        "destroy_objects",
+        "objects_due",
         "status",
         "epoch_public_key",
         "certify_boot_key",

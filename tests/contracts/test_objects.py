@@ -1,6 +1,7 @@
 """The contract of `ports.objects`."""
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 
@@ -87,3 +88,30 @@ async def test_keys_are_listed_below_a_folder(objects: Objects) -> None:
     assert await objects.list("seg/us/") == ["seg/us/1", "seg/us/2"]
     assert await objects.list("absent") == []
     assert await objects.list("") == ["log/x", "seg/us/1", "seg/us/2", "seg/use"]
+
+
+async def test_a_stream_becomes_an_object(objects: Objects) -> None:
+    async def chunks() -> AsyncIterator[bytes]:
+        for number in range(40):
+            yield bytes((number,)) * 300_000
+
+    await objects.put("a/big", b"before")
+    await objects.put_stream("a/big", chunks())
+    whole = (await objects.get("a/big")).data
+    assert whole == b"".join(bytes((number,)) * 300_000 for number in range(40))
+    assert await objects.get_range("a/big", 299_999, 2) == b"\x00\x01"
+
+
+async def test_a_stream_that_breaks_leaves_nothing(objects: Objects) -> None:
+    async def broken(count: int) -> AsyncIterator[bytes]:
+        for _ in range(count):
+            yield b"x" * 1_000_000
+        raise NotFound("the client has left")
+
+    await objects.put("kept", b"before")
+    for count in (0, 1, 12):
+        for key in ("kept", "fresh"):
+            with pytest.raises(NotFound):
+                await objects.put_stream(key, broken(count))
+    assert (await objects.get("kept")).data == b"before"
+    assert await objects.list("") == ["kept"]

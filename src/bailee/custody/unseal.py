@@ -10,14 +10,17 @@ from collections.abc import Awaitable, Callable
 from typing import Final, NamedTuple
 
 from bailee.custody.seal import opening
+from bailee.custody.seal.held import HeldKey, KeyBlock
 from bailee.custody.seal.part import Owner, SealedPart
 from bailee.custody.seal.wipe import wipe
 from bailee.kernel.errors import Conflict, UnknownKey
-from bailee.kernel.ids import Purpose
+from bailee.kernel.ids import ObjectKeyName, Purpose
 from bailee.kernel.redacted import Content, Secret
-from bailee.ports.keeper import Keeper, OpeningProof, OpenPart
+from bailee.ports.keeper import Keeper, OpeningProof, OpenPart, SealedKey, WorkGrant
 
 CALLERS: Final = {
+    "bailee.application_state.keeping": "an owner reads what they keep until they delete it, with "
+    "the project's API key; background work does so under a grant of such an owner",
     "bailee.serving.owner_reads": "the owner of a record reads it, with the project's API key",
 }
 """Modules that may open content, and why. `tests/tidy` and import-linter agree with it."""
@@ -41,8 +44,38 @@ class StoredPart(NamedTuple):
     scope: bytes
 
 
+class HeldThing(NamedTuple):
+    """A thing that is kept until it is deleted, as far as opening it goes."""
+
+    name: ObjectKeyName
+    owner: Owner
+    key_block: bytes
+
+
 Prove = Callable[[int], Awaitable[OpeningProof]]
 """Proves that the part is under a logged root; given the log size that the keeper accepted last."""
+
+
+async def open_held(
+    keeper: Keeper, right: Secret | WorkGrant, things: list[HeldThing]
+) -> list[HeldKey]:
+    """The content keys of things that are kept until they are deleted; `forget` each.
+
+    `right` is the owner's API key, or a grant that the keeper gave for one.
+
+    Raises:
+        DestroyedKey: one is past its deadline or was deleted.
+        Forbidden, UnknownKey, TamperedContent, Unavailable: as `Keeper.open_objects`.
+    """
+    sealed = [SealedKey(thing.name, thing.key_block) for thing in things]
+    if isinstance(right, WorkGrant):
+        keys = await keeper.open_granted(right, sealed)
+    else:
+        keys = await keeper.open_objects(right, sealed)
+    return [
+        HeldKey.opened(thing.name, thing.owner, KeyBlock.decode(thing.key_block), key)
+        for thing, key in zip(things, keys, strict=True)
+    ]
 
 
 async def open_for_owner(

@@ -24,6 +24,10 @@ SessionId = NewType("SessionId", bytes)
 """16 random bytes that name a sealing session."""
 
 
+ObjectId = NewType("ObjectId", bytes)
+"""16 random bytes that name an object secret: of one thing that is kept until it is deleted."""
+
+
 class Purpose(enum.Enum):
     """Why content is held. Keys differ by purpose. The value is stable: it is stored."""
 
@@ -103,6 +107,26 @@ class ScopeKeyName(NamedTuple):
             self.project,
             self.generation.to_bytes(4, "big"),
         )
+
+
+class ObjectKeyName(NamedTuple):
+    """Names the secret of one thing that a project keeps until it is deleted."""
+
+    region: Region
+    project: ProjectId
+    object: ObjectId
+
+    def encoded(self) -> bytes:
+        """Bytes for key derivation and signatures."""
+        return fields("bailee/1/object", self.region.encode(), self.project, self.object)
+
+    @property
+    def subject(self) -> str:
+        """How statements, entries and receipts name it: `object/us/` and 32 hexadecimal digits.
+
+        The project is left out: the log names nobody.
+        """
+        return f"object/{self.region}/{self.object.hex()}"
 
 
 _RECORD: Final = struct.Struct(">IQI")

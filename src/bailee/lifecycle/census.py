@@ -98,7 +98,7 @@ def recount(leaves: Iterable[bytes]) -> tuple[set[EpochKeyName], set[EpochKeyNam
                         Region(fields["region"]), Purpose(fields["purpose"]), Epoch(fields["epoch"])
                     )
                 )
-            case "destroyed":
+            case "destroyed" if fields["subject"].startswith("epoch/"):
                 destroyed.add(EpochKeyName.parse_subject(fields["subject"]))
             case "census":
                 complaints += _check_census(index, fields, opened - destroyed)

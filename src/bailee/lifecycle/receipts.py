@@ -106,12 +106,15 @@ class DestructionReceipts:
         await self._settle_statements()
 
     async def _document(self, row: ReceiptRow) -> bytes | None:
-        async with self.ledger.transaction() as transaction:
-            epoch = await transaction.epoch(EpochKeyName.parse_subject(row.subject))
+        stated = row.statement
+        if stated is None:
+            async with self.ledger.transaction() as transaction:
+                epoch = await transaction.epoch(EpochKeyName.parse_subject(row.subject))
+            stated = None if epoch is None else epoch.statement
         proof = await prove_entry(self.outbox, self.log, row.leaf)
-        if epoch is None or epoch.statement is None or proof is None:
+        if stated is None or proof is None:
             return None
-        statement = msgspec.json.decode(epoch.statement, type=DestructionStatement)
+        statement = msgspec.json.decode(stated, type=DestructionStatement)
         return destruction_receipt(
             entry=row.leaf,
             statement=statement.document,

@@ -9,7 +9,15 @@ from typing import Protocol
 
 from msgspec import Struct
 
-from bailee.kernel.ids import EpochKeyName, JournalId, ProjectId, Purpose, Region, ScopeKeyName
+from bailee.kernel.ids import (
+    EpochKeyName,
+    JournalId,
+    ObjectKeyName,
+    ProjectId,
+    Purpose,
+    Region,
+    ScopeKeyName,
+)
 from bailee.kernel.instants import Epoch, Instant
 
 
@@ -92,6 +100,45 @@ class OpenPart(Struct, frozen=True):
     scope: bytes
     """The scope frame's body, after its type byte."""
     proof: OpeningProof
+
+
+class ObjectPublicKey(Struct, frozen=True):
+    """The public keys to which one thing kept until deleted is sealed (docs/formats/object.md)."""
+
+    name: ObjectKeyName
+    generation: int
+    """Of the project's scope for application state."""
+    mlkem_key: bytes
+    """ML-KEM-768 encapsulation key of the object, 1,184 bytes."""
+    x25519_key: bytes
+    """Of the object, 32 bytes."""
+    scope_key: bytes
+    """X25519 of the project's scope for application state, 32 bytes."""
+    signature: bytes
+    """Ed25519 by the keeper's identity over the fields above."""
+
+
+class SealedKey(Struct, frozen=True):
+    """The content key of one thing kept until deleted, as stored: for whom, and its wrap."""
+
+    name: ObjectKeyName
+    key_block: bytes
+    """As in docs/formats/object.md."""
+
+
+class WorkGrant(Struct, frozen=True):
+    """The keeper's word that background work may open some things on their owner's behalf.
+
+    It is given to whoever shows the owner's API key, for a stated work and time, and ends with any
+    of the things' deletion as far as that thing goes.
+    """
+
+    work: str
+    """What it is for, as in `batch/batch_…`."""
+    tenant: bytes
+    names: list[ObjectKeyName]
+    not_after: Instant
+    signature: bytes
 
 
 class DestructionStatement(Struct, frozen=True):
@@ -178,6 +225,55 @@ class Keeper(Protocol):
         Raises Forbidden for a wrong credential, DestroyedKey from the deadline on, UnknownKey,
         TamperedContent, and InvalidInput when the proof does not hold.
         """
+        ...
+
+    async def create_objects(
+        self, names: list[ObjectKeyName], generation: int, deadline: Instant | None
+    ) -> list[ObjectPublicKey]:
+        """gateway, clerk. Make a secret for each of some things of one project.
+
+        Each is durable before its public key is given out. From `deadline` on (None: there is
+        none) the things do not open and are destroyed. Idempotent. Raises DestroyedKey if one, or
+        the project's scope, was destroyed.
+        """
+        ...
+
+    async def open_objects(self, credential: bytes, sealed: list[SealedKey]) -> list[bytes]:
+        """gateway. The 32-byte content keys of things of the API key's own project.
+
+        Raises Forbidden for a wrong credential or another's thing, DestroyedKey, UnknownKey,
+        TamperedContent; then none is opened.
+        """
+        ...
+
+    async def grant_work(
+        self, credential: bytes, names: list[ObjectKeyName], work: str, not_after: Instant
+    ) -> WorkGrant:
+        """gateway. Let background work open these things, at most 30 days long.
+
+        Raises Forbidden for a wrong credential or another's thing, DestroyedKey, UnknownKey.
+        """
+        ...
+
+    async def open_granted(self, grant: WorkGrant, sealed: list[SealedKey]) -> list[bytes]:
+        """clerk. As `open_objects`, under a grant. Raises Forbidden if it does not cover one."""
+        ...
+
+    async def destroy_own_objects(
+        self, credential: bytes, names: list[ObjectKeyName]
+    ) -> list[DestructionStatement]:
+        """gateway. Destroy things of the API key's own project; rolls the root once.
+
+        Raises Forbidden, UnknownKey, destroying nothing. Idempotent, as `destroy_epochs`.
+        """
+        ...
+
+    async def destroy_objects(self, names: list[ObjectKeyName]) -> list[DestructionStatement]:
+        """clerk. Destroy things; rolls the root once. Idempotent, as `destroy_epochs`."""
+        ...
+
+    async def objects_due(self, until: Instant) -> list[ObjectKeyName]:
+        """clerk. Live objects whose deadline is before `until`, earliest first, 1,000 at most."""
         ...
 
     async def destroy_epochs(self, names: list[EpochKeyName]) -> list[DestructionStatement]:

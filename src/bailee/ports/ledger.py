@@ -94,6 +94,8 @@ class ReceiptRow(NamedTuple):
     """The log entry, canonical JSON."""
     document: bytes | None
     """The receipt, once a checkpoint covers the entry."""
+    statement: bytes | None = None
+    """The keeper's signed statement, as JSON, of what has no row of its own to keep it."""
 
 
 class LedgerTransaction(Protocol):

@@ -4,6 +4,7 @@ Keys use `/` between names. A successful write is durable and visible to every l
 Failures that may pass raise `Unavailable`; an absent object raises `NotFound`.
 """
 
+from collections.abc import AsyncIterable
 from typing import NamedTuple, Protocol
 
 
@@ -27,6 +28,13 @@ class Objects(Protocol):
 
     async def put(self, key: str, data: bytes) -> str:
         """Make or replace an object; gives its new tag."""
+        ...
+
+    async def put_stream(self, key: str, chunks: AsyncIterable[bytes]) -> None:
+        """Make or replace an object from chunks as they arrive, without holding them all.
+
+        When `chunks` raises, or the caller is cancelled, there is no object, or the earlier one.
+        """
         ...
 
     async def put_if_absent(self, key: str, data: bytes) -> bool:

@@ -89,7 +89,44 @@ api_keys: Final = sa.Table(
     sa.Index(None, "tenant", "project"),
 )
 
-TENANT_TABLES: Final = (organisations, projects, api_keys)
+held_objects: Final = sa.Table(
+    "held_objects",
+    metadata,
+    _bytes("object", key=True),
+    _bytes("tenant"),
+    _bytes("project"),
+    _text("region"),
+    _text("kind"),
+    _text("public_id"),
+    _bytes("parent", nullable=True),
+    sa.Column("position", sa.BigInteger, sa.Identity(always=True), nullable=False),
+    _text("state"),
+    _text("label"),
+    _instant("created_at"),
+    _instant("expires_at", nullable=True),
+    _instant("deleted_at", nullable=True),
+    _number("size_bytes"),
+    _bytes("digest", nullable=True),
+    _bytes("key_block"),
+    _bytes("details"),
+    sa.UniqueConstraint("public_id"),
+    sa.ForeignKeyConstraint(["tenant", "project"], ["projects.tenant", "projects.project"]),
+    sa.Index(None, "project", "kind", "position"),
+    sa.Index(None, "parent", "position"),
+    sa.Index(
+        "held_objects_state_idx",
+        "state",
+        postgresql_where=sa.text("state IN ('pending', 'deleting')"),
+    ),
+    sa.Index(
+        "held_objects_expires_at_idx",
+        "expires_at",
+        postgresql_where=sa.text("expires_at IS NOT NULL AND state <> 'destroyed'"),
+    ),
+)
+"""What projects keep until they delete it: one row each, names and metadata sealed in `details`."""
+
+TENANT_TABLES: Final = (organisations, projects, api_keys, held_objects)
 """What belongs to an organisation: row-level security on column `tenant`."""
 
 changes: Final = sa.Table(
@@ -190,5 +227,6 @@ receipts: Final = sa.Table(
     sa.Column("position", sa.BigInteger, sa.Identity(always=True), nullable=False),
     _bytes("leaf"),
     _bytes("document", nullable=True),
+    _bytes("statement", nullable=True),
     sa.Index("receipts_position_idx", "position", postgresql_where=sa.text("document IS NULL")),
 )

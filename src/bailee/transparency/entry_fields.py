@@ -21,6 +21,7 @@ _REGION: Final = re.compile(r"[a-z0-9-]{1,32}", re.ASCII)
 _JOURNAL: Final = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _POLICY: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _SUBJECT: Final = re.compile(r"epoch/[a-z0-9-]{1,32}/([a-z_]{1,32})/(0|[1-9][0-9]{0,7})", re.ASCII)
+_OBJECT_SUBJECT: Final = re.compile(r"object/[a-z0-9-]{1,32}/[0-9a-f]{32}", re.ASCII)
 _PURPOSES: Final = frozenset(purpose.value for purpose in Purpose)
 
 
@@ -69,6 +70,9 @@ def _purpose(value: object) -> bool:
 
 def _subject(value: object) -> bool:
     # Scopes are destroyed as well, but a project's identifier must not enter the log.
+    # An object's 16 bytes are random and shown to nobody but its owner.
+    if isinstance(value, str) and _OBJECT_SUBJECT.fullmatch(value):
+        return True
     matched = _SUBJECT.fullmatch(value) if isinstance(value, str) else None
     return matched is not None and matched[1] in _PURPOSES
 

@@ -241,11 +241,11 @@ def verify_destruction(
     repeated = ("subject", "unusable_at", "irrecoverable_at", "lateness_ms")
     if any(said.get(name) != entry[name] for name in repeated):
         raise InvalidInput("the log's entry and the statement disagree")
-    deadline = epoch_deadline(Epoch(int(entry["subject"].rpartition("/")[2])))
+    deadline = _deadline(entry["subject"], said.get("deadline"))
     unusable_at = from_rfc3339(entry["unusable_at"])
     late = max(0, unusable_at - deadline)
     if said.get("deadline") != to_rfc3339(deadline) or entry["lateness_ms"] != late:
-        raise InvalidInput("the statement's deadline or lateness is not the epoch's")
+        raise InvalidInput("the statement's deadline or lateness is not what it must be")
     irrecoverable_at = entry["irrecoverable_at"]
     return DestructionFacts(
         entry["subject"],
@@ -257,6 +257,17 @@ def verify_destruction(
         index,
         size,
     )
+
+
+def _deadline(subject: str, stated: object) -> Instant:
+    """An epoch's follows from its number; what else is kept had the one that its owner set."""
+    kind, _, rest = subject.partition("/")
+    if kind == "epoch":
+        return epoch_deadline(Epoch(int(rest.rpartition("/")[2])))
+    try:
+        return from_rfc3339(stated if isinstance(stated, str) else "")
+    except ValueError:
+        raise InvalidInput("the statement's deadline is no instant") from None
 
 
 def _receipt(document: bytes, kind: str, names: set[str]) -> dict[str, Any]:

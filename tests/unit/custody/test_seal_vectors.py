@@ -13,13 +13,23 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PrivateKey, Suite
 from tests.support.blake2b import blake2b
-from tools.make_vectors_custody import EPOCH, OWNER, ROOT, SCOPE, keyring_vector, part_vector
+from tools.make_vectors_custody import (
+    EPOCH,
+    OBJECT,
+    OWNER,
+    ROOT,
+    SCOPE,
+    keyring_vector,
+    object_vector,
+    part_vector,
+)
 
 from bailee.custody.keeper import keys
 from bailee.custody.keeper.keyring import open_keyring
 from bailee.custody.keeper.state import KeyringState
 from bailee.custody.seal import opening
 from bailee.custody.seal.derive import receipt_key
+from bailee.custody.seal.held import HeldKey, KeyBlock, unwrap_held_key
 from bailee.custody.seal.part import PartHeader, SealedPart, additional_data, wrap_data
 from bailee.custody.seal.session import ScopeFrame, SessionFrame
 from bailee.drivers.keys_file import SLOT_BYTES, decode_slot
@@ -97,6 +107,33 @@ def test_the_stored_part_opens_with_keys_derived_by_other_code() -> None:
     content = AESGCM(derived[:32]).decrypt(bytes(12), part.ciphertext, data)
     assert zstandard.decompress(content) == vector["content"]
     assert receipt_key(content_key) == blake2b(b"", 32, content_key, b"bailee/1/receipt")
+
+
+def test_the_stored_object_opens_for_each_purpose() -> None:
+    vector = {name: bytes.fromhex(value) for name, value in _stored("object.json").items()}
+    block = KeyBlock.decode(vector["key_block"])
+    object_keys = (
+        keys.object_mlkem_key(OBJECT, vector["object_secret"]),
+        keys.object_x25519_key(OBJECT, vector["object_secret"]),
+    )
+    epoch_keys = (
+        keys.epoch_mlkem_key(EPOCH, vector["epoch_secret"]),
+        keys.epoch_x25519_key(EPOCH, vector["epoch_secret"]),
+    )
+    for purpose, epoch in ((Purpose.APPLICATION_STATE, None), (SCOPE.purpose, epoch_keys)):
+        scope = SCOPE._replace(purpose=purpose)
+        scope_key = keys.scope_x25519_key(scope, vector["scope_secret"])
+        key = unwrap_held_key(OBJECT, OWNER, block, purpose, object_keys, scope_key, epoch)
+        assert bytes(key) == vector["content_key"]
+        held = HeldKey.opened(OBJECT, OWNER, block, key)
+        assert bytes(held.open_chunk(0, vector["chunk"], final=True)) == vector["content"]
+        assert bytes(held.open_details(vector["sealed_details"])) == vector["details"]
+
+
+def test_sealing_makes_the_stored_object_again() -> None:
+    made, stored = object_vector(), _stored("object.json")
+    for name in stored.keys() - {"key_block"}:
+        assert made[name] == stored[name], name
 
 
 def test_the_stored_keyring_opens_and_is_made_again() -> None:

@@ -15,7 +15,7 @@ from bailee.custody.keeper.signatures import Identity
 from bailee.custody.keeper.state import Destruction, KeyringState
 from bailee.custody.keeper.time_guard import TimeGuard
 from bailee.kernel.errors import Conflict, DestroyedKey, Unavailable
-from bailee.kernel.ids import EpochKeyName, ScopeKeyName
+from bailee.kernel.ids import EpochKeyName, ObjectKeyName, ScopeKeyName
 from bailee.kernel.instants import Instant, epoch_deadline, epoch_due
 from bailee.ports.keeper import DestructionStatement
 from bailee.ports.root_slots import RootSlots
@@ -68,6 +68,23 @@ class Destroyer:
             await self._commits.apply(change, roll=True)
         await self.finish_statements(identity)
         return self._statements([statement.scope_subject(name) for name in names])
+
+    async def destroy_objects(
+        self, names: list[ObjectKeyName], identity: Identity
+    ) -> list[DestructionStatement]:
+        """See the port. Asked for by the owner, or due by a deadline that the owner set."""
+
+        def change(state: KeyringState) -> None:
+            for name in _living_objects(state, names):
+                deadline = state.object_secret(name).deadline
+                state.destroy_object(name)
+                early = deadline is None or self._guard.now() < deadline
+                self._owe(state, statement.object_subject(name), None if early else deadline)
+
+        if _living_objects(self._keyring.state, names):
+            await self._commits.apply(change, roll=True)
+        await self.finish_statements(identity)
+        return self._statements([statement.object_subject(name) for name in names])
 
     async def destroy_due(self, identity: Identity) -> list[DestructionStatement]:
         """Destroy every epoch that is due, in one rewriting of the keyring."""
@@ -132,6 +149,17 @@ def _living_epochs(state: KeyringState, names: list[EpochKeyName]) -> list[Epoch
     for name in dict.fromkeys(names):
         try:
             state.epoch_secret(name)
+        except DestroyedKey:
+            continue
+        living.append(name)
+    return living
+
+
+def _living_objects(state: KeyringState, names: list[ObjectKeyName]) -> list[ObjectKeyName]:
+    living = []
+    for name in dict.fromkeys(names):
+        try:
+            state.object_secret(name)
         except DestroyedKey:
             continue
         living.append(name)

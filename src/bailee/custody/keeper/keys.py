@@ -7,7 +7,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from bailee.custody.seal.wipe import wipe
 from bailee.kernel.encoding import fields
-from bailee.kernel.ids import EpochKeyName, ScopeKeyName
+from bailee.kernel.ids import EpochKeyName, ObjectKeyName, ScopeKeyName
 
 
 def _expand(secret: bytes, label: str, name: bytes) -> bytes:
@@ -31,6 +31,20 @@ def epoch_x25519_key(name: EpochKeyName, secret: bytes) -> X25519PrivateKey:
 
 def scope_x25519_key(name: ScopeKeyName, secret: bytes) -> X25519PrivateKey:
     """The scope's X25519 key pair."""
+    return _x25519(secret, name.encoded())
+
+
+def object_mlkem_key(name: ObjectKeyName, secret: bytes) -> MLKEM768PrivateKey:
+    """The ML-KEM-768 key pair of one thing that is kept until it is deleted."""
+    seed = _expand(secret, "bailee/1/mlkem", name.encoded())
+    try:
+        return MLKEM768PrivateKey.from_seed_bytes(seed)
+    finally:
+        wipe(seed)
+
+
+def object_x25519_key(name: ObjectKeyName, secret: bytes) -> X25519PrivateKey:
+    """Its X25519 key pair."""
     return _x25519(secret, name.encoded())
 
 

@@ -3,7 +3,7 @@
 from typing import Final, Literal, get_args
 
 from bailee.kernel.errors import Forbidden
-from bailee.kernel.ids import EpochKeyName, ProjectId, Region, ScopeKeyName
+from bailee.kernel.ids import EpochKeyName, ObjectKeyName, ProjectId, Region, ScopeKeyName
 from bailee.kernel.instants import Instant
 from bailee.ports.keeper import (
     BootCertificate,
@@ -11,8 +11,11 @@ from bailee.ports.keeper import (
     EpochPublicKey,
     KeeperAdministration,
     KeeperStatus,
+    ObjectPublicKey,
     OpenPart,
     ScopePublicKey,
+    SealedKey,
+    WorkGrant,
 )
 
 Role = Literal["gateway", "clerk", "administrator"]
@@ -29,6 +32,13 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "store_secret": frozenset({"administrator"}),
     "reveal_secret": frozenset({"gateway"}),
     "open_part": frozenset({"gateway"}),
+    "create_objects": frozenset({"gateway", "clerk"}),
+    "open_objects": frozenset({"gateway"}),
+    "grant_work": frozenset({"gateway"}),
+    "open_granted": frozenset({"clerk"}),
+    "destroy_own_objects": frozenset({"gateway"}),
+    "destroy_objects": frozenset({"clerk"}),
+    "objects_due": frozenset({"clerk"}),
     "destroy_epochs": frozenset({"clerk"}),
     "statements_logged": frozenset({"clerk"}),
     "pending_statements": frozenset({"clerk"}),
@@ -92,6 +102,40 @@ class RoleKeeper:
     async def open_part(self, request: OpenPart) -> bytes:
         """See the port."""
         return await self._permitted("open_part").open_part(request)
+
+    async def create_objects(
+        self, names: list[ObjectKeyName], generation: int, deadline: Instant | None
+    ) -> list[ObjectPublicKey]:
+        """See the port."""
+        return await self._permitted("create_objects").create_objects(names, generation, deadline)
+
+    async def open_objects(self, credential: bytes, sealed: list[SealedKey]) -> list[bytes]:
+        """See the port."""
+        return await self._permitted("open_objects").open_objects(credential, sealed)
+
+    async def grant_work(
+        self, credential: bytes, names: list[ObjectKeyName], work: str, not_after: Instant
+    ) -> WorkGrant:
+        """See the port."""
+        return await self._permitted("grant_work").grant_work(credential, names, work, not_after)
+
+    async def open_granted(self, grant: WorkGrant, sealed: list[SealedKey]) -> list[bytes]:
+        """See the port."""
+        return await self._permitted("open_granted").open_granted(grant, sealed)
+
+    async def destroy_own_objects(
+        self, credential: bytes, names: list[ObjectKeyName]
+    ) -> list[DestructionStatement]:
+        """See the port."""
+        return await self._permitted("destroy_own_objects").destroy_own_objects(credential, names)
+
+    async def destroy_objects(self, names: list[ObjectKeyName]) -> list[DestructionStatement]:
+        """See the port."""
+        return await self._permitted("destroy_objects").destroy_objects(names)
+
+    async def objects_due(self, until: Instant) -> list[ObjectKeyName]:
+        """See the port."""
+        return await self._permitted("objects_due").objects_due(until)
 
     async def destroy_epochs(self, names: list[EpochKeyName]) -> list[DestructionStatement]:
         """See the port."""

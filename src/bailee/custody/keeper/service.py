@@ -15,6 +15,7 @@ import structlog
 from bailee.custody.keeper import credentials, keys
 from bailee.custody.keeper.commits import Commits
 from bailee.custody.keeper.destroyer import Destroyer
+from bailee.custody.keeper.held import HeldSecrets
 from bailee.custody.keeper.keyring import Keyring
 from bailee.custody.keeper.opener import Opener
 from bailee.custody.keeper.roles import Role, RoleKeeper
@@ -28,7 +29,14 @@ from bailee.kernel.errors import (
     Unavailable,
     UnknownKey,
 )
-from bailee.kernel.ids import EpochKeyName, ProjectId, Region, ScopeKeyName, TenantId
+from bailee.kernel.ids import (
+    EpochKeyName,
+    ObjectKeyName,
+    ProjectId,
+    Region,
+    ScopeKeyName,
+    TenantId,
+)
 from bailee.kernel.instants import (
     DAY_MS,
     HOUR_MS,
@@ -48,8 +56,11 @@ from bailee.ports.keeper import (
     EpochPublicKey,
     KeeperAdministration,
     KeeperStatus,
+    ObjectPublicKey,
     OpenPart,
     ScopePublicKey,
+    SealedKey,
+    WorkGrant,
 )
 from bailee.ports.offload import Offload
 from bailee.ports.randomness import Randomness
@@ -98,6 +109,7 @@ class KeeperService:
         self._commits = Commits(keyring, offload, self._guard.mark)
         self._opener = Opener(keyring, self._guard, self._commits, log_key)
         self._destroyer = Destroyer(keyring, self._guard, self._commits, slots)
+        self._held = HeldSecrets(keyring, self._guard, self._commits, self._destroyer, randomness)
         self._identity: Identity | None = None
         self._public_keys: dict[EpochKeyName, EpochPublicKey] = {}
 
@@ -119,6 +131,7 @@ class KeeperService:
         await self._destroyer.finish_statements(self._identity)
         if self._guard.doubt() is None:
             await self._destroyer.destroy_due(self._identity)
+            await self._destroyer.destroy_objects(self._held.due(now), self._identity)
         return await self.pending_statements()
 
     def for_role(self, role: Role) -> KeeperAdministration:
@@ -158,7 +171,11 @@ class KeeperService:
         """One round of `keep_deadlines`. Raises Unavailable while the clock is in doubt."""
         latest = self._guard.now() + LAST_RESORT_MS
         late = [name for name in self._keyring.state.epochs if epoch_deadline(name.epoch) <= latest]
-        return await self.destroy_epochs(late) if late else []
+        destroyed = await self.destroy_epochs(late) if late else []
+        objects = self._held.due(self._guard.now())
+        if objects and self._guard.doubt() is None:
+            destroyed += await self.destroy_objects(objects)
+        return destroyed
 
     async def roll(self) -> None:
         """Put the keyring under a new root, so that every older copy is dead."""
@@ -270,6 +287,44 @@ class KeeperService:
         statements = await self._destroyer.destroy_epochs(names, self._signing)
         self._forget_public_keys()
         return statements
+
+    # Things kept until they are deleted.
+
+    async def create_objects(
+        self, names: list[ObjectKeyName], generation: int, deadline: Instant | None
+    ) -> list[ObjectPublicKey]:
+        """See the port."""
+        for name in names:
+            _check_region(name.region)
+        return await self._held.create(names, generation, deadline, self._signing)
+
+    async def open_objects(self, credential: bytes, sealed: list[SealedKey]) -> list[bytes]:
+        """See the port."""
+        return self._held.open(credential, sealed)
+
+    async def grant_work(
+        self, credential: bytes, names: list[ObjectKeyName], work: str, not_after: Instant
+    ) -> WorkGrant:
+        """See the port."""
+        return self._held.grant(credential, names, work, not_after, self._signing)
+
+    async def open_granted(self, grant: WorkGrant, sealed: list[SealedKey]) -> list[bytes]:
+        """See the port."""
+        return self._held.open_granted(grant, sealed, self._signing)
+
+    async def destroy_own_objects(
+        self, credential: bytes, names: list[ObjectKeyName]
+    ) -> list[DestructionStatement]:
+        """See the port."""
+        return await self._held.destroy_own(credential, names, self._signing)
+
+    async def destroy_objects(self, names: list[ObjectKeyName]) -> list[DestructionStatement]:
+        """See the port."""
+        return await self._destroyer.destroy_objects(names, self._signing)
+
+    async def objects_due(self, until: Instant) -> list[ObjectKeyName]:
+        """See the port."""
+        return self._held.due(until)
 
     async def destroy_scopes(self, names: list[ScopeKeyName]) -> list[DestructionStatement]:
         """See the port."""

@@ -5,14 +5,23 @@ it. Nothing here reads a file or a clock.
 """
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from bailee.custody.keeper import ranges
 from bailee.kernel.errors import DestroyedKey, TamperedContent, UnknownKey
-from bailee.kernel.ids import EpochKeyName, ProjectId, Purpose, Region, ScopeKeyName, TenantId
+from bailee.kernel.ids import (
+    EpochKeyName,
+    ObjectId,
+    ObjectKeyName,
+    ProjectId,
+    Purpose,
+    Region,
+    ScopeKeyName,
+    TenantId,
+)
 from bailee.kernel.instants import Instant
 
 SECRET_BYTES: Final = 32
@@ -44,6 +53,13 @@ class Destruction(Struct, frozen=True):
     signature: bytes = b""
 
 
+class ObjectSecret(NamedTuple):
+    """The secret of one thing that is kept until it is deleted."""
+
+    secret: bytes
+    deadline: Instant | None
+
+
 class _Stored(Struct, frozen=True, forbid_unknown_fields=True):
     identity: bytes
     pepper: bytes
@@ -59,6 +75,8 @@ class _Stored(Struct, frozen=True, forbid_unknown_fields=True):
     log_root: bytes
     time_mark: Instant
     rolled_at: Instant
+    objects: list[tuple[ObjectKeyName, bytes, Instant | None]] = []
+    destroyed_objects: list[ObjectId] = []
 
 
 _decoder = msgspec.msgpack.Decoder(_Stored)
@@ -79,6 +97,8 @@ class KeyringState:
     """When the root was last replaced."""
     epochs: dict[EpochKeyName, bytes] = field(default_factory=dict, repr=False)
     scopes: dict[ScopeKeyName, bytes] = field(default_factory=dict, repr=False)
+    objects: dict[ObjectKeyName, ObjectSecret] = field(default_factory=dict, repr=False)
+    destroyed_objects: set[ObjectId] = field(default_factory=set)
     destroyed_epochs: dict[tuple[Region, Purpose], ranges.Ranges] = field(default_factory=dict)
     destroyed_scopes: set[ScopeKeyName] = field(default_factory=set)
     credentials: dict[str, Credential] = field(default_factory=dict, repr=False)
@@ -99,6 +119,8 @@ class KeyringState:
             self.rolled_at,
             dict(self.epochs),
             dict(self.scopes),
+            dict(self.objects),
+            set(self.destroyed_objects),
             dict(self.destroyed_epochs),
             set(self.destroyed_scopes),
             dict(self.credentials),
@@ -127,6 +149,20 @@ class KeyringState:
             raise DestroyedKey("this project's key was destroyed; begin a new generation")
         raise UnknownKey("no key was made for this project and purpose; create its scope first")
 
+    def object_secret(self, name: ObjectKeyName) -> ObjectSecret:
+        """The secret of a thing. Raises DestroyedKey or UnknownKey."""
+        found = self.objects.get(name)
+        if found is not None:
+            return found
+        if name.object in self.destroyed_objects:
+            raise DestroyedKey("this was deleted and its key destroyed; it does not open again")
+        raise UnknownKey("no key was made for this; check what it is called")
+
+    def destroy_object(self, name: ObjectKeyName) -> None:
+        """Drop a live object's secret and leave a tombstone."""
+        del self.objects[name]
+        self.destroyed_objects.add(name.object)
+
     def destroy_epoch(self, name: EpochKeyName) -> None:
         """Drop a live epoch's secret and leave a tombstone."""
         del self.epochs[name]
@@ -139,8 +175,13 @@ class KeyringState:
         self.destroyed_scopes.add(name)
 
     def secrets(self) -> list[bytes]:
-        """Every secret of an epoch, a scope or a backend."""
-        return [*self.epochs.values(), *self.scopes.values(), *self.named_secrets.values()]
+        """Every secret of an epoch, a scope, an object or a backend."""
+        return [
+            *self.epochs.values(),
+            *self.scopes.values(),
+            *(found.secret for found in self.objects.values()),
+            *self.named_secrets.values(),
+        ]
 
     def encode(self) -> bytes:
         """The plaintext of a keyring file; the caller wipes it."""
@@ -160,6 +201,8 @@ class KeyringState:
                 self.log_root,
                 self.time_mark,
                 self.rolled_at,
+                [(name, *found) for name, found in self.objects.items()],
+                list(self.destroyed_objects),
             )
         )
 
@@ -176,6 +219,7 @@ class KeyringState:
             (region, purpose): found for region, purpose, found in stored.destroyed_epochs
         }
         lengths = {len(secret) for _, secret in (*stored.epochs, *stored.scopes)}
+        lengths |= {len(secret) for _, secret, _ in stored.objects}
         if lengths - {SECRET_BYTES} or not all(map(ranges.is_canonical, tombstones.values())):
             raise TamperedContent("the keyring's content is inconsistent; restore the installation")
         return cls(
@@ -185,6 +229,8 @@ class KeyringState:
             stored.rolled_at,
             dict(stored.epochs),
             dict(stored.scopes),
+            {name: ObjectSecret(secret, until) for name, secret, until in stored.objects},
+            set(stored.destroyed_objects),
             tombstones,
             set(stored.destroyed_scopes),
             stored.credentials,

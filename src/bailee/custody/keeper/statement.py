@@ -4,7 +4,7 @@ The times are filled in from when the former root had been overwritten.
 """
 
 from bailee.custody.keeper.state import Destruction
-from bailee.kernel.ids import EpochKeyName, ScopeKeyName
+from bailee.kernel.ids import EpochKeyName, ObjectKeyName, ScopeKeyName
 from bailee.kernel.instants import Instant, to_rfc3339
 from bailee.ports.root_slots import ErasureTimes
 from bailee.transparency import entry
@@ -18,6 +18,11 @@ def epoch_subject(name: EpochKeyName) -> str:
 def scope_subject(name: ScopeKeyName) -> str:
     """As in `scope/us/abuse_monitoring/<project, 32 hexadecimal digits>/0`."""
     return f"scope/{name.region}/{name.purpose.value}/{name.project.hex()}/{name.generation}"
+
+
+def object_subject(name: ObjectKeyName) -> str:
+    """As in `object/us/<32 hexadecimal digits>`."""
+    return name.subject
 
 
 def document(destruction: Destruction, overwritten_at: Instant, times: ErasureTimes) -> bytes:

@@ -9,7 +9,7 @@ import msgspec
 
 from bailee.drivers.keeper_socket import messages
 from bailee.kernel.errors import Unavailable
-from bailee.kernel.ids import EpochKeyName, ProjectId, Region, ScopeKeyName
+from bailee.kernel.ids import EpochKeyName, ObjectKeyName, ProjectId, Region, ScopeKeyName
 from bailee.kernel.instants import Instant
 from bailee.ports.clock import Clock
 from bailee.ports.keeper import (
@@ -17,8 +17,11 @@ from bailee.ports.keeper import (
     DestructionStatement,
     EpochPublicKey,
     KeeperStatus,
+    ObjectPublicKey,
     OpenPart,
     ScopePublicKey,
+    SealedKey,
+    WorkGrant,
 )
 
 FIRST_PAUSE_S: Final = 0.05
@@ -102,6 +105,44 @@ class KeeperClient:
     async def open_part(self, request: OpenPart) -> bytes:
         """See the port."""
         return await self._ask(messages.Open(request), bytes)
+
+    async def create_objects(
+        self, names: list[ObjectKeyName], generation: int, deadline: Instant | None
+    ) -> list[ObjectPublicKey]:
+        """See the port."""
+        return await self._ask(
+            messages.CreateObjects(names, generation, deadline), list[ObjectPublicKey]
+        )
+
+    async def open_objects(self, credential: bytes, sealed: list[SealedKey]) -> list[bytes]:
+        """See the port."""
+        return await self._ask(messages.OpenObjects(credential, sealed), list[bytes])
+
+    async def grant_work(
+        self, credential: bytes, names: list[ObjectKeyName], work: str, not_after: Instant
+    ) -> WorkGrant:
+        """See the port."""
+        return await self._ask(messages.GrantWork(credential, names, work, not_after), WorkGrant)
+
+    async def open_granted(self, grant: WorkGrant, sealed: list[SealedKey]) -> list[bytes]:
+        """See the port."""
+        return await self._ask(messages.OpenGranted(grant, sealed), list[bytes])
+
+    async def destroy_own_objects(
+        self, credential: bytes, names: list[ObjectKeyName]
+    ) -> list[DestructionStatement]:
+        """See the port."""
+        return await self._ask(
+            messages.DestroyOwnObjects(credential, names), list[DestructionStatement]
+        )
+
+    async def destroy_objects(self, names: list[ObjectKeyName]) -> list[DestructionStatement]:
+        """See the port."""
+        return await self._ask(messages.DestroyObjects(names), list[DestructionStatement])
+
+    async def objects_due(self, until: Instant) -> list[ObjectKeyName]:
+        """See the port."""
+        return await self._ask(messages.ObjectsDue(until), list[ObjectKeyName])
 
     async def destroy_epochs(self, names: list[EpochKeyName]) -> list[DestructionStatement]:
         """See the port."""

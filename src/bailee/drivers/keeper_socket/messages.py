@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Struct
 
 from bailee.kernel import errors
-from bailee.kernel.ids import EpochKeyName, ProjectId, Region, ScopeKeyName
+from bailee.kernel.ids import EpochKeyName, ObjectKeyName, ProjectId, Region, ScopeKeyName
 from bailee.kernel.instants import Instant
-from bailee.ports.keeper import OpenPart
+from bailee.ports.keeper import OpenPart, SealedKey, WorkGrant
 
 MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
 _LENGTH_BYTES: Final = 4
@@ -68,6 +68,42 @@ class Open(Struct, frozen=True, tag="open_part"):
     request: OpenPart
 
 
+class CreateObjects(Struct, frozen=True, tag="create_objects"):
+    names: list[ObjectKeyName]
+    generation: int
+    deadline: Instant | None
+
+
+class OpenObjects(Struct, frozen=True, tag="open_objects"):
+    credential: bytes
+    sealed: list[SealedKey]
+
+
+class GrantWork(Struct, frozen=True, tag="grant_work"):
+    credential: bytes
+    names: list[ObjectKeyName]
+    work: str
+    not_after: Instant
+
+
+class OpenGranted(Struct, frozen=True, tag="open_granted"):
+    grant: WorkGrant
+    sealed: list[SealedKey]
+
+
+class DestroyOwnObjects(Struct, frozen=True, tag="destroy_own_objects"):
+    credential: bytes
+    names: list[ObjectKeyName]
+
+
+class DestroyObjects(Struct, frozen=True, tag="destroy_objects"):
+    names: list[ObjectKeyName]
+
+
+class ObjectsDue(Struct, frozen=True, tag="objects_due"):
+    until: Instant
+
+
 class DestroyEpochs(Struct, frozen=True, tag="destroy_epochs"):
     names: list[EpochKeyName]
 
@@ -99,6 +135,13 @@ Ask = (
     | StoreSecret
     | RevealSecret
     | Open
+    | CreateObjects
+    | OpenObjects
+    | GrantWork
+    | OpenGranted
+    | DestroyOwnObjects
+    | DestroyObjects
+    | ObjectsDue
     | DestroyEpochs
     | StatementsLogged
     | PendingStatements

@@ -1,6 +1,7 @@
 """Objects in memory."""
 
 import hashlib
+from collections.abc import AsyncIterable
 
 from bailee.drivers.memory.faults import Faults
 from bailee.kernel.errors import Conflict, NotFound
@@ -43,6 +44,12 @@ class MemoryObjects:
         """Make or replace."""
         with self._faults.call("objects.put"):
             return self.bucket.store(key, data)
+
+    async def put_stream(self, key: str, chunks: AsyncIterable[bytes]) -> None:
+        """Make or replace, as chunks arrive."""
+        data = b"".join([chunk async for chunk in chunks])
+        with self._faults.call("objects.put_stream"):
+            self.bucket.store(key, data)
 
     async def put_if_absent(self, key: str, data: bytes) -> bool:
         """Make, unless there is one."""

@@ -11,16 +11,19 @@ import fcntl
 import hashlib
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import BinaryIO, Final, TypeVar
 
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound, Unavailable
 from bailee.ports.objects import StoredObject
 from bailee.ports.offload import Offload
 
 _LOCK_NAME: Final = ".lock"
+_ARRIVING_PREFIX: Final = ".arriving-"
+"""Then the number of the process: what takes long is written without the lock."""
 _UNFINISHED_PREFIX: Final = ".unfinished-"
 
 Result = TypeVar("Result")
@@ -40,6 +43,10 @@ class FolderObjects:
         with self._locked():
             for left in self._root.rglob(f"{_UNFINISHED_PREFIX}*"):
                 left.unlink(missing_ok=True)
+            for left in self._root.rglob(f"{_ARRIVING_PREFIX}*"):
+                process = left.name.removeprefix(_ARRIVING_PREFIX).split("-")[0]
+                if not Path(f"/proc/{process}").exists():
+                    left.unlink(missing_ok=True)
 
     async def get(self, key: str) -> StoredObject:
         """The whole object."""
@@ -72,6 +79,34 @@ class FolderObjects:
             return _tag(data)
 
         return await self._run(write)
+
+    async def put_stream(self, key: str, chunks: AsyncIterable[bytes]) -> None:
+        """Make or replace, durably, as chunks arrive."""
+        path = self._at(key)
+
+        def begin() -> tuple[BinaryIO, Path]:
+            _make_folder(path.parent)
+            prefix = f"{_ARRIVING_PREFIX}{os.getpid()}-"
+            descriptor, name = tempfile.mkstemp(prefix=prefix, dir=path.parent)
+            return os.fdopen(descriptor, "wb"), Path(name)
+
+        def finish() -> None:
+            file.flush()
+            os.fsync(file.fileno())
+            with self._locked():
+                arriving.replace(path)
+                _sync_folder(path.parent)
+
+        file, arriving = await self._run(begin)
+        try:
+            async for chunk in chunks:
+                await self._run(partial(file.write, chunk))
+            await self._run(finish)
+        except BaseException:
+            arriving.unlink(missing_ok=True)
+            raise
+        finally:
+            file.close()
 
     async def put_if_absent(self, key: str, data: bytes) -> bool:
         """Make, unless there is one."""

@@ -1,6 +1,6 @@
 """Objects in a service, through obstore. The service makes writes durable and compares tags."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager
 
 import obstore
@@ -39,6 +39,28 @@ class RemoteObjects:
         """Make or replace."""
         with _translated():
             return (await obstore.put_async(self._store, key, data))["e_tag"] or ""
+
+    async def put_stream(self, key: str, chunks: AsyncIterable[bytes]) -> None:
+        """Make or replace, as chunks arrive."""
+        failure: BaseException | None = None
+
+        async def watched() -> AsyncIterator[bytes]:
+            nonlocal failure
+            try:
+                async for chunk in chunks:
+                    yield chunk
+            except BaseException as error:
+                failure = error
+                raise
+
+        try:
+            with _translated():
+                await obstore.put_async(self._store, key, watched(), max_concurrency=2)
+        except BaseException:
+            # obstore wraps what the chunks raise; the caller is told of that itself.
+            if failure is not None:
+                raise failure from None
+            raise
 
     async def put_if_absent(self, key: str, data: bytes) -> bool:
         """Make, unless there is one."""

@@ -160,7 +160,7 @@ class _Transaction:
             .values(values)
             .on_conflict_do_update(
                 index_elements=["subject"],
-                set_={"leaf": row.leaf, "document": row.document},
+                set_={"leaf": row.leaf, "document": row.document, "statement": row.statement},
             )
         )
         await self._changed(statement)
@@ -238,4 +238,4 @@ def _segment_row(row: Any) -> SegmentRow:
 
 
 def _receipt_row(row: Any) -> ReceiptRow:
-    return ReceiptRow(row.subject, row.leaf, row.document)
+    return ReceiptRow(row.subject, row.leaf, row.document, row.statement)

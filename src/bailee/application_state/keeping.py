@@ -1,0 +1,324 @@
+"""Keeping, reading and ending things on their owner's behalf.
+
+Promises: content is sealed as it arrives and never written otherwise; a thing can be asked for
+once all of it is durable, and not before; what is read was authenticated chunk by chunk. The owner
+shows the API key, which the keeper verifies itself; background work shows the keeper's grant.
+Deliberately does not know what a file or a response is: `files` and its siblings do.
+
+Crash order of keeping: the secret is durable in the keyring, then the row (pending, with the
+wrapped content key), then the content, then the row says that it is kept. A crash leaves a secret
+to which nothing was sealed, or a pending row, which the clerk carries to its end after an hour.
+"""
+
+import hashlib
+from collections.abc import AsyncIterable, AsyncIterator
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple
+
+import msgspec
+
+from bailee.application_state import repository
+from bailee.application_state.model import PREFIXES, HeldObject, Kind, Page, State
+from bailee.custody.seal.held import (
+    CHUNK_BYTES,
+    TAG_BYTES,
+    HeldKey,
+    Recipient,
+    new_held_key,
+)
+from bailee.custody.seal.part import Owner
+from bailee.custody.unseal import HeldThing, open_held
+from bailee.kernel.errors import Conflict, DestroyedKey, NotFound
+from bailee.kernel.ids import EpochKeyName, ObjectId, ObjectKeyName, Purpose, ScopeKeyName
+from bailee.kernel.instants import Epoch, Instant
+from bailee.kernel.redacted import Content, Secret
+from bailee.ports.clock import Clock
+from bailee.ports.database import Database
+from bailee.ports.keeper import Keeper, WorkGrant
+from bailee.ports.objects import Objects
+from bailee.ports.randomness import Randomness
+
+_ID_BYTES: Final = 16
+_NONCE_BYTES: Final = 12
+_LENGTH_BYTES: Final = 4
+
+
+class KeptFor(NamedTuple):
+    """For whom something is kept, and how it is monitored."""
+
+    owner: Owner
+    generation: int
+    """Of the project's key pairs."""
+    right: Secret | WorkGrant
+    """The API key as it was sent, or a grant of such an owner."""
+    monitored_in: Epoch | None = None
+    """The epoch with which a copy for abuse monitoring ends; None: there is none."""
+
+
+class New(NamedTuple):
+    """What is to be kept."""
+
+    kind: Kind
+    details: bytes
+    """Name and metadata: sealed."""
+    label: str = ""
+    expires_at: Instant | None = None
+    parent: ObjectId | None = None
+    public_id: str | None = None
+    """None: a random one is made."""
+
+
+class Opened(NamedTuple):
+    """A thing and its details, opened."""
+
+    held: HeldObject
+    details: Content
+
+
+@dataclass(slots=True)
+class Keeping:
+    """What is kept until it is deleted. One for each process."""
+
+    database: Database
+    keeper: Keeper
+    objects: Objects
+    clock: Clock
+    randomness: Randomness
+
+    async def keep(
+        self, whose: KeptFor, new: New, content: AsyncIterable[bytes] | None = None
+    ) -> HeldObject:
+        """Seal and keep something; gives it once it is durable.
+
+        Raises:
+            Unavailable: a store or the keeper is away; nothing is kept.
+            DestroyedKey: the project's key was destroyed.
+        """
+        row, held = await self._begin(whose, new)
+        try:
+            row = row._replace(details=self._seal_details(held, new.details))
+            async with self.database.transaction(row.tenant) as transaction:
+                await repository.add(
+                    transaction,
+                    row if content is not None else row._replace(state=State.KEPT),
+                )
+            if content is None:
+                return row._replace(state=State.KEPT)
+            return await self._write(row, held, content)
+        finally:
+            held.forget()
+
+    async def find(self, whose: KeptFor, kind: Kind, public_id: str) -> HeldObject:
+        """A kept thing of one's own. Raises NotFound."""
+        async with self.database.transaction(whose.owner.tenant) as transaction:
+            found = await repository.find(
+                transaction, whose.owner.project, kind, public_id, self.clock.now()
+            )
+        if found is None:
+            raise NotFound(f"No such {kind.value.replace('_', ' ')} object: {_shown(public_id)}")
+        return found
+
+    async def read(self, whose: KeptFor, kind: Kind, public_id: str) -> Opened:
+        """A thing's details. Raises NotFound, also when it ends at this moment."""
+        return (await self.opened(whose, [await self.find(whose, kind, public_id)]))[0]
+
+    async def opened(self, whose: KeptFor, held: list[HeldObject]) -> list[Opened]:
+        """The details of some things. Raises NotFound when one ends at this moment."""
+        keys = await self._keys(whose, held)
+        try:
+            return [
+                Opened(one, key.open_details(one.details))
+                for one, key in zip(held, keys, strict=True)
+            ]
+        finally:
+            for key in keys:
+                key.forget()
+
+    async def page(
+        self,
+        whose: KeptFor,
+        kind: Kind,
+        *,
+        parent: ObjectId | None = None,
+        label: str | None = None,
+        after: str | None = None,
+        limit: int = 20,
+        descending: bool = True,
+    ) -> Page:
+        """A part of the list of one's own things of a kind. Nothing is opened."""
+        async with self.database.transaction(whose.owner.tenant) as transaction:
+            return await repository.page(
+                transaction,
+                whose.owner.project,
+                kind,
+                self.clock.now(),
+                parent=parent,
+                label=label,
+                after=after,
+                limit=limit,
+                descending=descending,
+            )
+
+    async def change(
+        self, whose: KeptFor, opened: Opened, details: bytes, label: str | None = None
+    ) -> HeldObject:
+        """Replace a thing's details. Raises Conflict if they have changed since they were read."""
+        (key,) = await self._keys(whose, [opened.held])
+        try:
+            sealed = self._seal_details(key, details)
+        finally:
+            key.forget()
+        held = opened.held
+        label = held.label if label is None else label
+        async with self.database.transaction(held.tenant) as transaction:
+            changed = await repository.update(
+                transaction, held.object, details=sealed, label=label, former=held.details
+            )
+        if not changed:
+            raise Conflict("This was changed at the same moment. Read it again.")
+        return held._replace(details=sealed, label=label)
+
+    async def content(
+        self, whose: KeptFor, held: HeldObject, first: int = 0, last: int | None = None
+    ) -> AsyncIterator[Content]:
+        """The content, or its bytes `first` to `last` (included), as authenticated stretches."""
+        end = held.size_bytes if last is None else min(last + 1, held.size_bytes)
+        chunks = held.size_bytes // CHUNK_BYTES + 1
+        start = _LENGTH_BYTES + len(held.key_block)
+        (key,) = await self._keys(whose, [held])
+        try:
+            for number in range(first // CHUNK_BYTES, chunks):
+                begins = number * CHUNK_BYTES
+                if begins >= end:
+                    break
+                sealed = await self.objects.get_range(
+                    held.blob, start + number * (CHUNK_BYTES + TAG_BYTES), CHUNK_BYTES + TAG_BYTES
+                )
+                opened = key.open_chunk(number, sealed, final=number == chunks - 1)
+                yield Content(opened[max(0, first - begins) : end - begins])
+        finally:
+            key.forget()
+
+    async def grant(
+        self, whose: KeptFor, held: list[HeldObject], work: str, not_after: Instant
+    ) -> bytes:
+        """Let background work open some things; gives the grant as MessagePack.
+
+        Raises Forbidden if `whose` is background work itself.
+        """
+        if isinstance(whose.right, WorkGrant):
+            raise Conflict("Work under a grant gives no grants. Ask with the API key.")
+        names = [one.name for one in held]
+        return msgspec.msgpack.encode(
+            await self.keeper.grant_work(whose.right, names, work, not_after)
+        )
+
+    async def _begin(self, whose: KeptFor, new: New) -> tuple[HeldObject, HeldKey]:
+        owner = whose.owner
+        name = ObjectKeyName(
+            owner.region, owner.project, ObjectId(self.randomness.random_bytes(_ID_BYTES))
+        )
+        (public,) = await self.keeper.create_objects([name], whose.generation, new.expires_at)
+        scope = ScopeKeyName(
+            owner.region, Purpose.APPLICATION_STATE, owner.project, whose.generation
+        )
+        recipients = (Recipient(scope, public.scope_key), *await self._monitoring(whose))
+        held, block = new_held_key(
+            name, owner, (public.mlkem_key, public.x25519_key), recipients, self.randomness
+        )
+        public_id = new.public_id or (
+            PREFIXES[new.kind] + self.randomness.random_bytes(_ID_BYTES).hex()
+        )
+        row = HeldObject(
+            name.object,
+            owner.tenant,
+            owner.project,
+            owner.region,
+            new.kind,
+            public_id,
+            new.parent,
+            0,
+            State.PENDING,
+            new.label,
+            self.clock.now(),
+            new.expires_at,
+            None,
+            0,
+            None,
+            block.encode(),
+            b"",
+        )
+        return row, held
+
+    async def _monitoring(self, whose: KeptFor) -> tuple[Recipient, ...]:
+        if whose.monitored_in is None:
+            return ()
+        owner, purpose = whose.owner, Purpose.ABUSE_MONITORING
+        scope = ScopeKeyName(owner.region, purpose, owner.project, whose.generation)
+        epoch = EpochKeyName(owner.region, purpose, whose.monitored_in)
+        scope_key = await self.keeper.scope_public_key(scope)
+        epoch_key = await self.keeper.epoch_public_key(epoch)
+        keys = (epoch_key.mlkem_key, epoch_key.x25519_key)
+        return (Recipient(scope, scope_key.x25519_key, epoch, keys),)
+
+    async def _write(
+        self, row: HeldObject, held: HeldKey, content: AsyncIterable[bytes]
+    ) -> HeldObject:
+        written = _Written()
+        await self.objects.put_stream(row.blob, _sealed(row.key_block, held, content, written))
+        digest = written.hash.digest()
+        async with self.database.transaction(row.tenant) as transaction:
+            if not await repository.mark_kept(transaction, row.object, written.size_bytes, digest):
+                raise Conflict("This took too long to arrive and was given up. Send it again.")
+        return row._replace(state=State.KEPT, size_bytes=written.size_bytes, digest=digest)
+
+    async def _keys(self, whose: KeptFor, held: list[HeldObject]) -> list[HeldKey]:
+        if not held:
+            return []
+        things = [HeldThing(one.name, one.owner, one.key_block) for one in held]
+        try:
+            return await open_held(self.keeper, whose.right, things)
+        except DestroyedKey:
+            raise NotFound("This was deleted, or its time has passed.") from None
+
+    def _seal_details(self, held: HeldKey, details: bytes) -> bytes:
+        return held.seal_details(details, self.randomness.random_bytes(_NONCE_BYTES))
+
+
+@dataclass(slots=True)
+class _Written:
+    """What has passed by."""
+
+    size_bytes: int = 0
+    hash: "hashlib._Hash" = field(default_factory=hashlib.sha256)
+
+
+async def _sealed(
+    key_block: bytes, held: HeldKey, content: AsyncIterable[bytes], written: "_Written"
+) -> AsyncIterator[bytes]:
+    """The stored form, chunk by chunk (docs/formats/object.md)."""
+    head = len(key_block).to_bytes(_LENGTH_BYTES, "big") + key_block
+    written.hash.update(head)
+    yield head
+    gathered, number = bytearray(), 0
+    async for part in content:
+        gathered += part
+        while len(gathered) >= CHUNK_BYTES:
+            sealed = held.seal_chunk(number, bytes(gathered[:CHUNK_BYTES]), final=False)
+            del gathered[:CHUNK_BYTES]
+            written.size_bytes += CHUNK_BYTES
+            written.hash.update(sealed)
+            number += 1
+            yield sealed
+    sealed = held.seal_chunk(number, bytes(gathered), final=True)
+    written.size_bytes += len(gathered)
+    written.hash.update(sealed)
+    yield sealed
+
+
+def _shown(public_id: str) -> str:
+    """An identifier as it may be repeated: what has another form may be content."""
+    plain = (
+        len(public_id) <= 64 and public_id.isascii() and public_id.replace("-", "_").isidentifier()
+    )
+    return public_id if plain else "(not an identifier)"
