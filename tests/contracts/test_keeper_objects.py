@@ -170,6 +170,14 @@ async def test_a_deadline_is_kept_by_the_keeper_itself(keeper_for: KeeperFor, wo
         await gateway.create_objects([new_name()], 0, deadline)
 
 
+async def test_a_deadline_is_brought_forward_and_never_back(keeper_for: KeeperFor) -> None:
+    gateway, clerk = keeper_for("gateway"), keeper_for("clerk")
+    name, late, soon = new_name(), Instant(NOW + DAY_MS), Instant(NOW + HOUR_MS)
+    for deadline in (None, late, soon, late, None):
+        await gateway.create_objects([name], 0, deadline)
+    assert await clerk.objects_due(soon) == [name]
+
+
 async def test_a_grant_opens_what_it_names_and_for_its_time(
     keeper_for: KeeperFor, world: World
 ) -> None:

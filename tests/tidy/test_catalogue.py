@@ -41,6 +41,7 @@ NOT_STORED = {
     "epoch/": "the subject of a statement",
     "http/": "the name of a protocol",
     "object/": "the subject of a statement",
+    "multipart/": "a media type",
     "policy/": "the subject of a log entry",
     "scope/": "the subject of a statement",
     "text/": "a media type",

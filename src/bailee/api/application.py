@@ -170,9 +170,13 @@ class Exchange:
             try:
                 body = await self._protocol()
             except (RuntimeError, OSError):
-                raise _incomplete() from None
+                raise incomplete() from None
         self._in_flight.body_arrived = True
         return Content(body)
+
+    def body_arrives(self) -> None:
+        """The body is somebody else's to wait for."""
+        self._in_flight.body_arrived = True
 
     def answer(self, status: int, headers: Headers, body: bytes) -> None:
         """Give a whole answer."""
@@ -210,7 +214,7 @@ async def read_body(protocol: Protocol_, limit_bytes: int) -> bytes:
                 raise too_large(limit_bytes)
             parts.append(part)
     except (RuntimeError, OSError):
-        raise _incomplete() from None
+        raise incomplete() from None
     return b"".join(parts)
 
 
@@ -280,11 +284,13 @@ class Application:
             self._wrong_method(arrival, scope, exchange, "POST")
         elif path == _MODELS or path.startswith(_MODELS + "/"):
             self._models(arrival, scope, exchange)
-        elif path.startswith("/v1/") or path == "/v1":
+        elif path == "/v1":
             self._answering.authenticated(exchange, arrival.now)
             raise unknown_operation(scope.method, path)
         else:
             exchange.answered = True
+            # Its reader gives up a body that pauses for too long.
+            exchange.body_arrives()
             await self._hand_on(scope, protocol, self._headers(arrival))
 
     def _models(self, arrival: Arrival, scope: Scope, exchange: Exchange) -> None:
@@ -343,7 +349,8 @@ def _stopping() -> CallRefused:
     return CallRefused(Because.STOPPING, "The server is stopping. Try again.", retry_after_ms=1000)
 
 
-def _incomplete() -> CallRefused:
+def incomplete() -> CallRefused:
+    """The refusal of a body that broke off."""
     return CallRefused(
         Because.BODY_INCOMPLETE, "The request body ended before its stated length. Send it whole."
     )

@@ -1,11 +1,13 @@
 """From RSGI to ASGI: how the operations off the hot path run in the same server.
 
-HTTP alone, no lifespan and no websockets. A body over the limit is refused before the ASGI
-application sees it. Headers that every answer has are added unless the application set them.
+HTTP alone, no lifespan and no websockets. A body that is stated to be over the limit is refused
+before the ASGI application sees it, any other as soon as it is. Headers that every answer has are
+added unless the application set them.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from bailee.api.application import (
@@ -13,7 +15,7 @@ from bailee.api.application import (
     Protocol_,
     Scope,
     StreamTransport,
-    read_body,
+    incomplete,
     too_large,
 )
 
@@ -21,28 +23,46 @@ Message = MutableMapping[str, Any]
 AsgiApplication = Callable[[Any, Any, Any], Awaitable[None]]
 """Frameworks each type scope, receive and send in their own way."""
 
+_IDLE_S: Final = 60.0
+"""How long the next piece of a body may take."""
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 
 
 class AsgiBridge:
-    """Answers RSGI requests with an ASGI application."""
+    """Answers RSGI requests with an ASGI application.
 
-    def __init__(self, application: AsgiApplication, *, body_limit_bytes: int) -> None:
+    A body arrives at the application in the pieces in which it came. `longer` names the paths (as
+    prefixes) whose bodies may have another limit.
+    """
+
+    def __init__(
+        self,
+        application: AsgiApplication,
+        *,
+        body_limit_bytes: int,
+        longer: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         self._application = application
         self._body_limit_bytes = body_limit_bytes
+        self._longer = longer
 
     async def __call__(self, scope: Scope, protocol: Protocol_, headers: Headers) -> None:
         """Answer one request. Raises CallRefused (BODY_TOO_LARGE, BODY_INCOMPLETE)."""
+        limit_bytes = self._limit(scope.path)
         stated = scope.headers.get("content-length")
-        if stated is not None and stated.isdigit() and int(stated) > self._body_limit_bytes:
-            raise too_large(self._body_limit_bytes)
-        body = b""
-        if scope.method not in ("GET", "HEAD"):
-            body = await read_body(protocol, self._body_limit_bytes)
+        if stated is not None and stated.isdigit() and int(stated) > limit_bytes:
+            raise too_large(limit_bytes)
+        receive = _Receive(protocol, limit_bytes, reads=scope.method not in ("GET", "HEAD"))
         answer = _Answer(protocol, headers)
         asgi = asgi_scope(scope)
         asgi["bailee.request_id"] = dict(headers).get("x-request-id", "")
-        await self._application(asgi, _Receive(protocol, body), answer.send)
+        await self._application(asgi, receive, answer.send)
+
+    def _limit(self, path: str) -> int:
+        for prefix, limit_bytes in self._longer.items():
+            if path.startswith(prefix):
+                return limit_bytes
+        return self._body_limit_bytes
 
 
 def asgi_scope(scope: Scope) -> Message:
@@ -70,18 +90,35 @@ def asgi_scope(scope: Scope) -> Message:
 
 
 class _Receive:
-    """The application's `receive`: the body once, then the client's leaving."""
+    """The application's `receive`: the body as it arrives, then the client's leaving."""
 
-    def __init__(self, protocol: Protocol_, body: bytes) -> None:
+    def __init__(self, protocol: Protocol_, limit_bytes: int, *, reads: bool) -> None:
         self._protocol = protocol
-        self._body: bytes | None = body
+        self._limit_bytes = limit_bytes
+        self._left_bytes = limit_bytes
+        self._parts = aiter(protocol) if reads else None
+        self._begun = False
 
     async def __call__(self) -> Message:
-        if self._body is not None:
-            body, self._body = self._body, None
-            return {"type": "http.request", "body": body, "more_body": False}
-        await asyncio.ensure_future(self._protocol.client_disconnect())
-        return {"type": "http.disconnect"}
+        if self._parts is None:
+            if not self._begun:
+                self._begun = True
+                return {"type": "http.request", "body": b"", "more_body": False}
+            await asyncio.ensure_future(self._protocol.client_disconnect())
+            return {"type": "http.disconnect"}
+        self._begun = True
+        try:
+            async with asyncio.timeout(_IDLE_S):
+                part = await anext(self._parts)
+        except StopAsyncIteration:
+            self._parts = None
+            return {"type": "http.request", "body": b"", "more_body": False}
+        except (RuntimeError, OSError, TimeoutError):
+            raise incomplete() from None
+        self._left_bytes -= len(part)
+        if self._left_bytes < 0:
+            raise too_large(self._limit_bytes)
+        return {"type": "http.request", "body": bytes(part), "more_body": True}
 
 
 class _Answer:
@@ -106,7 +143,8 @@ class _Answer:
             return
         body = bytes(message.get("body", b""))
         if self._transport is None and not message.get("more_body", False):
-            self._protocol.response_bytes(self._status, self._headers, body)
+            headers = [pair for pair in self._headers if pair[0] != "content-length"]
+            self._protocol.response_bytes(self._status, headers, body)
             return
         if self._transport is None:
             self._transport = self._protocol.response_stream(self._status, self._headers)

@@ -7,11 +7,11 @@ and shapes. Public, without a key: `/`, `/health`, `/log/…` and the OpenAPI do
 
 import base64
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, NamedTuple
 
 import msgspec
-from litestar import Litestar, MediaType, Request, Response, get, post
+from litestar import Litestar, MediaType, Request, Response, Router, get, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
@@ -84,6 +84,8 @@ class Operations(NamedTuple):
     read_record: Callable[[Caller, Secret, RecordId], Awaitable[ReadRecord]]
     read_receipt: Callable[[Caller, RecordId], Awaitable[bytes]]
     """Canonical JSON of a response receipt."""
+    read_deletion: Callable[[Caller, str], Awaitable[bytes]]
+    """Canonical JSON of the receipt of a deletion."""
     log_object: Callable[[str], Awaitable[bytes]]
     """By key, as in `log/checkpoint`; NotFound."""
     health: Callable[[], Awaitable[Health]]
@@ -157,14 +159,25 @@ async def read_receipt(record: FromPath[str], request: AnyRequest) -> Response[b
     return Response(data, media_type="application/json", headers=_NEVER_CACHED)
 
 
-def make_operations_application(operations: Operations) -> Litestar:
-    """The ASGI application of the operations."""
+@get("/bailee/v1/deletions/{name:str}", summary="The receipt of a deletion")
+async def read_deletion(name: FromPath[str], request: AnyRequest) -> Response[bytes]:
+    """Proof that the key of something that one deleted was destroyed, by its identifier.
+
+    425 until the log's next checkpoint covers it.
+    """
+    caller = _operations(request).authenticate(request)
+    data = await _operations(request).read_deletion(caller, name)
+    return Response(data, media_type="application/json", headers=_NEVER_CACHED)
+
+
+def make_operations_application(operations: Operations, routers: Sequence[Router] = ()) -> Litestar:
+    """The ASGI application of the operations, and of those that `routers` bring along."""
 
     def failed(request: AnyRequest, error: Exception) -> Response[bytes]:
         return _failure(request, error, operations)
 
     return Litestar(
-        [first_page, health, log_file, explain, read_record, read_receipt],
+        [first_page, health, log_file, explain, read_record, read_receipt, read_deletion, *routers],
         state=State({"operations": operations}),
         exception_handlers={Exception: failed},
         openapi_config=OpenAPIConfig(
@@ -226,6 +239,12 @@ def _view(read: ReadRecord) -> RecordView:
 
 
 def _failure(request: AnyRequest, error: Exception, operations: Operations) -> Response[bytes]:
+    if isinstance(error, HTTPException) and request.url.path.startswith("/v1/"):
+        # Without a key nobody learns what is served.
+        try:
+            operations.authenticate(request)
+        except BaileeError as unauthenticated:
+            error = unauthenticated
     if isinstance(error, BaileeError):
         status, body = shape_of(error).status, error_body(error)
         headers = dict(retry_headers(error))

@@ -18,6 +18,7 @@ import msgspec
 from bailee.application_state import repository
 from bailee.application_state.keeping import KeptFor
 from bailee.application_state.model import HeldObject
+from bailee.custody.seal.part import Owner
 from bailee.kernel.errors import BaileeError, Forbidden, NotFound, NotYet
 from bailee.kernel.ids import TenantId
 from bailee.kernel.instants import HOUR_MS, Instant
@@ -73,14 +74,14 @@ class Deletion:
         if failed is not None:
             raise failed
 
-    async def receipt(self, whose: KeptFor, public_id: str) -> bytes:
-        """The receipt of a deletion, for whose thing it was.
+    async def receipt(self, owner: Owner, public_id: str) -> bytes:
+        """The receipt of a deletion, for whose thing it was: canonical JSON.
 
         Raises:
             NotFound: nothing of this name was deleted. NotYet: the log does not cover it yet.
         """
-        async with self.database.transaction(whose.owner.tenant) as transaction:
-            gone = await repository.destroyed(transaction, whose.owner.project, public_id)
+        async with self.database.transaction(owner.tenant) as transaction:
+            gone = await repository.destroyed(transaction, owner.project, public_id)
             found = None
             if gone is not None:
                 found = await repository.receipt(transaction, gone.name.subject)

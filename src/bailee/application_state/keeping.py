@@ -11,7 +11,7 @@ to which nothing was sealed, or a pending row, which the clerk carries to its en
 """
 
 import hashlib
-from collections.abc import AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -41,6 +41,8 @@ from bailee.ports.randomness import Randomness
 _ID_BYTES: Final = 16
 _NONCE_BYTES: Final = 12
 _LENGTH_BYTES: Final = 4
+_OPENED_AT_ONCE: Final = 100
+"""So that nobody waits long for the keeper behind somebody's list."""
 
 
 class KeptFor(NamedTuple):
@@ -68,6 +70,15 @@ class New(NamedTuple):
     """None: a random one is made."""
 
 
+class Terms(NamedTuple):
+    """What may be known only when all content has arrived."""
+
+    label: str
+    expires_at: Instant | None
+    details: bytes | None = None
+    """Instead of those that it was begun with."""
+
+
 class Opened(NamedTuple):
     """A thing and its details, opened."""
 
@@ -86,9 +97,15 @@ class Keeping:
     randomness: Randomness
 
     async def keep(
-        self, whose: KeptFor, new: New, content: AsyncIterable[bytes] | None = None
+        self,
+        whose: KeptFor,
+        new: New,
+        content: AsyncIterable[bytes] | None = None,
+        terms: Callable[[], Terms] | None = None,
     ) -> HeldObject:
         """Seal and keep something; gives it once it is durable.
+
+        `terms` is asked when all of `content` has arrived; its deadline may be earlier only.
 
         Raises:
             Unavailable: a store or the keeper is away; nothing is kept.
@@ -104,7 +121,13 @@ class Keeping:
                 )
             if content is None:
                 return row._replace(state=State.KEPT)
-            return await self._write(row, held, content)
+            row = await self._write(row, held, content)
+            if terms is not None:
+                row = await self._settle(whose, row, held, terms())
+            async with self.database.transaction(row.tenant) as transaction:
+                if not await repository.mark_kept(transaction, row):
+                    raise Conflict("This took too long to arrive. Send it again.")
+            return row._replace(state=State.KEPT)
         finally:
             held.forget()
 
@@ -124,15 +147,19 @@ class Keeping:
 
     async def opened(self, whose: KeptFor, held: list[HeldObject]) -> list[Opened]:
         """The details of some things. Raises NotFound when one ends at this moment."""
-        keys = await self._keys(whose, held)
-        try:
-            return [
-                Opened(one, key.open_details(one.details))
-                for one, key in zip(held, keys, strict=True)
-            ]
-        finally:
-            for key in keys:
-                key.forget()
+        opened: list[Opened] = []
+        for at in range(0, len(held), _OPENED_AT_ONCE):
+            some = held[at : at + _OPENED_AT_ONCE]
+            keys = await self._keys(whose, some)
+            try:
+                opened += [
+                    Opened(one, key.open_details(one.details))
+                    for one, key in zip(some, keys, strict=True)
+                ]
+            finally:
+                for key in keys:
+                    key.forget()
+        return opened
 
     async def page(
         self,
@@ -180,7 +207,7 @@ class Keeping:
 
     async def content(
         self, whose: KeptFor, held: HeldObject, first: int = 0, last: int | None = None
-    ) -> AsyncIterator[Content]:
+    ) -> AsyncGenerator[Content, None]:
         """The content, or its bytes `first` to `last` (included), as authenticated stretches."""
         end = held.size_bytes if last is None else min(last + 1, held.size_bytes)
         chunks = held.size_bytes // CHUNK_BYTES + 1
@@ -266,11 +293,16 @@ class Keeping:
     ) -> HeldObject:
         written = _Written()
         await self.objects.put_stream(row.blob, _sealed(row.key_block, held, content, written))
-        digest = written.hash.digest()
-        async with self.database.transaction(row.tenant) as transaction:
-            if not await repository.mark_kept(transaction, row.object, written.size_bytes, digest):
-                raise Conflict("This took too long to arrive and was given up. Send it again.")
-        return row._replace(state=State.KEPT, size_bytes=written.size_bytes, digest=digest)
+        return row._replace(size_bytes=written.size_bytes, digest=written.hash.digest())
+
+    async def _settle(
+        self, whose: KeptFor, row: HeldObject, held: HeldKey, terms: Terms
+    ) -> HeldObject:
+        if terms.expires_at is not None:
+            await self.keeper.create_objects([row.name], whose.generation, terms.expires_at)
+        if terms.details is not None:
+            row = row._replace(details=self._seal_details(held, terms.details))
+        return row._replace(label=terms.label, expires_at=terms.expires_at or row.expires_at)
 
     async def _keys(self, whose: KeptFor, held: list[HeldObject]) -> list[HeldKey]:
         if not held:

@@ -41,18 +41,20 @@ async def add(transaction: DatabaseTransaction, row: HeldObject) -> None:
     )
 
 
-async def mark_kept(
-    transaction: DatabaseTransaction, name: ObjectId, size_bytes: int, digest: bytes
-) -> bool:
+async def mark_kept(transaction: DatabaseTransaction, row: HeldObject) -> bool:
     """A pending thing's content is durable. False if it is not pending any more."""
     rows = await transaction.rows(
         """
-        UPDATE held_objects SET state = 'kept', size_bytes = :size_bytes, digest = :digest
+        UPDATE held_objects SET state = 'kept', size_bytes = :size_bytes, digest = :digest,
+            label = :label, expires_at = :expires_at, details = :details
         WHERE object = :object AND state = 'pending' RETURNING object
         """,
-        object=name,
-        size_bytes=size_bytes,
-        digest=digest,
+        object=row.object,
+        size_bytes=row.size_bytes,
+        digest=row.digest,
+        label=row.label,
+        expires_at=row.expires_at,
+        details=row.details,
     )
     return bool(rows)
 

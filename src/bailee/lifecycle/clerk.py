@@ -39,6 +39,8 @@ class Clerk:
     keep_local: Callable[[], Awaitable[None]]
     """Recovers and packs this machine's journals; needs no lease."""
     tick_every_s: float = 5.0
+    more: tuple[tuple[str, Step], ...] = ()
+    """Further steps by name, in their order."""
     on_tick: Callable[[], None] | None = None
     failures: int = field(default=0)
 
@@ -58,6 +60,8 @@ class Clerk:
         fence = await self._fence()
         if fence is not None:
             await self._attempt("epochs", self.epochs.step, fence)
+            for name, step in self.more:
+                await self._attempt(name, step, fence)
             await self._attempt("receipts", self.receipts.step, fence)
             await self._attempt("census", self.census.step, fence)
         await self._attempt("journals", self._keep_local, None)

@@ -47,7 +47,7 @@ API_SERVICE: Final = "api"
 """The service whose policy speaks when a service has none."""
 
 
-HELD_PURPOSES: Final = frozenset((Purpose.ABUSE_MONITORING,))
+HELD_PURPOSES: Final = frozenset((Purpose.ABUSE_MONITORING, Purpose.APPLICATION_STATE))
 """The purposes for which this release holds content. The policy allows more: what it allows and
 nothing holds is left out of a decision, with a reason, so that a decision never promises it."""
 EVERY_PURPOSE: Final = frozenset(Purpose)

@@ -233,7 +233,8 @@ class Keeper(Protocol):
         """gateway, clerk. Make a secret for each of some things of one project.
 
         Each is durable before its public key is given out. From `deadline` on (None: there is
-        none) the things do not open and are destroyed. Idempotent. Raises DestroyedKey if one, or
+        none) the things do not open and are destroyed. Idempotent; a later call may bring a
+        deadline forward, and never back. Raises DestroyedKey if one, or
         the project's scope, was destroyed.
         """
         ...

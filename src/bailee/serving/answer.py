@@ -113,7 +113,7 @@ class Answering:
         self.planner: Final = planner
         self.streams: Final = Streams(clock)
         self._authenticate = authenticate
-        self._limits = limits
+        self.limits: Final = limits
         self._recorder = recorder
         self._refusals = refusals
         self._clock = clock
@@ -138,7 +138,7 @@ class Answering:
             caller = self.authenticated(request, arrival.now)
             call = parse(operation, await request.body())
             plan = progress.plan = self.planner.plan(caller, call, arrival.now)
-            admission = self._limits.admit(plan.gauges, call.estimated_tokens(), arrival.now)
+            admission = self.limits.admit(plan.gauges, call.estimated_tokens(), arrival.now)
             progress.admission = admission
             recording = progress.recording = await self._open(plan, call)
             answer = await reach(call, plan.routes)
@@ -146,7 +146,7 @@ class Answering:
                 used = await self._pass_on(progress, answer, recording, call)
             else:
                 used = await self._give(progress, answer, recording)
-            self._limits.settle(plan.gauges, admission, used, arrival.now)
+            self.limits.settle(plan.gauges, admission, used, arrival.now)
         except CallRefused as refused:
             await self._refuse(progress, refused)
         except asyncio.CancelledError:

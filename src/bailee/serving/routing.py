@@ -144,7 +144,7 @@ class Planner:
             raise unknown_model(call.model)
         facts, decision = self.decide(caller, call.operation.endpoint, now, call.store)
         if not decision.allowed:
-            raise _refused_by_policy(decision)
+            raise refused_by_policy(decision)
         allowed: list[Route] = []
         refused: list[tuple[Route, tuple[Reason, ...]]] = []
         for route in served.routes:
@@ -177,7 +177,8 @@ def unknown_model(name: str) -> CallRefused:
     )
 
 
-def _refused_by_policy(decision: Decision) -> CallRefused:
+def refused_by_policy(decision: Decision) -> CallRefused:
+    """What a caller is told when the policy does not allow a call, with the clause."""
     because = Because.STORE_REFUSED if decision.refusal in _STORE_REFUSALS else Because.POLICY
     reason = decision.reasons[-1]
     return CallRefused(

@@ -6,10 +6,12 @@ from typing import Final, NamedTuple
 
 from sqlalchemy import URL
 
+from bailee.application_state.deletion import Deletion
 from bailee.custody.journal.recovery import Recovery
 from bailee.custody.segment.packing import Packer
 from bailee.drivers.files_local import LocalFiles
 from bailee.drivers.keeper_socket import KeeperClient
+from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.engine import check_schema, open_engine
 from bailee.drivers.postgres.leases import PostgresLeases
 from bailee.drivers.postgres.ledger import PostgresLedger
@@ -84,6 +86,12 @@ def serve_clerk(
             DestructionReceipts(ledger, keeper, objects, outbox, log_reader),
             Census(ledger, keeper, clock),
             keep_local,
+            more=(
+                (
+                    "held",
+                    Deletion(PostgresDatabase(engine), keeper, objects, clock).finish,
+                ),
+            ),
         )
         sequencer = Sequencer(outbox, leases, objects, clock, signer, holder=holder)
         await objects.put(PUBLIC_KEYS, public_keys(trust))

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import NamedTuple, Self
+from typing import Final, NamedTuple, Self
 
 import structlog
 from sqlalchemy import URL
@@ -15,6 +15,9 @@ from bailee.api.granian_server import GranianServer
 from bailee.api.http1.server import Http1Server
 from bailee.api.listener import Listener
 from bailee.api.operations import make_operations_application
+from bailee.application_state.deletion import Deletion
+from bailee.application_state.files import MAX_FILE_BYTES
+from bailee.application_state.keeping import Keeping
 from bailee.custody.reading import Reading
 from bailee.custody.recorder import Recorder
 from bailee.drivers.files_local import LocalFiles
@@ -45,11 +48,15 @@ from bailee.settings import Settings
 from bailee.wiring.backends import open_backends, served_models
 from bailee.wiring.callers import CallerDirectory
 from bailee.wiring.database import when_there
+from bailee.wiring.held import HeldParts, admit_of, held_routers
 from bailee.wiring.operations import GatewayParts, operations_of, prove_journal
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
 from bailee.wiring.stores import objects_of
 from bailee.wiring.trust import Trust
+
+FORM_BYTES: Final = 64 * 1024
+"""What a form may take around its file."""
 
 log = structlog.get_logger()
 
@@ -196,7 +203,7 @@ def _parts(
         clock,
         SystemRandomness(),
     )
-    outbox = PostgresOutbox(stores.engine)
+    outbox, database = PostgresOutbox(stores.engine), PostgresDatabase(stores.engine)
     log_reader = LogReader(stores.objects, needs.trust.verifier)
     reading = Reading(
         stores.files,
@@ -220,13 +227,21 @@ def _parts(
         recorder=recorder,
         keeper=stores.keeper,
         backends=backends,
+        held=HeldParts(
+            Keeping(database, stores.keeper, stores.objects, clock, SystemRandomness()),
+            Deletion(database, stores.keeper, stores.objects, clock),
+        ),
     )
 
 
 def _application(parts: GatewayParts) -> Application:
     limit_bytes = parts.settings.limits.body_size_bytes
+    operations = operations_of(parts)
+    admit = admit_of(parts.answering, parts.clock, operations.authenticate)
     bridge = AsgiBridge(
-        make_operations_application(operations_of(parts)), body_limit_bytes=limit_bytes
+        make_operations_application(operations, held_routers(parts.held, admit)),
+        body_limit_bytes=limit_bytes,
+        longer={"/v1/files": MAX_FILE_BYTES + FORM_BYTES},
     )
     return Application(
         parts.answering, bridge, SystemClock(), parts.report, body_limit_bytes=limit_bytes

@@ -32,6 +32,7 @@ from bailee.serving.caller import Caller
 from bailee.serving.owner_reads import LoggedJournal, OwnerReads, ProveJournal
 from bailee.settings import Link, Settings
 from bailee.wiring.backends import problem_of
+from bailee.wiring.held import HeldParts
 
 log = structlog.get_logger()
 
@@ -55,6 +56,7 @@ class GatewayParts(NamedTuple):
     recorder: Recorder
     keeper: Keeper
     backends: dict[str, Backend]
+    held: HeldParts
 
     def report(self, request_id: str, error: BaseException) -> None:
         """Log a defect: where it happened, never what it was about."""
@@ -104,6 +106,9 @@ def operations_of(parts: GatewayParts) -> Operations:
         )
         return await record_receipt(part, parts.outbox, parts.log_reader)
 
+    async def read_deletion(caller: Caller, public_id: str) -> bytes:
+        return await parts.held.deletion.receipt(caller.owner, public_id)
+
     async def log_object(key: str) -> bytes:
         return (await parts.objects.get(key)).data
 
@@ -118,6 +123,7 @@ def operations_of(parts: GatewayParts) -> Operations:
         explain=explained,
         read_record=parts.owner_reads.read,
         read_receipt=read_receipt,
+        read_deletion=read_deletion,
         log_object=log_object,
         health=health,
         page=page,

@@ -117,7 +117,7 @@ async def test_deletion_is_final_logged_and_takes_the_parts_along(house: House) 
         with pytest.raises(NotFound):
             await house.keeping.opened(MINE, [gone])
         with pytest.raises(NotYet):
-            await house.deletion.receipt(MINE, gone.public_id)
+            await house.deletion.receipt(MINE.owner, gone.public_id)
     assert set(house.bucket.objects) == {other.blob}
     rows = await house.database.as_owner("SELECT leaf FROM outbox ORDER BY position")
     said = [(fields["type"], fields.get("subject")) for fields in map(_fields, rows)]
@@ -131,7 +131,7 @@ async def test_deletion_is_final_logged_and_takes_the_parts_along(house: House) 
     await house.deletion.delete(MINE, [held])
     assert len(await house.database.as_owner("SELECT leaf FROM outbox")) == 4
     with pytest.raises(NotFound):
-        await house.deletion.receipt(OTHERS, held.public_id)
+        await house.deletion.receipt(OTHERS.owner, held.public_id)
     assert await read(house, other) == CONTENT
 
 

@@ -248,12 +248,13 @@ def test_the_memory_gives_what_deciding_gives() -> None:
 
 def test_a_decision_promises_only_what_the_installation_holds() -> None:
     facts = CHAT._replace(store_requested=True, sharing_consent=True)
-    decision = decide(POLICY, facts)
+    monitored = frozenset({Purpose.ABUSE_MONITORING})
+    decision = decide(POLICY, facts, monitored)
     assert purposes(decision) == {Purpose.ABUSE_MONITORING}
     assert (decision.store, decision.store_left_out) == (False, True)
     texts = POLICY.services["api"].versions[-1].reasons
     assert texts["store_left_out_not_held"] in decision.reasons
     assert texts["improvement_not_held"] in decision.reasons
-    files = decide(POLICY, CHAT._replace(endpoint="/v1/files"))
+    files = decide(POLICY, CHAT._replace(endpoint="/v1/files"), monitored)
     assert purposes(files) == {Purpose.ABUSE_MONITORING}
     assert texts["state_not_held"] in files.reasons

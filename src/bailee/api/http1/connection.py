@@ -240,6 +240,7 @@ class ServerConnection(asyncio.Protocol):
             self.write(b"0\r\n\r\n")
         self._request = None
         keep = request.keep_alive and request.head_sent and request.body_complete
+        keep = keep and not request.owed_bytes
         if not keep or cut_off or self._surplus or self._server.stopping:
             self.close()
             return

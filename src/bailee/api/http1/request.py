@@ -61,6 +61,7 @@ class ServerRequest:
         "http_version",
         "keep_alive",
         "method",
+        "owed_bytes",
         "path",
         "query_string",
         "streaming",
@@ -81,6 +82,8 @@ class ServerRequest:
         self.body_complete = False
         self.head_sent = False
         self.streaming = False
+        self.owed_bytes = 0
+        """Of a streamed answer whose length was stated: what has not been sent yet."""
         self.task: asyncio.Task[None] | None = None
         self._body: list[bytes] = []
         self._body_bytes = 0
@@ -168,7 +171,11 @@ class ServerRequest:
     def response_stream(self, status: int, headers: HeaderList) -> "ServerRequest":
         """Begin a streamed answer; this request is its transport."""
         self.head_sent = True
-        if self.http_version == "1.0":
+        stated = next((value for name, value in headers if name == "content-length"), None)
+        if stated is not None:
+            self.owed_bytes = 0 if self.method == "HEAD" else int(stated)
+            framing = ""
+        elif self.http_version == "1.0":
             self.keep_alive = False
             framing = ""
         else:
@@ -179,6 +186,7 @@ class ServerRequest:
 
     async def send_bytes(self, data: bytes) -> None:
         """Pass bytes of a stream on, at the client's pace. Raises OSError if it has left."""
+        self.owed_bytes -= len(data) if self.owed_bytes else 0
         if data and self.method != "HEAD":
             self._connection.write(b"%x\r\n%b\r\n" % (len(data), data) if self.streaming else data)
         await self._connection.drained()

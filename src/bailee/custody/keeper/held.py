@@ -77,10 +77,10 @@ class HeldSecrets:
                 state.scopes[scope] = self._randomness.random_bytes(SECRET_BYTES)
             for name in names:
                 try:
-                    state.object_secret(name)
+                    known = state.object_secret(name)
                 except UnknownKey:
-                    secret = self._randomness.random_bytes(SECRET_BYTES)
-                    state.objects[name] = ObjectSecret(secret, deadline)
+                    known = ObjectSecret(self._randomness.random_bytes(SECRET_BYTES), deadline)
+                state.objects[name] = known._replace(deadline=_earlier(known.deadline, deadline))
 
         await self._commits.apply(change, roll=False)
         state = self._keyring.state
@@ -197,6 +197,10 @@ def _check_names(names: list[ObjectKeyName]) -> None:
     for name in names:
         if len(name.object) != _ID_BYTES or len(name.project) != _ID_BYTES:
             raise InvalidInput("an object and its project are named by 16 bytes", field="names")
+
+
+def _earlier(known: Instant | None, asked: Instant | None) -> Instant | None:
+    return min((at for at in (known, asked) if at is not None), default=None)
 
 
 def _check_own(bearer: Credential, name: ObjectKeyName) -> None:

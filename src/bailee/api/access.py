@@ -1,0 +1,63 @@
+"""What every operation on kept things begins with: who calls, and what the policy says of it."""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from litestar import Request
+
+from bailee.application_state.keeping import KeptFor
+from bailee.kernel.errors import InvalidInput
+from bailee.policy.model import Decision
+from bailee.serving.caller import Caller
+
+AnyRequest = Request[Any, Any, Any]
+Headers = dict[str, str]
+LONGEST_PAGE: Final = 100
+
+
+class Admitted(NamedTuple):
+    """A caller whose call the policy allows."""
+
+    caller: Caller
+    whose: KeptFor
+    decision: Decision
+    headers: Headers
+    """What the answer says of handling and limits."""
+
+
+Admit = Callable[[AnyRequest, str], Admitted]
+"""Authenticates, decides and counts. `endpoint` is as in the policy's table, as in
+`GET /v1/files/{id}`. Raises CallRefused."""
+
+
+class Paging(NamedTuple):
+    """Which part of a list is asked for."""
+
+    after: str | None
+    limit: int
+    descending: bool
+
+
+def paging(request: AnyRequest, *, default: int = 20, longest: int = LONGEST_PAGE) -> Paging:
+    """The list parameters of the API. Raises InvalidInput naming the parameter."""
+    query = request.query_params
+    limit = query.get("limit", str(default))
+    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= longest:
+        raise InvalidInput(
+            f"Invalid value for 'limit': expected an integer from 1 to {longest}.", field="limit"
+        )
+    order = query.get("order", "desc")
+    if order not in ("asc", "desc"):
+        raise InvalidInput("Invalid value for 'order': expected 'asc' or 'desc'.", field="order")
+    return Paging(query.get("after"), int(limit), order == "desc")
+
+
+def list_of(data: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:
+    """A page, as the API writes it."""
+    return {
+        "object": "list",
+        "data": data,
+        "first_id": data[0]["id"] if data else None,
+        "last_id": data[-1]["id"] if data else None,
+        "has_more": has_more,
+    }
