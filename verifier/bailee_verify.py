@@ -130,13 +130,9 @@ def check_destruction(receipt: dict[str, Any], entry: dict[str, Any], keeper_key
     # 4. Entry and statement agree, and the lateness follows from the epoch's deadline.
     repeated = ("subject", "unusable_at", "irrecoverable_at", "lateness_ms")
     need(all(said[name] == entry[name] for name in repeated), "entry and statement disagree")
-    deadline, (kind, *_, number) = (
-        datetime.fromisoformat(said["deadline"]),
-        said["subject"].split("/"),
-    )
-    if kind == "epoch":
-        due = datetime.fromtimestamp(0, UTC) + timedelta(days=30, minutes=30 * int(number))
-        need(deadline == due, "the deadline is not the epoch's")
+    deadline, epoch = datetime.fromisoformat(said["deadline"]), said["subject"].split("/")[3:]
+    due = [datetime.fromtimestamp(0, UTC) + timedelta(days=30, minutes=30 * int(n)) for n in epoch]
+    need(due in ([], [deadline]), "the deadline is not the epoch's")
     late = (datetime.fromisoformat(said["unusable_at"]) - deadline) // timedelta(milliseconds=1)
     need(said["lateness_ms"] == max(0, late), "the lateness is not what the times say")
 
