@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Final, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import structlog
 from sqlalchemy import URL
@@ -16,7 +16,6 @@ from bailee.api.http1.server import Http1Server
 from bailee.api.listener import Listener
 from bailee.api.operations import make_operations_application
 from bailee.application_state.deletion import Deletion
-from bailee.application_state.files import MAX_FILE_BYTES
 from bailee.application_state.keeping import Keeping
 from bailee.custody.reading import Reading
 from bailee.custody.recorder import Recorder
@@ -48,15 +47,12 @@ from bailee.settings import Settings
 from bailee.wiring.backends import open_backends, served_models
 from bailee.wiring.callers import CallerDirectory
 from bailee.wiring.database import when_there
-from bailee.wiring.held import HeldParts, admit_of, held_routers
+from bailee.wiring.held import LONGER_BODIES, HeldParts, admit_of, held_routers
 from bailee.wiring.operations import GatewayParts, operations_of, prove_journal
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
 from bailee.wiring.stores import objects_of
 from bailee.wiring.trust import Trust
-
-FORM_BYTES: Final = 64 * 1024
-"""What a form may take around its file."""
 
 log = structlog.get_logger()
 
@@ -241,7 +237,7 @@ def _application(parts: GatewayParts) -> Application:
     bridge = AsgiBridge(
         make_operations_application(operations, held_routers(parts.held, admit)),
         body_limit_bytes=limit_bytes,
-        longer={"/v1/files": MAX_FILE_BYTES + FORM_BYTES},
+        longer=LONGER_BODIES,
     )
     return Application(
         parts.answering, bridge, SystemClock(), parts.report, body_limit_bytes=limit_bytes

@@ -46,7 +46,6 @@ def initialise(folder: Path, owner: ServerUser | None, passwords: dict[str, str]
             "--no-instructions",
         ],
         owner,
-        knows_secrets=False,
     )
     with (new / "pg_hba.conf").open("w") as file:
         file.write(HOST_BASED_ACCESS)
@@ -71,11 +70,19 @@ def set_roles(folder: Path, owner: ServerUser | None, passwords: dict[str, str])
             f"ALTER ROLE {role} NOSUPERUSER NOBYPASSRLS LOGIN PASSWORD '{passwords[role]}'"
         )
     statements.append(f"ALTER ROLE {OWNER_ROLE} CREATEROLE")
-    run_single_user(folder, owner, statements)
+    run_single_user(folder, owner, statements, secrets=tuple(passwords.values()))
 
 
-def run_single_user(folder: Path, owner: ServerUser | None, statements: list[str]) -> None:
+def run_single_user(
+    folder: Path,
+    owner: ServerUser | None,
+    statements: list[str],
+    *,
+    secrets: tuple[str, ...] = (),
+) -> None:
     """Run statements as the superuser while no server runs. Each is one line.
+
+    `secrets` are taken out of whatever is said of a failure.
 
     Raises:
         Unavailable: a statement failed, or a server runs.
@@ -83,18 +90,15 @@ def run_single_user(folder: Path, owner: ServerUser | None, statements: list[str
     command = [str(binaries() / "postgres"), "--single", "-D", str(folder)]
     command += as_arguments(SETTINGS | {"exit_on_error": "on"})
     script = "".join(f"{statement};\n" for statement in statements)
-    _run([*command, "postgres"], owner, script)
+    _run([*command, "postgres"], owner, script, secrets)
 
 
 def _run(
     command: list[str],
     owner: ServerUser | None,
     standard_input: str = "",
-    *,
-    knows_secrets: bool = True,
+    secrets: tuple[str, ...] = (),
 ) -> None:
-    # What a tool prints can quote a statement with a password in it: it is passed on only from one
-    # that was told none.
     finished = subprocess.run(
         command,
         input=standard_input.encode(),
@@ -112,13 +116,16 @@ def _run(
         raise Unavailable(
             f"The embedded PostgreSQL could not be prepared: {Path(command[0]).name} ended with"
             f" status {finished.returncode}. Check that the data folder's disk has space and that"
-            " no other server uses the folder." + _last_words(finished.stderr, knows_secrets)
+            " no other server uses the folder." + _last_words(finished.stderr, secrets)
         )
 
 
-def _last_words(printed: bytes, knows_secrets: bool) -> str:
-    lines = printed.decode(errors="replace").strip().splitlines()
-    return f" It said last: {' / '.join(lines[-3:])}" if lines and not knows_secrets else ""
+def _last_words(printed: bytes, secrets: tuple[str, ...]) -> str:
+    text = printed.decode(errors="replace").strip()
+    # An error can quote the statement that failed, with a password in it.
+    for secret in secrets:
+        text = text.replace(secret, "…")
+    return f" It said last: {' / '.join(text.splitlines()[-3:])}" if text else ""
 
 
 def _sync_folder(path: Path) -> None:
