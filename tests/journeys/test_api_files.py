@@ -2,20 +2,24 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import httpx
 import httpx2
 import openai
 import pytest
+from tests.fixtures.clients import trust
 from tests.fixtures.installation import Installation, installation
 from tests.fixtures.waiting import until
 
 pytestmark = pytest.mark.journey
 
 SECRET = b"a sentence that must not lie anywhere in clear. "
+VERIFIER: Final = Path(__file__).resolve().parents[2] / "verifier" / "bailee_verify.py"
 NAME = "quarterly-figures-9f3b.jsonl"
 
 
@@ -162,7 +166,9 @@ def test_another_project_sees_nothing(place: Installation, client: openai.OpenAI
     client.files.delete(made.id)
 
 
-def test_a_deletion_has_a_receipt(place: Installation, client: openai.OpenAI) -> None:
+def test_a_deletion_has_a_receipt(
+    place: Installation, client: openai.OpenAI, tmp_path: Path
+) -> None:
     made = client.files.create(file=("a.txt", SECRET), purpose="user_data")
     client.files.delete(made.id)
     with place.client() as plain:
@@ -176,6 +182,18 @@ def test_a_deletion_has_a_receipt(place: Installation, client: openai.OpenAI) ->
         other = place.tenant("third")
         got = plain.get(f"/bailee/v1/deletions/{made.id}", headers=other.headers)
         assert got.status_code == 404
+    log_key, keeper_key = trust(place)
+    file = tmp_path / "receipt.json"
+    file.write_bytes(found.content)
+    keys = ["--log-key", log_key, "--keeper-key", keeper_key]
+    done = subprocess.run(
+        [sys.executable, str(VERIFIER), str(file), *keys],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "destroyed object/us/" in done.stdout
     said = json.loads(found.content)
     assert said["statement"]["subject"].startswith("object/us/")
     assert made.id.removeprefix("file-") not in found.text, "the log does not name the file"
