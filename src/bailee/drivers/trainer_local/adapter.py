@@ -35,12 +35,12 @@ def adapter_bytes(
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
     for name, tensor in weights.items():
         layer, projection, matrix = name.split(".")
-        if matrix == "B" and projection in heads:
-            tensor = permuted(tensor, heads[projection])
+        rotated = matrix == "B" and projection in heads
+        values = permuted(tensor, heads[projection]) if rotated else tensor
         suffix = "lora_a" if matrix == "A" else "lora_b"
         writer.add_tensor(
             f"blk.{layer}.{GGUF_NAMES[projection]}.weight.{suffix}",
-            tensor.detach().to(torch.float32).contiguous().numpy(),
+            values.detach().to(torch.float32).contiguous().numpy(),
         )
     return _written(writer)
 

@@ -7,6 +7,7 @@ on from a state ends with the same adapter as one that was never interrupted.
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+import msgspec
 import torch
 
 from bailee.drivers.trainer_local import objective, state
@@ -67,9 +68,7 @@ class Loop:
             done = state.restore(self._adapted, self._optimiser, resumed, digest)
         each_epoch = sum(len(one.ids) for example in self._examples for one in example)
         trained_tokens = each_epoch * self._task.hyperparameters.n_epochs
-        emit(
-            Began(self._steps, self._steps_per_epoch, done + 1, trained_tokens, self._truncated)
-        )
+        emit(Began(self._steps, self._steps_per_epoch, done + 1, trained_tokens, self._truncated))
         for step in range(done + 1, self._steps + 1):
             metrics = self._learn(step)
             ends_epoch = step % self._steps_per_epoch == 0
@@ -117,7 +116,7 @@ class Loop:
         measured.loss.backward()
         torch.nn.utils.clip_grad_norm_(self._weights, _LARGEST_GRADIENT)
         self._optimiser.step()
-        share = measured.right / measured.count
+        share = measured.right / measured.size
         if isinstance(self._task, SupervisedTask):
             return Metrics(step, loss, train_mean_token_accuracy=share)
         return Metrics(step, loss, train_preference_accuracy=share)
@@ -148,9 +147,9 @@ class Loop:
         with torch.no_grad():
             for start in range(0, len(self._validation), size):
                 measured = self._measured(self._validation[start : start + size])
-                loss += float(measured.loss) * measured.count
+                loss += float(measured.loss) * measured.size
                 right += measured.right
-                count += measured.count
+                count += measured.size
         changed: dict[str, Any] = {"valid_loss": loss / count}
         if isinstance(self._task, SupervisedTask):
             changed["valid_mean_token_accuracy"] = right / count
@@ -160,7 +159,5 @@ class Loop:
 
 
 def _with(metrics: Metrics, changed: dict[str, Any]) -> Metrics:
-    import msgspec
-
     replaced: Metrics = msgspec.structs.replace(metrics, **changed)
     return replaced

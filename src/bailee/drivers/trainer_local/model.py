@@ -67,7 +67,9 @@ def load(file: Path, sha256: str, seed: int) -> Adapted:
     )
     padding = tokenizer.pad_token_id
     return Adapted(
-        get_peft_model(base, lora), tokenizer, tokenizer.eos_token_id if padding is None else padding
+        get_peft_model(base, lora),
+        tokenizer,
+        tokenizer.eos_token_id if padding is None else padding,
     )
 
 

@@ -17,10 +17,10 @@ class Measured(NamedTuple):
     """A batch's loss and how well it went."""
 
     loss: Any
-    """Mean over `count`; a tensor that can be derived."""
+    """Mean over `size`; a tensor that can be derived."""
     right: int
-    """How many of `count` went right."""
-    count: int
+    """How many of `size` went right."""
+    size: int
     """Tokens, or pairs."""
 
 

@@ -35,9 +35,7 @@ class Tokens:
 
     def preference(self, example: PreferenceExample) -> tuple[Sequence, Sequence]:
         """The conversation with the preferred answer, and with the other."""
-        given = tuple(
-            Turn(turn.role, turn.content, learn=False) for turn in example.turns
-        )
+        given = tuple(Turn(turn.role, turn.content, learn=False) for turn in example.turns)
         return (
             self._sequence((*given, example.preferred)),
             self._sequence((*given, example.rejected)),

@@ -153,9 +153,7 @@ class LocalRun:
             if stream is None:
                 raise EOFError
             head = await stream.readexactly(LENGTH_BYTES)
-            return from_child.decode(
-                await stream.readexactly(int.from_bytes(head, BYTE_ORDER))
-            )
+            body = await stream.readexactly(int.from_bytes(head, BYTE_ORDER))
         except EOFError:
             # asyncio's IncompleteReadError is one.
             if self._cancelled:
@@ -164,6 +162,8 @@ class LocalRun:
                 "the training process was ended from outside; see whether memory was short",
                 retry_safe=True,
             ) from None
+        message: FromChild = from_child.decode(body)
+        return message
 
     async def _end(self) -> None:
         if self._process.returncode is None:

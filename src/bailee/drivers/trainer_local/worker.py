@@ -65,7 +65,7 @@ def main() -> int:
 
 
 def _train(order: Order, emit: Callable[[FromChild], None], pause: threading.Event) -> None:
-    # Libraries ask where temporary files go when they are imported; Python finds out by writing one.
+    # Libraries ask for the temporary folder when imported; Python looks for it by writing a file.
     tempfile.tempdir = "/nonexistent"
     import torch
     import transformers
