@@ -118,9 +118,11 @@ class Began(Struct, frozen=True, tag="began"):
     first_step: int
     """1, or the one after the state that was resumed from."""
     trained_tokens: int
-    """Tokens that the whole run reads, all epochs together."""
+    """Tokens that the whole run reads, all epochs together; 0 where that is known only at the end."""
     truncated_examples: int
-    """Examples that were cut at the model's context length."""
+    """Examples that were cut at the model's context length, as far as that is known."""
+    state: bytes = b""
+    """What `begin` takes the run up again with, should its caller be killed; empty: nothing yet."""
 
 
 class StepDone(Struct, frozen=True, tag="step"):

@@ -30,13 +30,17 @@ class Progress(msgspec.Struct, frozen=True):
     checkpoints: tuple[CheckpointReached, ...] = ()
     """The last three, oldest first; earlier ones are to be destroyed."""
     paused: Paused | None = None
+    begun: bytes = b""
+    """The state with which the run began."""
     finished: Finished | None = None
 
     def resume_from(self) -> bytes | None:
         """The state with which a run that ended early goes on; None: from the beginning."""
         if self.paused is not None:
             return self.paused.state
-        return self.checkpoints[-1].state if self.checkpoints else None
+        if self.checkpoints and self.checkpoints[-1].state:
+            return self.checkpoints[-1].state
+        return self.begun or None
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -52,7 +56,11 @@ def after(progress: Progress, event: TrainingEvent) -> Progress:
     """The progress after one more event."""
     if isinstance(event, Began):
         return msgspec.structs.replace(
-            progress, steps=event.steps, trained_tokens=event.trained_tokens, paused=None
+            progress,
+            steps=event.steps,
+            trained_tokens=event.trained_tokens,
+            paused=None,
+            begun=event.state,
         )
     if isinstance(event, StepDone):
         return msgspec.structs.replace(progress, metrics=event.metrics)

@@ -27,11 +27,9 @@ def file_of(*documents: Any) -> bytes:
 
 
 def fault_of(data: bytes, *, pairs: bool = False) -> str:
+    read = preference_examples if pairs else supervised_examples
     with pytest.raises(InvalidInput) as raised:
-        if pairs:
-            preference_examples(data, fewest=1)
-        else:
-            supervised_examples(data, fewest=1)
+        read(data, fewest=1)
     assert raised.value.field == "training_file"
     assert CANARY not in str(raised.value)
     return str(raised.value)

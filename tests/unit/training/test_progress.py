@@ -26,6 +26,13 @@ def test_a_paused_run_goes_on_from_where_it_paused() -> None:
     assert finished.finished is not None
 
 
+def test_a_run_that_a_provider_keeps_is_taken_up_by_what_it_began_with() -> None:
+    assert Progress().resume_from() is None
+    progress = after(Progress(), Began(9, 3, 1, 0, 0, b"job"))
+    progress = after(progress, CheckpointReached(Metrics(3, 1.0), b"", b"", "ft:theirs"))
+    assert progress.resume_from() == b"job"
+
+
 def test_events_are_told_in_numbers() -> None:
     progress = after(Progress(), Began(9, 3, 1, 100, 2))
     step = StepDone(Metrics(4, 1.234, train_mean_token_accuracy=0.5, valid_loss=2.0))

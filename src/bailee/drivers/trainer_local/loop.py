@@ -4,7 +4,7 @@ Which examples a step learns, and how fast, follow from task and step number alo
 on from a state ends with the same adapter as one that was never interrupted.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -60,12 +60,19 @@ class Loop:
         self._metrics: Metrics | None = None
 
     def run(
-        self, emit: Emit, pause_asked: Callable[[], bool], resumed: bytes | None, digest: bytes
+        self,
+        emit: Emit,
+        pause_asked: Callable[[], bool],
+        resumed: Mapping[str, Any] | None,
+        digest: bytes,
     ) -> None:
-        """Train to the end or to a pause. Raises TrainingFailure."""
+        """Train to the end or to a pause, from the tensors of a state if there are some.
+
+        Raises TrainingFailure.
+        """
         done = 0
         if resumed is not None:
-            done = state.restore(self._adapted, self._optimiser, resumed, digest)
+            done = state.restore(self._adapted, self._optimiser, resumed)
         each_epoch = sum(len(one.ids) for example in self._examples for one in example)
         trained_tokens = each_epoch * self._task.hyperparameters.n_epochs
         emit(Began(self._steps, self._steps_per_epoch, done + 1, trained_tokens, self._truncated))

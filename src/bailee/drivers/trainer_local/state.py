@@ -4,6 +4,7 @@ The bytes are a safetensors file: numbers alone, nothing that could be executed.
 """
 
 import hashlib
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -16,6 +17,7 @@ from bailee.ports.trainer import TrainingFailure, TrainingTask
 
 _STEP: Final = "step"
 _TASK: Final = "task"
+_UNREADABLE: Final = "the state to resume from cannot be read; begin the run anew"
 
 
 def task_digest(task: TrainingTask, sha256: str) -> bytes:
@@ -34,15 +36,24 @@ def saved(adapted: Adapted, optimiser: Any, step: int, digest: bytes) -> bytes:
     return bytes(safetensors.torch.save(tensors))
 
 
-def restore(adapted: Adapted, optimiser: Any, state: bytes, digest: bytes) -> int:
+def read(state: bytes, digest: bytes) -> Mapping[str, Any]:
+    """The tensors of a state of this task. Raises TrainingFailure for any other."""
+    try:
+        tensors: dict[str, Any] = safetensors.torch.load(state)
+        belongs = bytes(tensors[_TASK].tolist()) == digest
+    except (safetensors.SafetensorError, KeyError, ValueError):
+        raise TrainingFailure(_UNREADABLE, retry_safe=False) from None
+    if not belongs:
+        raise TrainingFailure(
+            "this state belongs to another task; give the same task, or begin anew",
+            retry_safe=False,
+        )
+    return tensors
+
+
+def restore(adapted: Adapted, optimiser: Any, tensors: Mapping[str, Any]) -> int:
     """Put adapter and optimiser back; the step that was done last. Raises TrainingFailure."""
     try:
-        tensors = safetensors.torch.load(state)
-        if bytes(tensors[_TASK].tolist()) != digest:
-            raise TrainingFailure(
-                "this state belongs to another task; give the same task, or begin anew",
-                retry_safe=False,
-            )
         step = int(tensors[_STEP])
         with torch.no_grad():
             for name, weight in adapted.weights():
@@ -52,8 +63,6 @@ def restore(adapted: Adapted, optimiser: Any, state: bytes, digest: bytes) -> in
                     "exp_avg": tensors[f"mean.{name}"],
                     "exp_avg_sq": tensors[f"square.{name}"],
                 }
-    except (safetensors.SafetensorError, KeyError, RuntimeError):
-        raise TrainingFailure(
-            "the state to resume from cannot be read; begin the run anew", retry_safe=False
-        ) from None
+    except (KeyError, RuntimeError):
+        raise TrainingFailure(_UNREADABLE, retry_safe=False) from None
     return step

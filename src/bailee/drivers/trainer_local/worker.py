@@ -73,13 +73,15 @@ def _train(order: Order, emit: Callable[[FromChild], None], pause: threading.Eve
     from bailee.drivers.trainer_local import model, state
     from bailee.drivers.trainer_local.loop import Loop
 
+    digest = state.task_digest(order.task, order.sha256)
+    resumed = None if order.state is None else state.read(order.state, digest)
+
     transformers.utils.logging.disable_progress_bar()
     torch.set_num_threads(order.threads or os.cpu_count() or 1)
     torch.use_deterministic_algorithms(True)
     adapted = model.load(Path(order.file), order.sha256, order.task.seed)
     loop = Loop(adapted, order.task, order.context_tokens)
-    digest = state.task_digest(order.task, order.sha256)
-    loop.run(emit, pause.is_set, order.state, digest)
+    loop.run(emit, pause.is_set, resumed, digest)
 
 
 def _obey(pause: threading.Event) -> None:
