@@ -11,7 +11,7 @@ A trainer does not keep checkpoints, does not seal and does not know whose examp
 that is its caller's. What is learned from an example is the caller's decision too.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -118,7 +118,7 @@ class Began(Struct, frozen=True, tag="began"):
     first_step: int
     """1, or the one after the state that was resumed from."""
     trained_tokens: int
-    """Tokens that the whole run reads, all epochs together; 0 where that is known only at the end."""
+    """Tokens that the whole run reads, all epochs together; 0: known only at its end."""
     truncated_examples: int
     """Examples that were cut at the model's context length, as far as that is known."""
     state: bytes = b""
@@ -176,10 +176,11 @@ TrainingEvent = Began | StepDone | CheckpointReached | Paused | Finished
 class TrainingRun(Protocol):
     """One run. Read its events to their end, or cancel it."""
 
-    def events(self) -> AsyncIterator[TrainingEvent]:
+    def events(self) -> AsyncGenerator[TrainingEvent, None]:
         """What happens, in order; to be read once. Raises TrainingFailure.
 
-        Ends without a last event after `cancel`.
+        Ends without a last event after `cancel`. Closed early, a run of this machine ends; a job
+        elsewhere goes on, and is taken up by the state that the run gave last.
         """
         ...
 

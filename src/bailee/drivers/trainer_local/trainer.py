@@ -10,7 +10,7 @@ import asyncio
 import importlib.util
 import os
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -123,7 +123,7 @@ class LocalRun:
         except ConnectionError:
             return
 
-    async def events(self) -> AsyncIterator[TrainingEvent]:
+    async def events(self) -> AsyncGenerator[TrainingEvent, None]:
         """See `ports.trainer`."""
         try:
             while True:
