@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
@@ -51,6 +52,8 @@ from bailee.ports.trainer import (
     TrainingFailure,
     TrainingRun,
 )
+from bailee.wiring.backends import open_adapters
+from bailee.wiring.places import Places
 
 pytestmark = pytest.mark.timeout(400)
 
@@ -316,3 +319,32 @@ async def test_what_is_no_adapter_is_refused(taught: Taught, served: Served) -> 
     with pytest.raises(InvalidInput, match="cannot be loaded"):
         await served.runners.load_adapter(NAME, taught.finished.adapter[:700])
     assert await served.runners.loaded() == ()
+
+
+async def test_the_model_runner_of_an_installation_takes_adapters(
+    taught: Taught, tmp_path: Path
+) -> None:
+    async def read() -> bytes:
+        return taught.finished.adapter
+
+    places = Places(tmp_path)
+    for part in ("run", "keyring"):
+        (tmp_path / part).mkdir()
+    file = f"model.file={small_model().file}"
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bailee", "model-runner", "--data", str(tmp_path)),
+        *("--set", file, "--set", "model.context_tokens=256"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    try:
+        tuned = open_adapters(places).backend(NAME, read)
+        assert FACT in await said(tuned)
+        await tuned.close()
+        assert {path.name for path in (tmp_path / "run").iterdir()} >= {"adapters.sock"}
+        assert leftovers.search(leftovers.files_below(tmp_path), [b"lora_a"]) == []
+    finally:
+        process.terminate()
+        output, _ = await process.communicate()
+    assert process.returncode == 0, output
+    assert not places.adapters.exists()

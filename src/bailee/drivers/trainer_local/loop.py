@@ -4,7 +4,7 @@ Which examples a step learns, and how fast, follow from task and step number alo
 on from a state ends with the same adapter as one that was never interrupted.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -33,8 +33,26 @@ _WARM_UP: Final = 0.05
 """Share of the steps over which the learning rate rises; then it falls to nothing."""
 _LARGEST_GRADIENT: Final = 1.0
 _BETA: Final = 0.1
+_TOKENS_AT_ONCE: Final = 512
+"""Through the model; a larger batch is learned in pieces, with the same result."""
 
 Emit = Callable[[TrainingEvent], None]
+
+
+def parts(batch: list[tuple[Tokenised, ...]]) -> Iterator[list[tuple[Tokenised, ...]]]:
+    """A batch in pieces that memory allows at once; padding counts, and one example is a piece."""
+    piece: list[tuple[Tokenised, ...]] = []
+    longest = 0
+    for example in batch:
+        length = max(len(one.ids) for one in example)
+        tokens = max(longest, length) * len(example) * (len(piece) + 1)
+        if piece and tokens > _TOKENS_AT_ONCE:
+            yield piece
+            piece, longest = [], 0
+        piece.append(example)
+        longest = max(longest, length)
+    if piece:
+        yield piece
 
 
 class Loop:
@@ -55,6 +73,10 @@ class Loop:
         self._steps = self._steps_per_epoch * asked.n_epochs
         kind = "supervised" if isinstance(task, SupervisedTask) else "dpo"
         self._peak = LEARNING_RATE[kind] * asked.learning_rate_multiplier
+        longest = max(len(one.ids) for example in self._examples for one in example)
+        if longest > _TOKENS_AT_ONCE:
+            # A third more work for a fraction of the memory.
+            adapted.model.gradient_checkpointing_enable({"use_reentrant": False})
         self._weights = [weight for _, weight in adapted.weights()]
         self._optimiser = torch.optim.AdamW(self._weights, lr=self._peak, weight_decay=0.0)
         self._metrics: Metrics | None = None
@@ -117,13 +139,19 @@ class Loop:
         rate = self._rate(step)
         for group in self._optimiser.param_groups:
             group["lr"] = rate
-        measured = self._measured(self._batch(step))
-        loss = float(measured.loss)
+        batch = self._batch(step)
+        size = sum(self._size(example) for example in batch)
+        loss, right = 0.0, 0
         self._optimiser.zero_grad(set_to_none=True)
-        measured.loss.backward()
+        for part in parts(batch):
+            measured = self._measured(part)
+            share = measured.size / size
+            (measured.loss * share).backward()
+            loss += float(measured.loss) * share
+            right += measured.right
         torch.nn.utils.clip_grad_norm_(self._weights, _LARGEST_GRADIENT)
         self._optimiser.step()
-        share = measured.right / measured.size
+        share = right / size
         if isinstance(self._task, SupervisedTask):
             return Metrics(step, loss, train_mean_token_accuracy=share)
         return Metrics(step, loss, train_preference_accuracy=share)
@@ -148,12 +176,15 @@ class Loop:
         beta = self._task.hyperparameters.beta or _BETA
         return objective.preference(model, [(one[0], one[1]) for one in batch], padding_id, beta)
 
+    def _size(self, example: tuple[Tokenised, ...]) -> int:
+        """What an example counts in a mean: its learned tokens, or one pair."""
+        return sum(example[0].learned[1:]) if isinstance(self._task, SupervisedTask) else 1
+
     def _validated(self, metrics: Metrics) -> Metrics:
-        size = self._task.hyperparameters.batch_size
         loss, right, count = 0.0, 0, 0
         with torch.no_grad():
-            for start in range(0, len(self._validation), size):
-                measured = self._measured(self._validation[start : start + size])
+            for part in parts(self._validation):
+                measured = self._measured(part)
                 loss += float(measured.loss) * measured.size
                 right += measured.right
                 count += measured.size

@@ -30,6 +30,7 @@ class Order(msgspec.Struct, frozen=True, tag="order"):
     context_tokens: int
     threads: int
     """0: one for each core."""
+    niceness: int
     task: TrainingTask
     state: bytes | None
 

@@ -58,6 +58,8 @@ class LocalTrainerSpecification(NamedTuple):
     """Longer examples are cut."""
     threads: int = 0
     """0: one for each core."""
+    niceness: int = 10
+    """How far training steps back for whatever else runs, as nice(2) counts."""
 
 
 def missing_packages() -> tuple[str, ...]:
@@ -83,6 +85,7 @@ class LocalTrainer:
             sha256=self._specification.sha256,
             context_tokens=self._specification.context_tokens,
             threads=self._specification.threads,
+            niceness=self._specification.niceness,
             task=task,
             state=state,
         )

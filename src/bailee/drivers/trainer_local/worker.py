@@ -14,7 +14,6 @@ import tempfile
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from bailee.drivers.trainer_local.messages import (
     BYTE_ORDER,
@@ -29,14 +28,11 @@ from bailee.drivers.trainer_local.messages import (
 )
 from bailee.ports.trainer import TrainingFailure
 
-_NICENESS: Final = 10
-
 
 def main() -> int:
     """Train as asked; the process's exit status."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    os.nice(_NICENESS)
     answers = os.fdopen(os.dup(1), "wb")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
@@ -49,6 +45,7 @@ def main() -> int:
     order = _read()
     if not isinstance(order, Order):
         return 1
+    os.nice(order.niceness)
     pause = threading.Event()
     threading.Thread(target=_obey, args=(pause,), daemon=True).start()
     try:

@@ -1,8 +1,9 @@
 """Fine-tuning at a provider: examples are uploaded, a job is made, and its progress is asked for.
 
 What was uploaded is deleted there when the job is over, however it ends. It stays while the job is
-paused or goes on unwatched: take such a run up with its state, to follow or to cancel it. The adapter stays with the provider, under the name that `Finished.provider_model` gives. The
-provider's words never reach an error: they may quote the examples.
+paused or goes on unwatched: take such a run up with its state, to follow or to cancel it. The
+adapter stays with the provider, under the name that `Finished.provider_model` gives. The provider's
+words never reach an error: they may quote the examples.
 
 This driver sends customers' content to somebody else. Whether that is allowed, by which terms and
 as which sub-processor, its caller decides and records. It was tested against a server that behaves
