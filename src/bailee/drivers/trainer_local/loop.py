@@ -4,7 +4,7 @@ Which examples a step learns, and how fast, follow from task and step number alo
 on from a state ends with the same adapter as one that was never interrupted.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -13,7 +13,7 @@ import torch
 from bailee.drivers.trainer_local import objective, state
 from bailee.drivers.trainer_local.model import Adapted
 from bailee.drivers.trainer_local.tokens import Sequence as Tokenised
-from bailee.drivers.trainer_local.tokens import Tokens
+from bailee.drivers.trainer_local.tokens import Tokens, pieces
 from bailee.ports.trainer import (
     Began,
     CheckpointReached,
@@ -39,22 +39,6 @@ _TOKENS_AT_ONCE: Final = 512
 Emit = Callable[[TrainingEvent], None]
 
 
-def parts(batch: list[tuple[Tokenised, ...]]) -> Iterator[list[tuple[Tokenised, ...]]]:
-    """A batch in pieces that memory allows at once; padding counts, and one example is a piece."""
-    piece: list[tuple[Tokenised, ...]] = []
-    longest = 0
-    for example in batch:
-        length = max(len(one.ids) for one in example)
-        tokens = max(longest, length) * len(example) * (len(piece) + 1)
-        if piece and tokens > _TOKENS_AT_ONCE:
-            yield piece
-            piece, longest = [], 0
-        piece.append(example)
-        longest = max(longest, length)
-    if piece:
-        yield piece
-
-
 class Loop:
     """One run in one process."""
 
@@ -75,7 +59,9 @@ class Loop:
         self._peak = LEARNING_RATE[kind] * asked.learning_rate_multiplier
         longest = max(len(one.ids) for example in self._examples for one in example)
         if longest > _TOKENS_AT_ONCE:
-            # A third more work for a fraction of the memory.
+            # A third more work for a fraction of the memory. It takes effect in training mode
+            # alone, which changes nothing else: there is no dropout.
+            adapted.model.train()
             adapted.model.gradient_checkpointing_enable({"use_reentrant": False})
         self._weights = [weight for _, weight in adapted.weights()]
         self._optimiser = torch.optim.AdamW(self._weights, lr=self._peak, weight_decay=0.0)
@@ -143,8 +129,8 @@ class Loop:
         size = sum(self._size(example) for example in batch)
         loss, right = 0.0, 0
         self._optimiser.zero_grad(set_to_none=True)
-        for part in parts(batch):
-            measured = self._measured(part)
+        for piece in pieces(batch, _TOKENS_AT_ONCE):
+            measured = self._measured(piece)
             share = measured.size / size
             (measured.loss * share).backward()
             loss += float(measured.loss) * share
@@ -183,8 +169,8 @@ class Loop:
     def _validated(self, metrics: Metrics) -> Metrics:
         loss, right, count = 0.0, 0, 0
         with torch.no_grad():
-            for part in parts(self._validation):
-                measured = self._measured(part)
+            for piece in pieces(self._validation, _TOKENS_AT_ONCE):
+                measured = self._measured(piece)
                 loss += float(measured.loss) * measured.size
                 right += measured.right
                 count += measured.size

@@ -5,6 +5,8 @@ answers. What the template puts before an answer and the answer are tokenised ap
 when the model writes it.
 """
 
+from collections.abc import Iterator
+from collections.abc import Sequence as Items
 from typing import Any, Final, NamedTuple
 
 from bailee.ports.trainer import PreferenceExample, SupervisedExample, TrainingFailure, Turn
@@ -80,3 +82,23 @@ class Tokens:
             messages, tokenize=False, add_generation_prompt=answering
         )
         return text
+
+
+def pieces(
+    batch: Items[tuple[Sequence, ...]], tokens_at_once: int
+) -> Iterator[list[tuple[Sequence, ...]]]:
+    """A batch in pieces that memory allows at once.
+
+    Padding counts; an example that is too large by itself is a piece.
+    """
+    piece: list[tuple[Sequence, ...]] = []
+    longest = 0
+    for example in batch:
+        length = max(len(one.ids) for one in example)
+        if piece and max(longest, length) * len(example) * (len(piece) + 1) > tokens_at_once:
+            yield piece
+            piece, longest = [], 0
+        piece.append(example)
+        longest = max(longest, length)
+    if piece:
+        yield piece
