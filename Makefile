@@ -13,7 +13,7 @@ export HF_HUB_OFFLINE := 1
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format bench soak tour model install install-dev lock clean
+.PHONY: help serve test check format bench soak tour model install install-finetuning install-dev lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -51,7 +51,9 @@ model: $(MODEL) ## Fetch the default local model, 98 MB
 
 install: $(VENV)/installed ## Install Bailee into .venv
 
-install-dev: $(VENV)/installed-dev ## Install the tools for tests and checks too
+install-finetuning: $(VENV)/installed-finetuning ## Install what fine-tuning needs too (torch)
+
+install-dev: $(VENV)/installed-dev $(VENV)/installed-finetuning ## Install the tools for tests and checks too
 
 lock: ## Resolve the dependencies anew and write the hash locks
 	@$(PYTHON) -m venv build/lock
@@ -77,6 +79,12 @@ $(VENV)/installed-dev: requirements-dev.lock requirements-interoperability.lock 
 	@echo "Installing the tools for tests and checks, by hash …"
 	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps --ignore-requires-python --requirement requirements-interoperability.lock
+	@touch $@
+
+$(VENV)/installed-finetuning: requirements-finetuning.lock tools/install_torch.sh $(VENV)/installed
+	@tools/install_torch.sh $(BIN)/python
+	@echo "Installing what fine-tuning needs, by hash …"
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps --requirement requirements-finetuning.lock
 	@touch $@
 
 $(VENV)/installed-tour: requirements-tour.lock $(VENV)/installed

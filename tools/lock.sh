@@ -10,3 +10,7 @@ uv pip compile pyproject.toml --group build --group dev --constraint requirement
   "${options[@]}" --output-file requirements-dev.lock
 uv pip compile pyproject.toml --group build --extra tour --constraint requirements.lock \
   "${options[@]}" --output-file requirements-tour.lock
+# torch is installed apart (tools/install_torch.sh), so it is taken out here; what it needs stays.
+uv pip compile pyproject.toml --group build --extra finetuning - --constraint requirements-dev.lock \
+  --override <(echo "torch ; sys_platform == 'none'") "${options[@]}" \
+  --output-file requirements-finetuning.lock <<<$'filelock\nfsspec\njinja2\nnetworkx\nsympy'

@@ -142,6 +142,8 @@ def test_locks_cover_what_the_project_asks_for() -> None:
         "requirements-dev.lock": project["project"]["dependencies"] + groups["dev"],
         "requirements-tour.lock": project["project"]["dependencies"]
         + project["project"]["optional-dependencies"]["tour"],
+        "requirements-finetuning.lock": project["project"]["dependencies"]
+        + project["project"]["optional-dependencies"]["finetuning"],
     }
     for lock, requirements in asked.items():
         text = (ROOT / lock).read_text("utf-8")

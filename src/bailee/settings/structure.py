@@ -228,6 +228,13 @@ class ModelRunnerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     threads: Annotated[
         int, Meta(ge=0, le=256, description="Processor threads; 0: one for each core.")
     ] = 0
+    adapters: Annotated[
+        int, Meta(ge=1, le=256, description="Fine-tuned models that are loaded at once.")
+    ] = 4
+    adapter_idle_s: Annotated[
+        float,
+        Meta(gt=0, le=86400, description="How long an idle fine-tuned model stays loaded."),
+    ] = 300.0
 
 
 class DeclaredTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

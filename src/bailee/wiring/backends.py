@@ -5,7 +5,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-from bailee.drivers.backend_llama import LlamaBackend
+from bailee.drivers.backend_llama import AdapterRunners, AdapterSocket, LlamaBackend
 from bailee.drivers.backend_openai import Limits, OpenAiBackend, parse_target
 from bailee.drivers.system import SystemClock
 from bailee.kernel.errors import BaileeError, UnknownKey
@@ -13,6 +13,7 @@ from bailee.kernel.ids import Region
 from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import Secret
 from bailee.policy.model import BackendTerms
+from bailee.ports.adapters import AdapterRunner
 from bailee.ports.backend import Backend, BackendAnswer, BackendCall, BackendFailure
 from bailee.serving.routing import Route, ServedModel
 from bailee.settings import EMBEDDED_BACKEND, BackendSettings, DeclaredTerms, Settings
@@ -175,17 +176,27 @@ class EmbeddedBackend:
         address = read_model_runner(self._places)
         if self._backend is None or address != self._address:
             await self.close()
-            limits = Limits(
-                concurrency=EMBEDDED_CONCURRENCY,
-                queue=EMBEDDED_QUEUE,
-                queue_wait_s=EMBEDDED_TIMEOUT_S,
-                idle_timeout_s=EMBEDDED_TIMEOUT_S,
-                total_timeout_s=EMBEDDED_TIMEOUT_S,
-            )
             self._address = address
-            target, key = parse_target(address.base_url), Secret(address.key.encode())
-            self._backend = LlamaBackend(OpenAiBackend(target, key, limits, SystemClock()))
+            self._backend = _open_runner(address.base_url, Secret(address.key.encode()))
         return self._backend
+
+
+def _open_runner(base_url: str, key: Secret) -> LlamaBackend:
+    limits = Limits(
+        concurrency=EMBEDDED_CONCURRENCY,
+        queue=EMBEDDED_QUEUE,
+        queue_wait_s=EMBEDDED_TIMEOUT_S,
+        idle_timeout_s=EMBEDDED_TIMEOUT_S,
+        total_timeout_s=EMBEDDED_TIMEOUT_S,
+    )
+    target = parse_target(base_url)
+    return LlamaBackend(OpenAiBackend(target, key, limits, SystemClock()))
+
+
+def open_adapters(places: Places) -> AdapterRunner:
+    """Fine-tuned models of the embedded one, loaded when they are asked for."""
+    socket = AdapterSocket(places.adapters, SystemClock(), wait_s=EMBEDDED_START_S)
+    return AdapterRunners(socket, _open_runner)
 
 
 def open_backends(settings: Settings, places: Places, reveal: Reveal) -> dict[str, Backend]:

@@ -1,4 +1,7 @@
-"""The model runner's process: it starts llama.cpp, says where it is, and starts it again."""
+"""The model runner's process: it starts llama.cpp, says where it is, and starts it again.
+
+Fine-tuned models run beside it, started and ended as gateways ask for them.
+"""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -7,7 +10,12 @@ from typing import Final
 import msgspec
 import structlog
 
-from bailee.drivers.backend_llama import ModelProcess, ModelSpecification
+from bailee.drivers.backend_llama import (
+    AdapterHost,
+    AdapterServer,
+    ModelProcess,
+    ModelSpecification,
+)
 from bailee.drivers.system import SystemClock, SystemRandomness
 from bailee.settings import Settings
 from bailee.wiring.backends import ModelRunnerAddress
@@ -44,8 +52,17 @@ def run_model_runner(
     )
 
     async def main(stop: asyncio.Event) -> None:
-        process = ModelProcess(specification, SystemRandomness())
         clock = SystemClock()
+        process = ModelProcess(specification, SystemRandomness())
+        host = AdapterHost(
+            specification,
+            SystemRandomness(),
+            clock,
+            most=model.adapters,
+            idle_s=model.adapter_idle_s,
+        )
+        adapters = AdapterServer(host)
+        await adapters.start(places.adapters)
 
         async def keep_running() -> None:
             while True:
@@ -59,8 +76,11 @@ def run_model_runner(
                 await clock.sleep_s(RESTART_PAUSE_S)
 
         try:
-            await until_first(stop, keep_running())
+            await until_first(stop, keep_running(), host.unload_idle())
         finally:
+            await adapters.stop()
+            await host.close()
+            places.adapters.unlink(missing_ok=True)
             await process.stop()
             places.model_runner.unlink(missing_ok=True)
 

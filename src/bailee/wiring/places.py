@@ -35,6 +35,11 @@ class Places(NamedTuple):
         return self.data / "run" / "model-runner.json"
 
     @property
+    def adapters(self) -> Path:
+        """Where the model runner is asked for fine-tuned models."""
+        return self.data / "run" / "adapters.sock"
+
+    @property
     def demo_key(self) -> Path:
         """The demo project's API key, for `bailee env` on this machine."""
         return self.secrets / "demo-api-key"

@@ -17,6 +17,8 @@ class Instructions(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     parallel: int
     threads: int
     """0: one for each core."""
+    adapter_descriptor: int = -1
+    """A descriptor that the runner inherits, from which it reads a LoRA adapter; -1: none."""
 
 
 class Ready(msgspec.Struct, frozen=True):
@@ -24,3 +26,5 @@ class Ready(msgspec.Struct, frozen=True):
 
     port: int = 0
     error: str = ""
+    adapter_refused: bool = False
+    """Whether it is the adapter that cannot be used."""

@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from bailee.drivers.backend_llama.messages import Instructions, Ready
-from bailee.kernel.errors import Unavailable
+from bailee.kernel.errors import InvalidInput, Unavailable
 from bailee.kernel.redacted import Secret
 from bailee.ports.randomness import Randomness
 
@@ -56,16 +56,29 @@ class ModelRunning(NamedTuple):
 
 
 class ModelProcess:
-    """One runner. It may be started again after it ended: address and key stay the same."""
+    """One runner. It may be started again after it ended: address and key stay the same.
 
-    def __init__(self, specification: ModelSpecification, randomness: Randomness) -> None:
+    `adapter_descriptor` is a file with a LoRA adapter that applies to everything this runner
+    answers; it need only be open while `start` runs.
+    """
+
+    def __init__(
+        self,
+        specification: ModelSpecification,
+        randomness: Randomness,
+        adapter_descriptor: int | None = None,
+    ) -> None:
         self._specification = specification
+        self._adapter_descriptor = adapter_descriptor
         self._api_key = Secret(randomness.random_bytes(_KEY_BYTES).hex().encode())
         self._port = 0
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> ModelRunning:
-        """Start the process and wait until it answers. Raises Unavailable, saying what to do."""
+        """Start the process and wait until it answers.
+
+        Raises Unavailable, saying what to do, and InvalidInput for an adapter that cannot be used.
+        """
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
@@ -75,6 +88,7 @@ class ModelProcess:
             stderr=asyncio.subprocess.DEVNULL,
             env=_ENVIRONMENT,
             start_new_session=True,
+            pass_fds=() if self._adapter_descriptor is None else (self._adapter_descriptor,),
         )
         self._process = process
         try:
@@ -84,7 +98,7 @@ class ModelProcess:
             ready = Ready(error="the model runner did not start in time; choose smaller weights")
         if ready.error:
             await self.stop()
-            raise Unavailable(ready.error)
+            raise InvalidInput(ready.error) if ready.adapter_refused else Unavailable(ready.error)
         self._port = ready.port
         return ModelRunning(f"http://127.0.0.1:{ready.port}/v1", self._api_key, process.pid)
 
@@ -116,6 +130,7 @@ class ModelProcess:
             context_tokens=self._specification.context_tokens,
             parallel=self._specification.parallel,
             threads=self._specification.threads,
+            adapter_descriptor=-1 if self._adapter_descriptor is None else self._adapter_descriptor,
         )
         if process.stdin is None or process.stdout is None:
             return Ready(error="the model runner has no pipes; start it anew")

@@ -5,11 +5,15 @@ llama.cpp's OpenAI-shaped interface on a random loopback port behind a key that 
 knows, and writes one JSON line (`Ready`) on standard output. It ends when standard input ends, so
 that it never outlives its parent. It downloads nothing, writes no log and no file, and switches
 off everything of llama.cpp that would show or keep content: slots, properties, metrics, the page,
-saved prompts, log lines.
+saved prompts, log lines. The kernel is told that this process writes no file.
+
+An adapter comes through a descriptor that was inherited, and applies to every answer: whoever may
+not use it is never told this runner's key. A request's own `lora` can only switch it off.
 """
 
 import hashlib
 import os
+import resource
 import sys
 from pathlib import Path
 from typing import Final
@@ -37,6 +41,8 @@ def main() -> int:
     if not line:
         return 1
     asked = msgspec.json.decode(line, type=Instructions)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # llama.cpp prints to the process's own streams whatever its verbosity: they lead nowhere.
     answers = os.fdopen(os.dup(1), "wb", buffering=0)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -49,7 +55,7 @@ def main() -> int:
             server = _serve(asked)
             ready = Ready(port=int(server.listening_address.rpartition(":")[2]))
     except (OSError, RuntimeError, ValueError):
-        ready = Ready(error="the weights cannot be loaded; choose a GGUF file that llama.cpp reads")
+        ready = _unusable(asked)
     answers.write(msgspec.json.encode(ready) + b"\n")
     if ready.error:
         return 1
@@ -57,6 +63,16 @@ def main() -> int:
         pass
     # Ending at once also ends what is being answered; nothing is kept that could be lost.
     os._exit(0)
+
+
+def _unusable(asked: Instructions) -> Ready:
+    if asked.adapter_descriptor >= 0:
+        # The weights have been checked, and the base model runs from the same file.
+        return Ready(
+            error="this adapter cannot be loaded; give one that was made for the base model",
+            adapter_refused=True,
+        )
+    return Ready(error="the weights cannot be loaded; choose a GGUF file that llama.cpp reads")
 
 
 def _checked(asked: Instructions) -> Ready:
@@ -98,7 +114,13 @@ def _serve(asked: Instructions):  # type: ignore[no-untyped-def]  # xllamacpp ha
     if asked.threads:
         parameters.cpuparams.n_threads = asked.threads
         parameters.cpuparams_batch.n_threads = asked.threads
-    return xllamacpp.Server(parameters)
+    if asked.adapter_descriptor < 0:
+        return xllamacpp.Server(parameters)
+    place = f"/proc/self/fd/{asked.adapter_descriptor}"
+    parameters.lora_adapters = [xllamacpp.CommonAdapterLoraInfo(place, 1.0)]
+    server = xllamacpp.Server(parameters)
+    os.close(asked.adapter_descriptor)
+    return server
 
 
 if __name__ == "__main__":
