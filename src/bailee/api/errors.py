@@ -8,6 +8,7 @@ from typing import Final, NamedTuple
 
 import msgspec
 
+from bailee.api.compatibility import why_refused
 from bailee.kernel.errors import (
     BaileeError,
     Conflict,
@@ -146,10 +147,12 @@ def internal_error(request_id: str) -> CallRefused:
 
 def unknown_operation(method: str, path: str) -> CallRefused:
     """The refusal of what Bailee does not offer. It is never proxied."""
+    why = why_refused(method, path)
     return CallRefused(
         Because.OPERATION,
         f"Unknown request URL: {method[:16]} {path[:200]}. This server offers the operations of "
-        f"its compatibility table ({COMPATIBILITY_TABLE}) and no others.",
+        f"its compatibility table ({COMPATIBILITY_TABLE}) and no others."
+        + (f" Of this one it says: {why}" if why else ""),
     )
 
 

@@ -15,9 +15,9 @@ from litestar import Litestar, MediaType, Request, Response, Router, get, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.params import FromPath
 
+from bailee.api.document import WholeDocument
 from bailee.api.errors import (
     Shape,
     error_body,
@@ -184,7 +184,7 @@ def make_operations_application(operations: Operations, routers: Sequence[Router
             title="Bailee",
             version="1",
             path="/bailee/v1/openapi",
-            render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+            render_plugins=[WholeDocument(path="/openapi.json")],
             use_handler_docstrings=True,
         ),
         logging_config=None,

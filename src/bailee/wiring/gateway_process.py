@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import NamedTuple, Self
 
 import structlog
+from litestar import Litestar
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -232,16 +233,21 @@ def _parts(
 
 def _application(parts: GatewayParts) -> Application:
     limit_bytes = parts.settings.limits.body_size_bytes
-    operations = operations_of(parts)
-    admit = admit_of(parts.answering, parts.clock, operations.authenticate)
     bridge = AsgiBridge(
-        make_operations_application(operations, held_routers(parts.held, admit)),
+        operations_application(parts),
         body_limit_bytes=limit_bytes,
         longer=LONGER_BODIES,
     )
     return Application(
         parts.answering, bridge, SystemClock(), parts.report, body_limit_bytes=limit_bytes
     )
+
+
+def operations_application(parts: GatewayParts) -> Litestar:
+    """Everything that is served off the hot path."""
+    operations = operations_of(parts)
+    admit = admit_of(parts.answering, parts.clock, operations.authenticate)
+    return make_operations_application(operations, held_routers(parts.held, admit))
 
 
 def listener_of(settings: Settings, places: Places) -> Listener:

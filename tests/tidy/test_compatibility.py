@@ -1,0 +1,54 @@
+"""OpenAI's description, the data, the table and the routes say the same of every operation."""
+
+import re
+from collections import Counter
+from pathlib import Path
+
+from tools.make_compatibility import BEGIN, END, described_operations, main
+from tools.make_openapi_reference import served_document
+
+from bailee.api import application
+from bailee.api.compatibility import entries, shape, why_refused
+from bailee.api.document import METHODS
+
+TABLE = (Path(__file__).parents[2] / "docs" / "compatibility.md").read_text("utf-8")
+
+
+def routed() -> set[str]:
+    """What the document of a gateway has below `/v1`, by shape."""
+    return {
+        f"{method.upper()} {shape(path)}"
+        for path, item in served_document()["paths"].items()
+        for method in METHODS
+        if method in item and path.startswith("/v1/")
+    }
+
+
+def test_the_data_has_each_operation_of_the_description_and_no_other() -> None:
+    assert {entry.name for entry in entries()} == set(described_operations())
+
+
+def test_the_table_is_current_and_names_each_operation_once() -> None:
+    assert main(["--check"]) == 0
+    generated = TABLE.partition(BEGIN)[2].partition(END)[0]
+    rows = re.findall(r"^\| `([A-Z]+ /[^`]+)`", generated, re.MULTILINE)
+    for methods, path in re.findall(r"^- ([A-Z, ]+) `([^`]+)`$", generated, re.MULTILINE):
+        rows += [f"{method} {path}" for method in methods.split(", ")]
+    assert Counter(rows) == Counter(described_operations().keys())
+
+
+def test_what_is_marked_as_served_is_routed_and_the_reverse() -> None:
+    assert {shape(entry.name) for entry in entries() if entry.served} == routed()
+
+
+def test_every_hot_operation_is_described() -> None:
+    hot = {f"POST {path}" for path in application._OPERATIONS}
+    assert hot | {"GET /v1/models", "GET /v1/models/{}"} <= routed()
+
+
+def test_a_refusal_has_its_reason() -> None:
+    assert why_refused("POST", "/v1/threads/thread_1/runs") is not None
+    assert why_refused("GET", "/v1/models/any") is None
+    assert why_refused("GET", "/v1/nothing/of/the/kind") is None
+    reasons = {entry.note for entry in entries() if not entry.served}
+    assert all(reason.endswith(".") for reason in reasons)
