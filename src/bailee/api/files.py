@@ -39,7 +39,6 @@ def file_object(file: KeptFile) -> dict[str, Any]:
         "filename": file.filename,
         "purpose": held.label,
         "status": "processed",
-        "status_details": None,
     }
     if held.expires_at is not None:
         written["expires_at"] = held.expires_at // 1000
