@@ -63,7 +63,7 @@ def shape(path: str) -> str:
 def why_refused(method: str, path: str) -> str | None:
     """Why a request to this path is not answered, if it is an operation that is refused."""
     for entry in entries():
-        if not entry.served and entry.method == method and _matches(entry.path, path):
+        if not entry.served and entry.method == method and matches(entry.path, path):
             return entry.note
     return None
 
@@ -79,7 +79,8 @@ def _entry(name: str, said: str, reasons: dict[str, str]) -> Entry:
     return Entry(method, path, standing, note)
 
 
-def _matches(template: str, path: str) -> bool:
+def matches(template: str, path: str) -> bool:
+    """Whether a path is one of a template's, which has a whole segment for each parameter."""
     wanted, given = template.split("/"), path.split("/")
     return len(wanted) == len(given) and all(
         w == g or (w.startswith("{") and g) for w, g in zip(wanted, given, strict=True)

@@ -16,7 +16,9 @@ from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.params import FromPath
+from litestar.routes import HTTPRoute
 
+from bailee.api.compatibility import matches
 from bailee.api.document import WholeDocument
 from bailee.api.errors import (
     Shape,
@@ -238,6 +240,17 @@ def _view(read: ReadRecord) -> RecordView:
     )
 
 
+def _methods(application: Litestar, path: str) -> str:
+    """What a path may be asked by, as the `allow` header has it. Litestar does not say."""
+    found = {
+        method
+        for route in application.routes
+        if isinstance(route, HTTPRoute) and matches(route.path_format, path)
+        for method in route.methods
+    }
+    return ", ".join(sorted(found))
+
+
 def _failure(request: AnyRequest, error: Exception, operations: Operations) -> Response[bytes]:
     if isinstance(error, HTTPException) and request.url.path.startswith("/v1/"):
         # Without a key nobody learns what is served.
@@ -254,7 +267,7 @@ def _failure(request: AnyRequest, error: Exception, operations: Operations) -> R
             refused: BaileeError = unknown_operation(request.method, request.url.path)
             status, body = 404, error_body(refused)
         elif error.status_code == 405:
-            allowed = (error.headers or {}).get("Allow", "GET")
+            allowed = _methods(request.app, request.url.path)
             refused = wrong_method(request.method, request.url.path, allowed)
             status, body, headers = 405, error_body(refused), {"allow": allowed}
         else:
