@@ -8,6 +8,7 @@ what would be.
 """
 
 import json
+import re
 import sys
 from collections.abc import Iterable, Iterator
 from functools import cache
@@ -25,6 +26,8 @@ TARGET = ROOT / "docs" / "compatibility.md"
 DESCRIPTION = ROOT / "tests" / "openai_description" / "openapi.json.zst"
 BEGIN, END = "<!-- the table: generated, do not edit -->\n", "<!-- the end of the table -->\n"
 PREFIX = "/v1"
+_LINK = re.compile(r"\[([^\]]+)\]\([^)]*\)")
+"""Summaries point into OpenAI's own pages."""
 
 
 @cache
@@ -75,7 +78,7 @@ def _words(standing: Standing) -> str:
 
 def _row(entry: Entry) -> str:
     summary = described_operations()[entry.name].get("summary", "").split("\n")[0].rstrip(".")
-    note = entry.note or summary
+    note = entry.note or _LINK.sub(r"\1", summary)
     return f"| `{entry.name}` | {entry.standing} | {note} |"
 
 

@@ -48,7 +48,7 @@ app.add_typer(backends.app, name="backends", rich_help_panel=_OPERATE)
 app.add_typer(policy.app, name="policy", rich_help_panel=_PROVE)
 app.add_typer(inspect.app, name="inspect", rich_help_panel=_PROVE)
 app.command("verify", rich_help_panel=_PROVE)(verify.verify)
-for name in ("tour", "bench"):
+for name in ("tour", "canary", "bench"):
     if importlib.util.find_spec(f"bailee.cli.{name}") is not None:
         module = importlib.import_module(f"bailee.cli.{name}")
         app.add_typer(module.app, name=name, rich_help_panel=_PROVE)

@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from bailee.cli.house import empty_folder
 from bailee.cli.tour.evidence import load_verifier
-from bailee.cli.tour.house import empty_folder
 from bailee.cli.tour.passage import Passage
 from bailee.cli.tour.result import Result, half_hours_of, shortcomings
 from bailee.drivers.system import SharedClock

@@ -1,33 +1,13 @@
-"""The installation under tour: `bailee serve` as a child, from an empty folder, on its own clock.
+"""The installation under tour: two gateways and a mock upstream, on a clock of its own."""
 
-Promises: the child is told everything by one settings file and no variable of the environment; it
-is stopped however the tour ends, even by a kill.
-"""
-
-import asyncio
-import os
-import shutil
-import signal
-import socket
-import sys
 from pathlib import Path
 from typing import Final
 
-from bailee import settings as settings_package
-from bailee.cli import lifeline
-from bailee.cli.env import base_address
-from bailee.cli.status_files import announced_address
-from bailee.drivers.system import environment, process_id
-from bailee.kernel.errors import InvalidInput, Unavailable
-from bailee.settings import ModelRunnerSettings, Settings
+from bailee.cli.house import House
+from bailee.kernel.errors import InvalidInput
+from bailee.settings import ModelRunnerSettings
 
-GATEWAYS: Final = 2
 MOCK_MODEL: Final = "tour"
-START_TIMEOUT_S: Final = 90.0
-RESTART_TIMEOUT_S: Final = 60.0
-_LOOK_S: Final = 0.02
-_STOP_TIMEOUT_S: Final = 45.0
-_OUTPUT_BYTES: Final = 2000
 
 _SETTINGS: Final = """\
 region = "us"
@@ -35,15 +15,15 @@ region = "us"
 [server]
 host = "127.0.0.1"
 port = {port}
-workers = {gateways}
+workers = 2
 
 [model]
-enabled = {with_model}
+enabled = WITH_MODEL
 
 [[backends]]
 name = "mock"
-base_url = "http://127.0.0.1:{upstream_port}/v1"
-models = {{ {model} = "mock" }}
+base_url = "http://127.0.0.1:UPSTREAM/v1"
+models = { tour = "mock" }
 
 [backends.terms]
 region = "us"
@@ -52,117 +32,11 @@ trains = false
 """
 
 
-class House:
-    """One installation: started, wounded and stopped."""
-
-    def __init__(self, data: Path, upstream_port: int, *, with_model: bool) -> None:
-        self.data = data
-        file = data / "bailee.toml"
-        file.write_text(
-            _SETTINGS.format(
-                port=_free_port(),
-                gateways=GATEWAYS,
-                with_model=str(with_model).lower(),
-                upstream_port=upstream_port,
-                model=MOCK_MODEL,
-            )
-        )
-        self._file = file
-        self._process: asyncio.subprocess.Process | None = None
-        flags = {"data_folder": str(data)}
-        if with_model:
-            flags["model.file"] = str(
-                Path("build/models/SmolLM2-135M-Instruct.Q4_1.gguf").resolve()
-            )
-        self._flags = flags
-        self.settings: Settings = settings_package.load(
-            file=file, flags=flags, folder=Path.cwd()
-        ).settings
-
-    @property
-    def address(self) -> str:
-        """Where it serves, without a path."""
-        return base_address(self.settings)
-
-    @property
-    def bundle(self) -> Path:
-        """The authorities that a client of it trusts."""
-        return self.data / "tls" / "bundle.pem"
-
-    async def start(self) -> None:
-        """Start it and wait until it serves. Raises Unavailable with what it said."""
-        sets = [
-            part for name, value in self._flags.items() for part in ("--set", f"{name}={value}")
-        ]
-        variables = environment()
-        clean = {name: variables[name] for name in variables if not name.startswith("BAILEE_")}
-        with self._output.open("wb") as output:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-I", "-S", lifeline.__file__),
-                *(str(process_id()), str(int(signal.SIGTERM))),
-                *(sys.executable, "-m", "bailee", "serve", "--config", str(self._file), *sets),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=output,
-                stderr=asyncio.subprocess.STDOUT,
-                env=clean,
-            )
-        demo_key = self.data / "secrets" / "demo-api-key"
-        try:
-            async with asyncio.timeout(START_TIMEOUT_S):
-                while not (demo_key.exists() and announced_address(self.data / "run")):
-                    if self._process.returncode is not None:
-                        raise Unavailable(f"`bailee serve` ended: {self._said()}")
-                    await asyncio.sleep(_LOOK_S)
-        except TimeoutError:
-            raise Unavailable(f"`bailee serve` did not start: {self._said()}") from None
-
-    def kill(self, name: str) -> int:
-        """SIGKILL to one process (`keeper`, `clerk`, `gateway-0`, …); gives its number."""
-        process = self.process(name)
-        if process is None:
-            raise Unavailable(f"{name} never said that it serves")
-        os.kill(process, signal.SIGKILL)
-        return process
-
-    async def back(self, name: str, before: int) -> None:
-        """Wait until another process than `before` serves under this name."""
-        try:
-            async with asyncio.timeout(RESTART_TIMEOUT_S):
-                while self.process(name) in (None, before):  # noqa: ASYNC110 - a file changes
-                    await asyncio.sleep(_LOOK_S)
-        except TimeoutError:
-            raise Unavailable(f"{name} did not come back after it was killed") from None
-
-    def process(self, name: str) -> int | None:
-        """The number of the process that said last that it serves under this name."""
-        try:
-            return int((self.data / "run" / f"{name}.ready").read_text())
-        except (FileNotFoundError, ValueError):
-            return None
-
-    async def stop(self) -> None:
-        """Stop it as an operator would; by force if that takes too long."""
-        process = self._process
-        if process is None or process.returncode is not None:
-            return
-        process.send_signal(signal.SIGTERM)
-        try:
-            async with asyncio.timeout(_STOP_TIMEOUT_S):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
-
-    @property
-    def _output(self) -> Path:
-        folder = self.data / "logs"
-        folder.mkdir(mode=0o700, exist_ok=True)
-        file = folder / "serve-output.log"
-        file.touch(mode=0o600)
-        return file
-
-    def _said(self) -> str:
-        return self._output.read_bytes()[-_OUTPUT_BYTES:].decode("utf-8", "replace").strip()
+def tour_house(data: Path, upstream_port: int, *, with_model: bool) -> House:
+    """Not started by this. Raises InvalidInput: the model's weights are not there."""
+    text = _SETTINGS.replace("UPSTREAM", str(upstream_port))
+    text = text.replace("WITH_MODEL", str(with_model).lower())
+    return House(data, text, flags={"model.file": str(_weights())} if with_model else {})
 
 
 def _weights() -> Path:
@@ -170,26 +44,3 @@ def _weights() -> Path:
     if not weights.is_file():
         raise InvalidInput(f"{weights} is not there; `make model` fetches it")
     return weights
-
-
-def empty_folder(data: Path) -> Path:
-    """Make a data folder for a tour. Raises InvalidInput if there is something in it."""
-    data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if any(data.iterdir()):
-        raise InvalidInput(
-            f"{data} is not empty; a tour begins with an empty folder, because its clock is "
-            "simulated from the first start on"
-        )
-    return data.absolute()
-
-
-def remove(data: Path) -> None:
-    """Remove a data folder."""
-    shutil.rmtree(data, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port

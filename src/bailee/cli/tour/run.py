@@ -10,10 +10,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bailee.cli.house import empty_folder, remove
 from bailee.cli.mock_upstream import start_mock_upstream
 from bailee.cli.output import print_json
 from bailee.cli.tour.display import Scene, shown
-from bailee.cli.tour.house import House, empty_folder, remove
+from bailee.cli.tour.house import tour_house
 from bailee.cli.tour.passage import Passage
 from bailee.cli.tour.result import Result, shortcomings
 from bailee.drivers.system import SharedClock, SystemClock
@@ -84,7 +85,7 @@ async def _tour(
         stack.callback(upstream.close)
         flowing = asyncio.create_task(passage.flow())
         stack.callback(flowing.cancel)
-        house = House(folder, port, with_model=with_model)
+        house = tour_house(folder, port, with_model=with_model)
         stack.push_async_callback(house.stop)
         scene.begin("A new installation starts, on a clock that can be moved")
         await house.start()

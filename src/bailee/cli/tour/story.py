@@ -9,9 +9,9 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Final
 
+from bailee.cli.house import House
 from bailee.cli.tour.display import Scene
 from bailee.cli.tour.evidence import Evidence
-from bailee.cli.tour.house import House
 from bailee.cli.tour.inside import PURPOSE, Inside, StoredRecord
 from bailee.cli.tour.passage import Passage
 from bailee.cli.tour.result import MONTH_MS, Result, half_hours_of

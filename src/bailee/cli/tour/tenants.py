@@ -13,7 +13,8 @@ from typing import Any, Final, NamedTuple
 import httpx2
 import openai
 
-from bailee.cli.tour.house import MOCK_MODEL, House
+from bailee.cli.house import House
+from bailee.cli.tour.house import MOCK_MODEL
 from bailee.kernel.ids import RecordId
 from bailee.wiring.operating import administration
 
