@@ -14,3 +14,9 @@ uv pip compile pyproject.toml --group build --extra tour --constraint requiremen
 uv pip compile pyproject.toml --group build --extra finetuning - --constraint requirements-dev.lock \
   --override <(echo "torch ; sys_platform == 'none'") "${options[@]}" \
   --output-file requirements-finetuning.lock <<<$'filelock\nfsspec\njinja2\nnetworkx\nsympy'
+# Clients as their authors ship them, for tests/interoperability: in sets, since they want different
+# releases of the official SDK and of much else.
+for name in clients litellm llamaindex; do
+  uv pip compile "tests/interoperability/clients/requirements-$name.txt" \
+    "${options[@]}" --output-file "requirements-$name.lock"
+done
