@@ -262,9 +262,8 @@ async def test_each_role_may_do_its_own_and_no_more(keeper_for: KeeperFor) -> No
         "grant_work",
         "destroy_own_objects",
     }
+    assert allowed["worker"] == {"status", "create_objects", "open_granted"}
     assert allowed["clerk"] == {
-        "create_objects",
-        "open_granted",
         "destroy_objects",
         "objects_due",
         "status",

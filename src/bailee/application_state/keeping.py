@@ -68,6 +68,9 @@ class New(NamedTuple):
     parent: ObjectId | None = None
     public_id: str | None = None
     """None: a random one is made."""
+    object: ObjectId | None = None
+    """The name of its key, where a grant named it beforehand; None: a random one."""
+    work_grant: bytes | None = None
 
 
 class Terms(NamedTuple):
@@ -233,18 +236,25 @@ class Keeping:
 
         Raises Forbidden if `whose` is background work itself.
         """
+        return await self.grant_names(whose, [one.name for one in held], work, not_after)
+
+    async def grant_names(
+        self, whose: KeptFor, names: list[ObjectKeyName], work: str, not_after: Instant
+    ) -> bytes:
+        """As `grant`, also for things that the work will make."""
         if isinstance(whose.right, WorkGrant):
             raise Conflict("Work under a grant gives no grants. Ask with the API key.")
-        names = [one.name for one in held]
         return msgspec.msgpack.encode(
             await self.keeper.grant_work(whose.right, names, work, not_after)
         )
 
+    def new_object(self) -> ObjectId:
+        """A random name of a key."""
+        return ObjectId(self.randomness.random_bytes(_ID_BYTES))
+
     async def _begin(self, whose: KeptFor, new: New) -> tuple[HeldObject, HeldKey]:
         owner = whose.owner
-        name = ObjectKeyName(
-            owner.region, owner.project, ObjectId(self.randomness.random_bytes(_ID_BYTES))
-        )
+        name = ObjectKeyName(owner.region, owner.project, new.object or self.new_object())
         (public,) = await self.keeper.create_objects([name], whose.generation, new.expires_at)
         scope = ScopeKeyName(
             owner.region, Purpose.APPLICATION_STATE, owner.project, whose.generation
@@ -274,6 +284,7 @@ class Keeping:
             None,
             block.encode(),
             b"",
+            new.work_grant,
         )
         return row, held
 

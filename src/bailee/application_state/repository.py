@@ -19,9 +19,10 @@ async def add(transaction: DatabaseTransaction, row: HeldObject) -> None:
     await transaction.rows(
         """
         INSERT INTO held_objects (object, tenant, project, region, kind, public_id, parent, state,
-            label, created_at, expires_at, size_bytes, digest, key_block, details)
+            label, created_at, expires_at, size_bytes, digest, key_block, details, work_grant)
         VALUES (:object, :tenant, :project, :region, :kind, :public_id, :parent, :state,
-            :label, :created_at, :expires_at, :size_bytes, :digest, :key_block, :details)
+            :label, :created_at, :expires_at, :size_bytes, :digest, :key_block,
+            :details, :work_grant)
         """,
         object=row.object,
         tenant=row.tenant,
@@ -38,6 +39,7 @@ async def add(transaction: DatabaseTransaction, row: HeldObject) -> None:
         digest=row.digest,
         key_block=row.key_block,
         details=row.details,
+        work_grant=row.work_grant,
     )
 
 
@@ -66,7 +68,7 @@ async def find(
     rows = await transaction.rows(
         """
         SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
-            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
         FROM held_objects
         WHERE project = :project AND kind = :kind AND public_id = :public_id AND state = 'kept'
             AND (expires_at IS NULL OR expires_at > :now)
@@ -95,7 +97,7 @@ async def page(
     rows = await transaction.rows(
         """
         SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
-            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
         FROM held_objects
         WHERE project = :project AND kind = :kind AND state = 'kept'
             AND (expires_at IS NULL OR expires_at > :now)
@@ -155,7 +157,7 @@ async def mark_deleting(
         UPDATE held_objects SET state = 'deleting'
         WHERE object IN (SELECT object FROM family) AND state IN ('pending', 'kept')
         RETURNING object, tenant, project, region, kind, public_id, parent, position, state, label,
-            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
         """,
         names=[name.hex() for name in names],
     )
@@ -169,7 +171,7 @@ async def mark_destroyed(
     rows = await transaction.rows(
         """
         UPDATE held_objects SET state = 'destroyed', deleted_at = :deleted_at,
-            key_block = '', details = '', label = ''
+            key_block = '', details = '', label = '', work_grant = NULL
         WHERE object = :object AND state = 'deleting' RETURNING object
         """,
         object=name,
@@ -200,7 +202,7 @@ async def destroyed(
     rows = await transaction.rows(
         """
         SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
-            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
         FROM held_objects
         WHERE project = :project AND public_id = :public_id AND state IN ('deleting', 'destroyed')
         """,
@@ -228,7 +230,7 @@ async def ending(
     rows = await transaction.rows(
         """
         SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
-            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
         FROM held_objects
         WHERE state = 'deleting' OR (state IN ('kept', 'pending') AND expires_at <= :now)
             OR (state = 'pending' AND created_at < :abandoned_before)
@@ -241,6 +243,19 @@ async def ending(
     return [_held(row) for row in rows]
 
 
+async def by_objects(transaction: DatabaseTransaction, names: list[ObjectId]) -> list[HeldObject]:
+    """Kept things by the names of their keys, in no order."""
+    rows = await transaction.rows(
+        """
+        SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
+        FROM held_objects WHERE encode(object, 'hex') = ANY(:names) AND state = 'kept'
+        """,
+        names=[name.hex() for name in names],
+    )
+    return [_held(row) for row in rows]
+
+
 async def of_kind(
     transaction: DatabaseTransaction, kind: Kind, labels: list[str]
 ) -> list[HeldObject]:
@@ -248,7 +263,7 @@ async def of_kind(
     rows = await transaction.rows(
         """
         SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
-            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
         FROM held_objects WHERE kind = :kind AND state = 'kept' AND label = ANY(:labels)
         ORDER BY position LIMIT :count
         """,
@@ -278,4 +293,5 @@ def _held(row: Any) -> HeldObject:
         row.digest,
         row.key_block,
         row.details,
+        row.work_grant,
     )

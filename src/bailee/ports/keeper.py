@@ -2,7 +2,7 @@
 
 It gives public keys and certificates freely, opens under rules only, and destroys. Every method
 raises Unavailable when the keeper is away and Forbidden when the caller's role may not call it
-(roles: `gateway`, `clerk`, `administrator`).
+(roles: `gateway`, `clerk`, `worker`, `administrator`).
 """
 
 from typing import Protocol
@@ -230,7 +230,7 @@ class Keeper(Protocol):
     async def create_objects(
         self, names: list[ObjectKeyName], generation: int, deadline: Instant | None
     ) -> list[ObjectPublicKey]:
-        """gateway, clerk. Make a secret for each of some things of one project.
+        """gateway, worker. Make a secret for each of some things of one project.
 
         Each is durable before its public key is given out. From `deadline` on (None: there is
         none) the things do not open and are destroyed. Idempotent; a later call may bring a
@@ -252,12 +252,13 @@ class Keeper(Protocol):
     ) -> WorkGrant:
         """gateway. Let background work open these things, at most 30 days long.
 
-        Raises Forbidden for a wrong credential or another's thing, DestroyedKey, UnknownKey.
+        They may be things that the work will make: names without a secret yet. Raises Forbidden
+        for a wrong credential or another's thing, DestroyedKey.
         """
         ...
 
     async def open_granted(self, grant: WorkGrant, sealed: list[SealedKey]) -> list[bytes]:
-        """clerk. As `open_objects`, under a grant. Raises Forbidden if it does not cover one."""
+        """worker. As `open_objects`, under a grant. Raises Forbidden if it does not cover one."""
         ...
 
     async def destroy_own_objects(

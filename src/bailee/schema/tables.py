@@ -109,6 +109,7 @@ held_objects: Final = sa.Table(
     _bytes("digest", nullable=True),
     _bytes("key_block"),
     _bytes("details"),
+    _bytes("work_grant", nullable=True),
     sa.UniqueConstraint("public_id"),
     sa.ForeignKeyConstraint(["tenant", "project"], ["projects.tenant", "projects.project"]),
     sa.Index(None, "project", "kind", "position"),

@@ -198,7 +198,7 @@ async def test_a_grant_reads_and_deletes_nothing(house: House) -> None:
     packed = await house.keeping.grant(MINE, [held], "batch/x", until)
     grant = msgspec.msgpack.decode(packed, type=WorkGrant)
     working = MINE._replace(right=grant)
-    house.keeping.keeper = house.world.keeper.for_role("clerk")
+    house.keeping.keeper = house.world.keeper.for_role("worker")
     parts = [part async for part in house.keeping.content(working, held)]
     assert b"".join(parts) == CONTENT
     with pytest.raises(Forbidden):

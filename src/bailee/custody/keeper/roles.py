@@ -18,7 +18,7 @@ from bailee.ports.keeper import (
     WorkGrant,
 )
 
-Role = Literal["gateway", "clerk", "administrator"]
+Role = Literal["gateway", "clerk", "worker", "administrator"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 PERMITTED: Final[dict[str, frozenset[Role]]] = {
@@ -32,10 +32,10 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "store_secret": frozenset({"administrator"}),
     "reveal_secret": frozenset({"gateway"}),
     "open_part": frozenset({"gateway"}),
-    "create_objects": frozenset({"gateway", "clerk"}),
+    "create_objects": frozenset({"gateway", "worker"}),
     "open_objects": frozenset({"gateway"}),
     "grant_work": frozenset({"gateway"}),
-    "open_granted": frozenset({"clerk"}),
+    "open_granted": frozenset({"worker"}),
     "destroy_own_objects": frozenset({"gateway"}),
     "destroy_objects": frozenset({"clerk"}),
     "objects_due": frozenset({"clerk"}),
