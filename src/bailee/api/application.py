@@ -21,14 +21,14 @@ from bailee.api.inflight import InFlight, Requests
 from bailee.kernel.redacted import Content
 from bailee.ports.clock import Clock
 from bailee.serving.answer import Answering, Arrival
-from bailee.serving.call import CHAT_COMPLETIONS, COMPLETIONS, Operation
+from bailee.serving.call import CHAT_COMPLETIONS, COMPLETIONS, RESPONSES, Operation
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.routing import ServedModel, unknown_model
 
 Headers = list[tuple[str, str]]
 
 _OPERATIONS: Final[Mapping[str, Operation]] = {
-    operation.endpoint: operation for operation in (CHAT_COMPLETIONS, COMPLETIONS)
+    operation.endpoint: operation for operation in (CHAT_COMPLETIONS, COMPLETIONS, RESPONSES)
 }
 _MODELS: Final = "/v1/models"
 _JSON_MEDIA: Final = "application/json"

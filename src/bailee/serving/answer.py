@@ -15,14 +15,16 @@ from bailee.kernel.instants import Instant
 from bailee.ports.backend import BackendAnswer
 from bailee.ports.clock import Clock
 from bailee.ports.randomness import Randomness
-from bailee.serving.call import Call, Operation, parse
+from bailee.serving.call import Call, Operation, Translation, parse
 from bailee.serving.caller import Authenticate, Caller
 from bailee.serving.errors import Because, CallRefused, unrecordable
+from bailee.serving.events import Ending
 from bailee.serving.exchange import check_refusal, reach, whole_body
 from bailee.serving.limits import Admission, Limits
 from bailee.serving.recording import UNRECORDED, Recorder, Recording, Unrecorded
+from bailee.serving.responding import Responding
 from bailee.serving.routing import Headers, Plan, Planner
-from bailee.serving.streaming import Stream, Streams, run_stream
+from bailee.serving.streaming import ChatEnding, ErrorEvent, Stream, Streams, run_stream
 from bailee.serving.usage import total_tokens
 
 CLIENT_LEFT: Final = 499
@@ -119,6 +121,7 @@ class Answering:
         self._clock = clock
         self._worker = randomness.random_bytes(_ID_RANDOM_BYTES).hex()
         self._requests = 0
+        self._responding = Responding(clock, randomness)
 
     def arrive(self) -> Arrival:
         """Name a request. The name is unique and says nothing."""
@@ -140,6 +143,8 @@ class Answering:
             plan = progress.plan = self.planner.plan(caller, call, arrival.now)
             admission = self.limits.admit(plan.gauges, call.estimated_tokens(), arrival.now)
             progress.admission = admission
+            if operation.translated:
+                call = await self._responding.prepare(call, plan)
             recording = progress.recording = await self._open(plan, call)
             answer = await reach(call, plan.routes)
             if _is_event_stream(answer):
@@ -240,7 +245,13 @@ class Answering:
         except BaseException:
             answer.abandon()
             raise
-        stream = Stream(answer, recording, progress.client, self._refusals.event, call.choices)
+        translation = call.translation
+        if translation is None:
+            ending: Ending = ChatEnding(call.choices)
+            error_event: ErrorEvent = self._refusals.event
+        else:
+            ending, error_event = translation.ending, self._told_by(translation)
+        stream = Stream(answer, recording, progress.client, error_event, ending)
         headers = self._answer_headers(progress, recording)
         headers.append(("content-type", "text/event-stream; charset=utf-8"))
         headers.append(("cache-control", "no-cache"))
@@ -248,6 +259,14 @@ class Answering:
         progress.recording = None
         await run_stream(stream, self.streams)
         return stream.usage or stream.answer_tokens + len(call.body) // 4
+
+    def _told_by(self, translation: Translation) -> ErrorEvent:
+        """Broken streams end in the client's language where it has a word for it."""
+
+        def event(refused: CallRefused) -> bytes:
+            return translation.error_event(refused) or self._refusals.event(refused)
+
+        return event
 
     async def _refuse(self, progress: _Progress, refused: CallRefused) -> None:
         """Answer with a refusal, recorded like any answer if a record is open."""

@@ -36,6 +36,8 @@ class Route(NamedTuple):
     upstream_model: str
     """The model's name there."""
     terms: BackendTerms
+    speaks_responses: bool = False
+    """Whether it answers the Responses API itself; otherwise it is asked for chat completions."""
 
 
 class ServedModel(NamedTuple):
