@@ -73,8 +73,8 @@ def _function(tool: object, place: str) -> Tool:
     if kind != "function":
         raise unsupported(
             f"{place}.type",
-            f"A tool {shown_type(kind)} cannot be used with this model, whose backend has function tools "
-            "alone. Use a model whose backend speaks the Responses API.",
+            f"A tool {shown_type(kind)} cannot be used with this model, whose backend has "
+            "function tools alone. Use a model whose backend speaks the Responses API.",
         )
     if not isinstance(tool.get("name"), str):
         raise missing(f"{place}.name")
