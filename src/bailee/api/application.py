@@ -31,6 +31,8 @@ _OPERATIONS: Final[Mapping[str, Operation]] = {
     operation.endpoint: operation for operation in (CHAT_COMPLETIONS, COMPLETIONS, RESPONSES)
 }
 _MODELS: Final = "/v1/models"
+_STORED_CHATS: Final = (CHAT_COMPLETIONS.endpoint, "GET")
+"""Listing what was stored is off the hot path, below the same path."""
 _JSON_MEDIA: Final = "application/json"
 
 
@@ -280,7 +282,7 @@ class Application:
         path = scope.path
         if self.requests.stopping:
             raise _stopping()
-        if path in _OPERATIONS:
+        if path in _OPERATIONS and (path, scope.method) != _STORED_CHATS:
             self._wrong_method(arrival, scope, exchange, "POST")
         elif path == _MODELS or path.startswith(_MODELS + "/"):
             self._models(arrival, scope, exchange)

@@ -19,7 +19,7 @@ from bailee.ports.clock import Clock
 from bailee.serving.errors import Because, CallRefused, unrecordable
 from bailee.serving.events import MAX_EVENT_BYTES, Ending, Events
 from bailee.serving.exchange import refusal_of
-from bailee.serving.recording import Recording, Unrecorded
+from bailee.serving.recording import AnswerRecording
 from bailee.serving.usage import total_tokens
 
 SEAL_BYTES: Final = 64 * 1024
@@ -118,7 +118,7 @@ class Stream:
     def __init__(
         self,
         answer: BackendAnswer,
-        recording: Recording | Unrecorded,
+        recording: AnswerRecording,
         sink: Sink,
         error_event: ErrorEvent,
         ending: Ending,

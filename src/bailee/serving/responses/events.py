@@ -14,7 +14,7 @@ import msgspec
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.responses.assembly import Assembly
 from bailee.serving.responses.frame import (
-    UNFINISHED,
+    IN_PROGRESS,
     Document,
     Ended,
     Made,
@@ -48,7 +48,7 @@ class ResponseEvents:
 
     def begin(self) -> bytes:
         """The first events: it was made, and is being answered."""
-        response = response_document(self._request, self._made, UNFINISHED, [])
+        response = response_document(self._request, self._made, IN_PROGRESS, [])
         return self._write(
             [
                 {"type": "response.created", "response": response},
@@ -88,7 +88,7 @@ class ResponseEvents:
         output = self._assembly.output
         if ended.status == FAILED:
             for item in output:
-                if item["status"] == UNFINISHED.status:
+                if item["status"] == IN_PROGRESS.status:
                     item["status"] = INCOMPLETE
         response = response_document(self._request, self._made, ended, output, self._assembly.usage)
         self.response = response

@@ -45,7 +45,7 @@ class Ended(NamedTuple):
     completed_s: int | None = None
 
 
-UNFINISHED: Final = Ended("in_progress")
+IN_PROGRESS: Final = Ended("in_progress")
 QUEUED: Final = Ended("queued")
 
 
