@@ -201,6 +201,14 @@ def test_a_broken_backend_ends_the_stream_with_failed(gateway: RunningGateway) -
     assert b"response.failed" in recorded.answer
 
 
+def test_what_breaks_off_behind_the_end_breaks_nothing(gateway: RunningGateway) -> None:
+    script(gateway, streamed(chunk("a"), chunk(None, "stop"), DONE, break_off=True))
+    got = post(gateway, stream=True)
+    assert got.content.count(b"event: response.completed") == 1
+    assert b"response.failed" not in got.content
+    assert gateway.last().answer_parts[-1][2:] == (True, False)
+
+
 def test_an_error_within_a_stream_ends_it_with_failed(gateway: RunningGateway) -> None:
     script(gateway, streamed(chunk("a"), b'data: {"error":{"message":"SECRET"}}\n\n'))
     got = post(gateway, stream=True)

@@ -10,6 +10,7 @@ from bailee.application_state.keeping import Keeping, KeptFor, New, Opened
 from bailee.application_state.model import Kind
 from bailee.kernel.errors import NotFound
 from bailee.kernel.instants import Instant
+from bailee.kernel.redacted import hidden
 
 Document = dict[str, Any]
 
@@ -22,6 +23,9 @@ class StoredChat(msgspec.Struct, frozen=True):
     completion: Document
     messages: list[Document]
     """Of the request."""
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
 
 class Wanted(NamedTuple):
@@ -36,6 +40,9 @@ class Wanted(NamedTuple):
             return False
         said = completion.get("metadata") or {}
         return all(said.get(name) == value for name, value in self.metadata.items())
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
 
 @dataclass(slots=True)

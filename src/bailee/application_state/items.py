@@ -5,6 +5,8 @@ Pure. An item that was sent in a short form is shown in the long one, with an id
 
 from typing import Any, Final, NamedTuple
 
+from bailee.kernel.redacted import hidden
+
 Item = dict[str, Any]
 
 _PREFIXES: Final = {
@@ -20,6 +22,9 @@ class ItemsPage(NamedTuple):
 
     items: list[Item]
     has_more: bool
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
 
 def shown_item(item: Item, token: str, index: int) -> Item:

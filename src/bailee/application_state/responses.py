@@ -16,6 +16,7 @@ from bailee.application_state.keeping import Keeping, KeptFor, New, Opened
 from bailee.application_state.model import Kind
 from bailee.kernel.errors import InvalidInput, NotFound
 from bailee.kernel.instants import Instant
+from bailee.kernel.redacted import hidden
 
 MOST_IN_A_CHAIN: Final = 512
 UNFINISHED: Final = frozenset({"queued", "in_progress"})
@@ -30,12 +31,18 @@ class StoredResponse(msgspec.Struct, frozen=True):
     chain: list[str]
     """What came before, oldest first."""
 
+    def __repr__(self) -> str:
+        return hidden(self)
+
 
 class Context(NamedTuple):
     """What stands before an input."""
 
     items: list[Item]
     chain: list[str]
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
 
 @dataclass(slots=True)

@@ -4,8 +4,9 @@ The client has the end of an answer only when what it asked to be kept can be as
 be kept is not answered as if it were: it fails like an answer that cannot be recorded.
 """
 
-from collections.abc import Awaitable, Callable
-from typing import Final, NamedTuple
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, Final, NamedTuple
 
 from bailee.application_state.chat_completions import ChatCompletions
 from bailee.application_state.conversations import Conversations
@@ -19,7 +20,7 @@ from bailee.policy.model import Decision
 from bailee.serving.caller import Caller
 from bailee.serving.recording import Recording, Unrecorded
 
-Keep = Callable[[], Awaitable[None]]
+Keep = Callable[[], Coroutine[Any, Any, None]]
 """Keeps what a whole answer leaves behind. Raises BaileeError."""
 
 _OK: Final = 200
@@ -49,6 +50,16 @@ def kept_until(decision: Decision) -> Instant | None:
     return None
 
 
+_keeping: Final[set[asyncio.Future[None]]] = set()
+"""What is being kept now; nobody may be waiting for it any more."""
+
+
+def _kept(task: asyncio.Future[None]) -> None:
+    _keeping.discard(task)
+    if not task.cancelled():
+        task.exception()  # whoever waited has been told
+
+
 class KeptRecording:
     """A recording whose answer is kept for its owner, too: durable means both."""
 
@@ -71,8 +82,12 @@ class KeptRecording:
         if keep is None or not self._whole:
             return
         self._keep = None
+        task = asyncio.ensure_future(keep())
+        _keeping.add(task)
+        task.add_done_callback(_kept)
         try:
-            await keep()
+            # A client that leaves now does not stop it: the answer is whole.
+            await asyncio.shield(task)
         except Unavailable:
             raise
         except BaileeError as error:

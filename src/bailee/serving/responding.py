@@ -14,6 +14,7 @@ from bailee.application_state.keeping import KeptFor
 from bailee.application_state.model import HeldObject
 from bailee.application_state.responses import StoredResponse
 from bailee.kernel.errors import InvalidInput, NotFound
+from bailee.kernel.redacted import hidden
 from bailee.ports.clock import Clock
 from bailee.ports.randomness import Randomness
 from bailee.serving.call import Call
@@ -54,6 +55,9 @@ class ResponseCall(NamedTuple):
         """What is kept of it."""
         return StoredResponse(response, self.input, self.chain)
 
+    def __repr__(self) -> str:
+        return hidden(self)
+
 
 class _Before(NamedTuple):
     """What stands before an input."""
@@ -61,6 +65,9 @@ class _Before(NamedTuple):
     items: list[Item]
     chain: list[str]
     conversation: HeldObject | None = None
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
 
 class Responding:
@@ -180,6 +187,9 @@ class _ChatAsked(msgspec.Struct):
 
     messages: list[dict[str, Any]]
     metadata: dict[str, str] | None = None
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
 
 def _asked(body: bytes) -> _ChatAsked:

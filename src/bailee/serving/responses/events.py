@@ -71,7 +71,9 @@ class ResponseEvents:
         return written + self._last(self._assembly.ended(completed_s))
 
     def fail(self, refused: CallRefused) -> bytes:
-        """The last event of an answer that broke off."""
+        """The last event of an answer that broke off, or that was whole and cannot be given."""
+        if self.response is not None:
+            self._next -= 1  # the event that said otherwise has not left
         error = {
             "code": _CODES.get(refused.because, "server_error"),
             "message": str(refused),

@@ -10,6 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
+from bailee.kernel.redacted import hidden
 from bailee.serving.call import bad_json, wrong_type
 from bailee.serving.responses.items import Item, chat_messages, input_items
 from bailee.serving.responses.refusals import invalid, missing, unsupported
@@ -74,6 +75,9 @@ class Fields(Struct):
     safety_identifier: str | None = None
     prompt_cache_key: str | None = None
     service_tier: str | None = None
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
 
 _FIELDS: Final = msgspec.json.Decoder(Fields)

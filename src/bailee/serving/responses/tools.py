@@ -6,6 +6,7 @@ are refused by name: a backend that only speaks chat completions has none of the
 
 from typing import Any, Final, NamedTuple
 
+from bailee.kernel.redacted import hidden
 from bailee.serving.responses.refusals import invalid, missing, shown_type, unsupported, wrong
 
 Tool = dict[str, Any]
@@ -20,6 +21,9 @@ class ChatTools(NamedTuple):
     tools: list[Tool]
     choice: object
     """None: nothing is said."""
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
 
 def function_tools(tools: list[Any]) -> list[Tool]:

@@ -148,12 +148,18 @@ class _Translated(_Wrapped):
     async def chunks(self) -> AsyncIterator[bytes]:
         translation, events = self._translation, Events()
         yield translation.begin()
-        async for chunk in self._answer.chunks():
-            told = translation.take(events.feed(chunk))
-            if told:
-                yield told
-            if len(events.rest) > MAX_EVENT_BYTES:
-                raise _broken("the backend sent an endless event")
+        try:
+            async for chunk in self._answer.chunks():
+                told = translation.take(events.feed(chunk))
+                if told:
+                    yield told
+                if len(events.rest) > MAX_EVENT_BYTES:
+                    raise _broken("the backend sent an endless event")
+        except BackendFailure:
+            # What breaks off behind the end of an answer is not its client's business.
+            if translation.response is None:
+                raise
+            return
         told = translation.take(events.rest)
         if not translation.finished:
             raise _broken("the backend ended its answer before the end")

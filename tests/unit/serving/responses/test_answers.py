@@ -11,6 +11,7 @@ from openai.lib.streaming.responses._responses import ResponseStreamState
 from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
+from bailee.application_state.responses import Context, StoredResponse
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.events import data_of
 from bailee.serving.responses.events import ResponseEnding, ResponseEvents
@@ -249,3 +250,19 @@ def test_the_last_event_is_found_wherever_a_block_begins(cut: int) -> None:
     rest = body[at:] + last
     assert ending.find(rest) == (b"\n" + rest).rindex(b"\nevent: response.completed\n")
     assert ending.seen
+
+
+def test_content_is_in_no_repr() -> None:
+    made = request(input="SECRET", instructions="SECRET")
+    assert "SECRET" not in repr(made) + repr(made.fields)
+    stored = StoredResponse({"output": "SECRET"}, [{"content": "SECRET"}], [])
+    assert "SECRET" not in repr(stored) + repr(Context([{"content": "SECRET"}], []))
+
+
+def test_a_whole_answer_that_cannot_be_given_fails_without_a_gap() -> None:
+    events = ResponseEvents(request(stream=True), MADE)
+    sent = events.begin() + events.take(completion({"content": "x"}))
+    events.end(1)
+    sent += events.fail(CallRefused(Because.RECORDING_IMPOSSIBLE, "Try again."))
+    numbers = [json.loads(data)["sequence_number"] for data in data_of(sent)]
+    assert numbers == list(range(len(numbers)))
