@@ -111,6 +111,11 @@ def test_a_response_is_stored_read_listed_and_deleted(client: OpenAI) -> None:
     made = raw.parse()
     assert "application_state=(" in raw.headers["bailee-handling"]
     assert client.responses.retrieve(made.id) == made
+    told = list(client.responses.retrieve(made.id, stream=True))
+    assert told[-1].type == "response.completed"
+    assert told[-1].response == made
+    rest = list(client.responses.retrieve(made.id, stream=True, starting_after=3))
+    assert rest == told[4:]
     (item,) = client.responses.input_items.list(made.id).data
     assert item.type == "message"
     assert item.to_dict()["content"] == [{"type": "input_text", "text": "lemon"}]

@@ -10,6 +10,7 @@ from bailee.application_state.items import page_of
 from bailee.application_state.responses import Responses
 from bailee.kernel.errors import InvalidInput
 from bailee.serving.background import Background
+from bailee.serving.responses.replay import REPLAYED, replayed
 
 Document = dict[str, Any]
 
@@ -20,15 +21,22 @@ def responses_router(responses: Responses, background: Background, admit: Admit)
     """The operations on stored Responses."""
 
     @get("/v1/responses/{response:str}", summary="A stored Response")
-    async def get_response(response: FromPath[str], request: AnyRequest) -> Response[Document]:
-        """A Response that was stored, as it is now."""
+    async def get_response(
+        response: FromPath[str], request: AnyRequest
+    ) -> Response[Document] | Response[bytes]:
+        """A Response that was stored, as it is now; with `stream`, a finished one as events."""
         admitted = admit(request, _RESPONSE)
-        if request.query_params.get("stream") == "true":
-            raise InvalidInput(
-                "A stored Response is given whole. Leave 'stream' out.", field="stream"
-            )
         found = await background.read(admitted.whose, response)
-        return Response(found, headers=admitted.headers)
+        if request.query_params.get("stream") != "true":
+            return Response(found, headers=admitted.headers)
+        if found["status"] not in REPLAYED:
+            raise InvalidInput(
+                "Only a Response that has finished is told as a stream. Ask for it without.",
+                field="stream",
+            )
+        events = replayed(found, _starting_after(request))
+        headers = admitted.headers | {"cache-control": "no-cache"}
+        return Response(events, media_type="text/event-stream; charset=utf-8", headers=headers)
 
     @delete("/v1/responses/{response:str}", status_code=200, summary="Delete a stored Response")
     async def delete_response(response: FromPath[str], request: AnyRequest) -> Response[Document]:
@@ -59,3 +67,12 @@ def responses_router(responses: Responses, background: Background, admit: Admit)
     return Router("/", route_handlers=[
         get_response, delete_response, cancel_response, list_input_items,
     ])  # fmt: skip
+
+
+def _starting_after(request: AnyRequest) -> int:
+    number = request.query_params.get("starting_after", "")
+    if not number:
+        return -1
+    if not number.isascii() or not number.isdigit() or len(number) > 9:
+        raise InvalidInput("'starting_after' is the number of an event.", field="starting_after")
+    return int(number)

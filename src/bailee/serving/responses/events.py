@@ -7,7 +7,7 @@ follows it.
 """
 
 import re
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -99,16 +99,16 @@ class ResponseEvents:
     def _write(self, events: list[Event]) -> bytes:
         written: list[bytes] = []
         for event in events:
-            numbered: dict[str, Any] = {"type": event["type"], "sequence_number": self._next}
+            written.append(write_event(event, self._next))
             self._next += 1
-            written += (
-                b"event: ",
-                event["type"].encode(),
-                b"\ndata: ",
-                msgspec.json.encode(numbered | event),
-                b"\n\n",
-            )
         return b"".join(written)
+
+
+def write_event(event: Event, number: int) -> bytes:
+    """An event as it is sent."""
+    name: str = event["type"]
+    data = msgspec.json.encode({"type": name, "sequence_number": number} | event)
+    return b"event: " + name.encode() + b"\ndata: " + data + b"\n\n"
 
 
 class ResponseEnding:

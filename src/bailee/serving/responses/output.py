@@ -76,7 +76,7 @@ class ContentItem:
 
     def begin(self) -> list[Event]:
         """It is there, and empty."""
-        return [_item_event("added", self.index, self.document())]
+        return [item_event("added", self.index, self.document())]
 
     def grow(self, kind: str, piece: str, logprobs: list[Document]) -> list[Event]:
         """More of a part of some kind has come."""
@@ -95,7 +95,7 @@ class ContentItem:
             return []
         events = self._close_part()
         self.status = status
-        events.append(_item_event("done", self.index, self.document()))
+        events.append(item_event("done", self.index, self.document()))
         return events
 
     def document(self) -> Document:
@@ -153,7 +153,7 @@ class CallItem:
 
     def begin(self) -> list[Event]:
         """It is there, without arguments."""
-        return [_item_event("added", self.index, self.document())]
+        return [item_event("added", self.index, self.document())]
 
     def grow(self, piece: str) -> list[Event]:
         """More of its arguments has come."""
@@ -177,7 +177,7 @@ class CallItem:
             "output_index": self.index,
             "arguments": document["arguments"],
         }
-        return [done, _item_event("done", self.index, document)]
+        return [done, item_event("done", self.index, document)]
 
     def document(self) -> Document:
         """The item as the API shows it."""
@@ -191,7 +191,8 @@ class CallItem:
         }
 
 
-def _item_event(which: str, index: int, document: Document) -> Event:
+def item_event(which: str, index: int, document: Document) -> Event:
+    """An item is `added` or `done`."""
     return {"type": f"response.output_item.{which}", "output_index": index, "item": document}
 
 

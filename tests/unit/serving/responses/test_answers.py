@@ -16,6 +16,7 @@ from bailee.serving.errors import Because, CallRefused
 from bailee.serving.events import data_of
 from bailee.serving.responses.events import ResponseEnding, ResponseEvents
 from bailee.serving.responses.frame import Made
+from bailee.serving.responses.replay import replayed
 from bailee.serving.responses.request import read_request
 from bailee.serving.responses.translation import ResponseTranslation
 
@@ -266,3 +267,18 @@ def test_a_whole_answer_that_cannot_be_given_fails_without_a_gap() -> None:
     sent += events.fail(CallRefused(Because.RECORDING_IMPOSSIBLE, "Try again."))
     numbers = [json.loads(data)["sequence_number"] for data in data_of(sent)]
     assert numbers == list(range(len(numbers)))
+
+
+@given(answers(), st.integers(-1, 6))
+def test_a_finished_response_is_told_again(
+    answer: tuple[dict[str, Any], list[dict[str, Any]], str], after: int
+) -> None:
+    response = whole(completion(answer[0], answer[2]))
+    told = [json.loads(data) for data in data_of(replayed(response))]
+    for event in told:
+        EVENTS.validate_python(event)
+    assert told[-1]["response"] == response
+    if response["status"] == "completed":
+        assert reassembled(told) == reassembled(streamed(deltas(answer[1], answer[2])))
+    rest = [json.loads(data) for data in data_of(replayed(response, after))]
+    assert rest == told[after + 1 :]
