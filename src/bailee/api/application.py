@@ -21,16 +21,18 @@ from bailee.api.inflight import InFlight, Requests
 from bailee.kernel.redacted import Content
 from bailee.ports.clock import Clock
 from bailee.serving.answer import Answering, Arrival
-from bailee.serving.call import CHAT_COMPLETIONS, COMPLETIONS, Operation
+from bailee.serving.call import CHAT_COMPLETIONS, COMPLETIONS, RESPONSES, Operation
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.routing import ServedModel, unknown_model
 
 Headers = list[tuple[str, str]]
 
 _OPERATIONS: Final[Mapping[str, Operation]] = {
-    operation.endpoint: operation for operation in (CHAT_COMPLETIONS, COMPLETIONS)
+    operation.endpoint: operation for operation in (CHAT_COMPLETIONS, COMPLETIONS, RESPONSES)
 }
 _MODELS: Final = "/v1/models"
+_STORED_CHATS: Final = (CHAT_COMPLETIONS.endpoint, "GET")
+"""Listing what was stored is off the hot path, below the same path."""
 _JSON_MEDIA: Final = "application/json"
 
 
@@ -280,7 +282,7 @@ class Application:
         path = scope.path
         if self.requests.stopping:
             raise _stopping()
-        if path in _OPERATIONS:
+        if path in _OPERATIONS and (path, scope.method) != _STORED_CHATS:
             self._wrong_method(arrival, scope, exchange, "POST")
         elif path == _MODELS or path.startswith(_MODELS + "/"):
             self._models(arrival, scope, exchange)

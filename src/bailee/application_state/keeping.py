@@ -144,6 +144,13 @@ class Keeping:
             raise NotFound(f"No such {kind.value.replace('_', ' ')} object: {_shown(public_id)}")
         return found
 
+    async def find_all(self, whose: KeptFor, kind: Kind, public_ids: list[str]) -> list[HeldObject]:
+        """Those of the named things that are kept, in no order."""
+        async with self.database.transaction(whose.owner.tenant) as transaction:
+            return await repository.find_all(
+                transaction, whose.owner.project, kind, public_ids, self.clock.now()
+            )
+
     async def read(self, whose: KeptFor, kind: Kind, public_id: str) -> Opened:
         """A thing's details. Raises NotFound, also when it ends at this moment."""
         return (await self.opened(whose, [await self.find(whose, kind, public_id)]))[0]

@@ -81,6 +81,30 @@ async def find(
     return _held(rows[0]) if rows else None
 
 
+async def find_all(
+    transaction: DatabaseTransaction,
+    project: ProjectId,
+    kind: Kind,
+    public_ids: list[str],
+    now: Instant,
+) -> list[HeldObject]:
+    """Those of some things that are kept and not past their deadlines."""
+    rows = await transaction.rows(
+        """
+        SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details
+        FROM held_objects
+        WHERE project = :project AND kind = :kind AND public_id = ANY(:public_ids)
+            AND state = 'kept' AND (expires_at IS NULL OR expires_at > :now)
+        """,
+        project=project,
+        kind=kind.value,
+        public_ids=public_ids,
+        now=now,
+    )
+    return [_held(row) for row in rows]
+
+
 async def page(
     transaction: DatabaseTransaction,
     project: ProjectId,

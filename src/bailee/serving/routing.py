@@ -36,6 +36,8 @@ class Route(NamedTuple):
     upstream_model: str
     """The model's name there."""
     terms: BackendTerms
+    speaks_responses: bool = False
+    """Whether it answers the Responses API itself; otherwise it is asked for chat completions."""
 
 
 class ServedModel(NamedTuple):
@@ -60,11 +62,8 @@ class Plan(NamedTuple):
     """Backends that may answer, in order; never empty."""
     headers: Headers
     """The part of the answer's headers that all calls of the plan share."""
-
-    @property
-    def recorded(self) -> bool:
-        """Whether content is held at all."""
-        return bool(self.decision.handlings)
+    recorded: bool
+    """Whether a record is made, for abuse monitoring."""
 
 
 class Planner:
@@ -162,6 +161,7 @@ class Planner:
             decision,
             tuple(allowed),
             self.headers(caller, decision),
+            any(held.purpose is Purpose.ABUSE_MONITORING for held in decision.handlings),
         )
 
 

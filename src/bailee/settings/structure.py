@@ -265,6 +265,13 @@ class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         dict[str, str],
         Meta(description="Names that requests use, each with the upstream's own name."),
     ] = field(default_factory=dict)
+    responses: Annotated[
+        bool,
+        Meta(
+            description="Whether it answers `/responses` itself; otherwise requests for Responses "
+            "are translated to chat completions."
+        ),
+    ] = False
     credential: Annotated[
         Name | None,
         Meta(

@@ -246,7 +246,13 @@ def served_models(
         routes.setdefault(settings.model.name, {})[EMBEDDED_BACKEND] = route
     for backend in settings.backends:
         for name, upstream in backend.models.items():
-            route = Route(backend.name, backends[backend.name], upstream, terms_of(backend.terms))
+            route = Route(
+                backend.name,
+                backends[backend.name],
+                upstream,
+                terms_of(backend.terms),
+                backend.responses,
+            )
             routes.setdefault(name, {})[backend.name] = route
     models = {}
     for name, by_backend in routes.items():

@@ -47,7 +47,7 @@ from bailee.settings import Settings
 from bailee.wiring.backends import open_backends, served_models
 from bailee.wiring.callers import CallerDirectory
 from bailee.wiring.database import when_there
-from bailee.wiring.held import LONGER_BODIES, HeldParts, admit_of, held_routers
+from bailee.wiring.held import LONGER_BODIES, HeldParts, admit_of, held_routers, state_of
 from bailee.wiring.operations import GatewayParts, operations_of, prove_journal
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
@@ -139,6 +139,8 @@ def serve_gateway(
         await until_first(
             drained, serve(), recorder.run(), snapshot.run(), changes.run(), last_used.run()
         )
+        if parts.answering.background is not None:
+            await parts.answering.background.drain()
         await recorder.drain()
         await last_used.flush()
         for backend in backends.values():
@@ -190,16 +192,22 @@ def _parts(
 ) -> GatewayParts:
     clock, policies = open_clock(places), packaged_policy()
     models = served_models(settings, backends, clock.now())
+    database = PostgresDatabase(stores.engine)
+    held = HeldParts(
+        Keeping(database, stores.keeper, stores.objects, clock, SystemRandomness()),
+        Deletion(database, stores.keeper, stores.objects, clock),
+    )
     answering = Answering(
         directory.authenticate,
-        Planner(models, Decider(policies)),
+        Planner(models, Decider(policies), keeps_application_state=True),
         Limits(LeasedRateLimit(SharedRateLimit(places.rate_limits))),
         recorder,
         OpenAiRefusals(),
         clock,
         SystemRandomness(),
+        state_of(held),
     )
-    outbox, database = PostgresOutbox(stores.engine), PostgresDatabase(stores.engine)
+    outbox = PostgresOutbox(stores.engine)
     log_reader = LogReader(stores.objects, needs.trust.verifier)
     reading = Reading(
         stores.files,
@@ -223,10 +231,7 @@ def _parts(
         recorder=recorder,
         keeper=stores.keeper,
         backends=backends,
-        held=HeldParts(
-            Keeping(database, stores.keeper, stores.objects, clock, SystemRandomness()),
-            Deletion(database, stores.keeper, stores.objects, clock),
-        ),
+        held=held,
     )
 
 
@@ -235,7 +240,7 @@ def _application(parts: GatewayParts) -> Application:
     operations = operations_of(parts)
     admit = admit_of(parts.answering, parts.clock, operations.authenticate)
     bridge = AsgiBridge(
-        make_operations_application(operations, held_routers(parts.held, admit)),
+        make_operations_application(operations, held_routers(parts.held, parts.answering, admit)),
         body_limit_bytes=limit_bytes,
         longer=LONGER_BODIES,
     )

@@ -3,8 +3,8 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bailee.serving.events import Events
 from bailee.serving.limits import duration_text
-from bailee.serving.streaming import Events
 from bailee.serving.usage import total_tokens
 
 LINES = st.sampled_from([b"data: x\n\n", b"data: y\r\n\r\n", b": ping\n\n", b"\n\n", b"z", b"\n"])
