@@ -92,7 +92,7 @@ async def find_all(
     rows = await transaction.rows(
         """
         SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
-            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
         FROM held_objects
         WHERE project = :project AND kind = :kind AND public_id = ANY(:public_ids)
             AND state = 'kept' AND (expires_at IS NULL OR expires_at > :now)

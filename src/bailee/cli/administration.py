@@ -104,6 +104,17 @@ class Wiring(Protocol):
         """The clerk's body."""
         ...
 
+    def run_worker(
+        self,
+        settings: Settings,
+        *,
+        secrets: Mapping[str, bytes],
+        descriptors: Mapping[str, int],
+        ready: Callable[[], None],
+    ) -> None:
+        """The worker's body."""
+        ...
+
     def run_gateway(
         self,
         settings: Settings,

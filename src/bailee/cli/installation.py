@@ -126,6 +126,7 @@ def children(
         )
 
     found = [child("keeper", _KEEPER_STOP, "keeper"), child("clerk", _INSIDE_STOP, "clerk")]
+    found.append(child("worker", _INSIDE_STOP, "worker", awaited=False))
     if settings.model.enabled:
         found.append(child("model-runner", _INSIDE_STOP, "model-runner", awaited=False))
     return found + [

@@ -55,6 +55,7 @@ for name in ("tour", "bench"):
 app.command("gateway", rich_help_panel=_PARTS)(processes.gateway)
 app.command("keeper", rich_help_panel=_PARTS)(processes.keeper)
 app.command("clerk", rich_help_panel=_PARTS)(processes.clerk)
+app.command("worker", rich_help_panel=_PARTS)(processes.worker)
 app.command("model-runner", rich_help_panel=_PARTS)(processes.model_runner)
 
 

@@ -9,7 +9,14 @@ import asyncio
 from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
-from bailee.kernel.errors import BaileeError, DestroyedKey, Unavailable, UnknownKey
+from bailee.kernel.errors import (
+    BaileeError,
+    DestroyedKey,
+    Forbidden,
+    NotFound,
+    Unavailable,
+    UnknownKey,
+)
 from bailee.kernel.ids import project_text, tenant_text
 from bailee.kernel.instants import Instant
 from bailee.ports.backend import BackendAnswer
@@ -23,9 +30,10 @@ from bailee.serving.events import Ending
 from bailee.serving.exchange import check_refusal, reach, whole_body
 from bailee.serving.kept import ApplicationState, Keep, KeptRecording, kept_until
 from bailee.serving.limits import Admission, Limits
+from bailee.serving.private_models import PREFIX, PrivateModels
 from bailee.serving.recording import UNRECORDED, Recorder, Recording, Unrecorded
 from bailee.serving.responding import Prepared, Responding
-from bailee.serving.routing import Headers, Plan, Planner
+from bailee.serving.routing import Headers, Plan, Planner, unknown_model
 from bailee.serving.streaming import ChatEnding, ErrorEvent, Stream, Streams, run_stream
 from bailee.serving.usage import total_tokens
 
@@ -48,6 +56,14 @@ class Request(Protocol):
 
     async def body(self) -> bytes:
         """The whole body. Raises CallRefused (BODY_TOO_LARGE, BODY_INCOMPLETE, MEDIA_TYPE)."""
+        ...
+
+
+class Headed(Protocol):
+    """Whatever has headers."""
+
+    def header(self, name: str) -> str | None:
+        """A header's value; `name` is lower case."""
         ...
 
 
@@ -117,8 +133,10 @@ class Answering:
         clock: Clock,
         randomness: Randomness,
         state: ApplicationState | None = None,
+        private: PrivateModels | None = None,
     ) -> None:
-        """Without `state` nothing is kept for owners."""
+        """Without `state` nothing is kept for owners, without `private` nobody has own models."""
+        self.private: Final = private
         self.planner: Final = planner
         self.streams: Final = Streams(clock)
         self._authenticate = authenticate
@@ -150,7 +168,11 @@ class Answering:
         try:
             caller = self.authenticated(request, arrival.now)
             call = parse(operation, await request.body())
-            plan = progress.plan = self.planner.plan(caller, call, arrival.now)
+            if self.private is None or not call.model.startswith(PREFIX):
+                plan = self.planner.plan(caller, call, arrival.now)
+            else:
+                plan = await self._private_plan(caller, call, request, arrival.now)
+            progress.plan = plan
             admission = self.limits.admit(plan.gauges, call.estimated_tokens(), arrival.now)
             progress.admission = admission
             keep: Keep | None = None
@@ -209,6 +231,20 @@ class Answering:
             _VERSION,
             _TRANSPORT_SECURITY,
         ]
+
+    async def _private_plan(
+        self, caller: Caller, call: Call, request: Request, now: Instant
+    ) -> Plan:
+        """The plan for a model of the caller's own. Raises CallRefused."""
+        if self.private is None:
+            raise unknown_model(call.model)
+        try:
+            served = await self.private.find(caller, credential_of(request), call.model)
+        except (NotFound, Forbidden):
+            raise unknown_model(call.model) from None
+        except BaileeError:
+            raise state_unavailable() from None
+        return self.planner.plan_private(caller, call, now, served)
 
     async def _prepare(self, call: Call, plan: Plan, request: Request) -> Prepared:
         """Name what is answered and find what stands before it. Raises CallRefused."""
@@ -347,7 +383,7 @@ class Answering:
         return headers
 
 
-def credential_of(request: Request) -> str:
+def credential_of(request: Headed) -> str:
     """The API key of a request that was authenticated."""
     return (request.header("authorization") or "")[len(_SCHEME) :].strip()
 

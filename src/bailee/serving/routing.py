@@ -98,6 +98,13 @@ class Planner:
         self._plans[key] = plan
         return plan
 
+    def plan_private(self, caller: Caller, call: Call, now: Instant, served: ServedModel) -> Plan:
+        """The plan for a call of a model that is the caller's alone; it is not remembered.
+
+        Raises CallRefused: POLICY, STORE_REFUSED, BACKEND_TERMS.
+        """
+        return self._planned(caller, call, now, served)
+
     def decide(
         self, caller: Caller, endpoint: str, now: Instant, store: bool | None = None
     ) -> tuple[Facts, Decision]:
@@ -141,6 +148,9 @@ class Planner:
         served = self.models.get(call.model)
         if served is None:
             raise unknown_model(call.model)
+        return self._planned(caller, call, now, served)
+
+    def _planned(self, caller: Caller, call: Call, now: Instant, served: ServedModel) -> Plan:
         facts, decision = self.decide(caller, call.operation.endpoint, now, call.store)
         if not decision.allowed:
             raise refused_by_policy(decision)

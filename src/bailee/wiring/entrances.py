@@ -48,6 +48,25 @@ def run_gateway(
     serve_gateway(settings, places, index, GatewayNeeds(trust, token, pepper, database), ready)
 
 
+def run_worker(
+    settings: Settings,
+    *,
+    secrets: Mapping[str, bytes],
+    descriptors: Mapping[str, int],  # noqa: ARG001 - part of every process's signature
+    ready: Callable[[], None],
+) -> None:
+    """See `cli.administration.Wiring`."""
+    start_logging(settings, "worker")
+    places = Places(settings.data_folder.absolute())
+    token = read_secret(places.secrets, token_name("worker"), secrets)
+    database = database_url(settings, places, CLERK)
+    protect_memory()
+    give_up(places, NOT_FOR_GATEWAYS)
+    from bailee.wiring.worker_process import WorkerNeeds, serve_worker
+
+    serve_worker(settings, places, WorkerNeeds(token, database), ready)
+
+
 def run_clerk(
     settings: Settings,
     *,

@@ -44,10 +44,18 @@ from bailee.serving.limits import Limits
 from bailee.serving.owner_reads import OwnerReads
 from bailee.serving.routing import Planner
 from bailee.settings import Settings
-from bailee.wiring.backends import open_backends, served_models
+from bailee.wiring.backends import open_adapters, open_backends, served_models
 from bailee.wiring.callers import CallerDirectory
 from bailee.wiring.database import when_there
-from bailee.wiring.held import LONGER_BODIES, HeldParts, admit_of, held_routers, state_of
+from bailee.wiring.fine_tuned import FineTunedModels
+from bailee.wiring.held import (
+    LONGER_BODIES,
+    HeldParts,
+    admit_of,
+    fine_tuning_of,
+    held_routers,
+    state_of,
+)
 from bailee.wiring.operations import GatewayParts, operations_of, prove_journal
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
@@ -197,6 +205,7 @@ def _parts(
         Keeping(database, stores.keeper, stores.objects, clock, SystemRandomness()),
         Deletion(database, stores.keeper, stores.objects, clock),
     )
+    fine_tuned = FineTunedModels(fine_tuning_of(held), open_adapters(places))
     answering = Answering(
         directory.authenticate,
         Planner(models, Decider(policies), keeps_application_state=True),
@@ -206,6 +215,7 @@ def _parts(
         clock,
         SystemRandomness(),
         state_of(held),
+        fine_tuned if settings.model.enabled else None,
     )
     outbox = PostgresOutbox(stores.engine)
     log_reader = LogReader(stores.objects, needs.trust.verifier)
@@ -232,6 +242,7 @@ def _parts(
         keeper=stores.keeper,
         backends=backends,
         held=held,
+        fine_tuned=fine_tuned,
     )
 
 
@@ -239,8 +250,11 @@ def _application(parts: GatewayParts) -> Application:
     limit_bytes = parts.settings.limits.body_size_bytes
     operations = operations_of(parts)
     admit = admit_of(parts.answering, parts.clock, operations.authenticate)
+    model = parts.settings.model
+    trains = model.name if model.enabled else None
+    routers = held_routers(parts.held, parts.answering, admit, trains, parts.fine_tuned)
     bridge = AsgiBridge(
-        make_operations_application(operations, held_routers(parts.held, parts.answering, admit)),
+        make_operations_application(operations, routers),
         body_limit_bytes=limit_bytes,
         longer=LONGER_BODIES,
     )

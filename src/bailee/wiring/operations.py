@@ -32,6 +32,7 @@ from bailee.serving.caller import Caller
 from bailee.serving.owner_reads import LoggedJournal, OwnerReads, ProveJournal
 from bailee.settings import Link, Settings
 from bailee.wiring.backends import problem_of
+from bailee.wiring.fine_tuned import FineTunedModels
 from bailee.wiring.held import HeldParts
 
 log = structlog.get_logger()
@@ -57,6 +58,7 @@ class GatewayParts(NamedTuple):
     keeper: Keeper
     backends: dict[str, Backend]
     held: HeldParts
+    fine_tuned: FineTunedModels
 
     def report(self, request_id: str, error: BaseException) -> None:
         """Log a defect: where it happened, never what it was about."""
