@@ -123,7 +123,8 @@ def vectors_of(examples: list[Example]) -> list[bytes]:
 
 def as_matrix(vectors: list[bytes]) -> Matrix:
     """Vectors as rows."""
-    return np.frombuffer(b"".join(vectors), dtype="<f4").reshape(-1, DIMENSIONS).astype(np.float64)
+    rows: Matrix = np.frombuffer(b"".join(vectors), dtype="<f4").reshape(-1, DIMENSIONS)
+    return rows.astype(np.float64)
 
 
 def fit(rows: Matrix, wanted: Matrix, weights: Matrix) -> tuple[Matrix, float]:
