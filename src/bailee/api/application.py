@@ -21,7 +21,14 @@ from bailee.api.inflight import InFlight, Requests
 from bailee.kernel.redacted import Content
 from bailee.ports.clock import Clock
 from bailee.serving.answer import Answering, Arrival, credential_of
-from bailee.serving.call import CHAT_COMPLETIONS, COMPLETIONS, RESPONSES, Operation
+from bailee.serving.call import (
+    CHAT_COMPLETIONS,
+    COMPLETIONS,
+    EMBEDDINGS,
+    MODERATIONS,
+    RESPONSES,
+    Operation,
+)
 from bailee.serving.caller import Caller
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.routing import ServedModel, unknown_model
@@ -29,7 +36,8 @@ from bailee.serving.routing import ServedModel, unknown_model
 Headers = list[tuple[str, str]]
 
 _OPERATIONS: Final[Mapping[str, Operation]] = {
-    operation.endpoint: operation for operation in (CHAT_COMPLETIONS, COMPLETIONS, RESPONSES)
+    operation.endpoint: operation
+    for operation in (CHAT_COMPLETIONS, COMPLETIONS, RESPONSES, EMBEDDINGS, MODERATIONS)
 }
 _MODELS: Final = "/v1/models"
 _STORED_CHATS: Final = (CHAT_COMPLETIONS.endpoint, "GET")

@@ -127,7 +127,7 @@ def children(
 
     found = [child("keeper", _KEEPER_STOP, "keeper"), child("clerk", _INSIDE_STOP, "clerk")]
     found.append(child("worker", _INSIDE_STOP, "worker", awaited=False))
-    if settings.model.enabled:
+    if settings.model.enabled or settings.embeddings.enabled or settings.moderation.enabled:
         found.append(child("model-runner", _INSIDE_STOP, "model-runner", awaited=False))
     return found + [
         child(f"gateway-{index}", _GATEWAYS_STOP, "gateway", "--index", str(index))

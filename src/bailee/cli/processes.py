@@ -99,7 +99,7 @@ def model_runner(
     assignments: SetOption = None,
     supervised: SupervisedOption = False,
 ) -> None:
-    """Run the embedded local model.
+    """Run the embedded local models: text, embeddings, moderation.
 
     Example: bailee model-runner --set model.threads=4
     """

@@ -6,6 +6,7 @@ alias, `store`), the object is written anew from its top-level members, each byt
 """
 
 import re
+from collections.abc import Callable
 from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
@@ -14,6 +15,7 @@ from msgspec import UNSET, Struct, UnsetType
 from bailee.ports.backend import BackendAnswer, BackendCall
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.events import Ending
+from bailee.serving.inputs import DEFAULT_MODERATION_MODEL, check_moderated, check_texts
 
 MAX_END_USER_CHARACTERS: Final = 64
 """Of `safety_identifier`, as the API documents it."""
@@ -56,6 +58,15 @@ class _ResponsesRead(_Read):
     max_output_tokens: int | None = None
 
 
+class _EmbeddingsRead(_Read):
+    input: str | list[str | int | list[int]] | UnsetType = UNSET
+
+
+class _ModerationsRead(_Read):
+    model: str = DEFAULT_MODERATION_MODEL
+    input: str | list[str | dict[str, msgspec.Raw]] | UnsetType = UNSET
+
+
 class Operation(NamedTuple):
     """One operation of the compatibility table."""
 
@@ -66,6 +77,8 @@ class Operation(NamedTuple):
     required: str
     translated: bool = False
     """Whether backends may be asked in other words: a call of it needs a `Translation`."""
+    check: Callable[[Any], None] | None = None
+    """What more must hold of the required member. Raises CallRefused."""
 
 
 CHAT_COMPLETIONS: Final = Operation(
@@ -76,6 +89,20 @@ COMPLETIONS: Final = Operation(
 )
 RESPONSES: Final = Operation(
     "/v1/responses", "/responses", msgspec.json.Decoder(_ResponsesRead), "input", translated=True
+)
+EMBEDDINGS: Final = Operation(
+    "/v1/embeddings",
+    "/embeddings",
+    msgspec.json.Decoder(_EmbeddingsRead),
+    "input",
+    check=check_texts,
+)
+MODERATIONS: Final = Operation(
+    "/v1/moderations",
+    "/moderations",
+    msgspec.json.Decoder(_ModerationsRead),
+    "input",
+    check=check_moderated,
 )
 
 
@@ -131,13 +158,16 @@ def parse(operation: Operation, body: bytes) -> Call:
     except (msgspec.DecodeError, RecursionError):
         # The decoder's words may quote the body.
         raise bad_json() from None
-    if getattr(read, operation.required) is UNSET:
+    required = getattr(read, operation.required)
+    if required is UNSET:
         raise CallRefused(
             Because.WRONG_TYPE,
             f"Missing required parameter: '{operation.required}'.",
             field=operation.required,
             name="missing_required_parameter",
         )
+    if operation.check is not None:
+        operation.check(required)
     if read.safety_identifier and len(read.safety_identifier) > MAX_END_USER_CHARACTERS:
         raise CallRefused(
             Because.WRONG_TYPE,

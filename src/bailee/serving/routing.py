@@ -16,13 +16,18 @@ from bailee.policy.decide import API_SERVICE, Decider, backend_refusals
 from bailee.policy.headers import HANDLING_HEADER, POLICY_HEADER, handling_header, policy_header
 from bailee.policy.model import BackendTerms, Decision, Facts, Reason
 from bailee.ports.backend import Backend
-from bailee.serving.call import Call
+from bailee.serving.call import CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, RESPONSES, Call
 from bailee.serving.caller import Caller
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.limits import Gauges, gauges_of
 
 Headers = list[tuple[str, str]]
 
+TEXT_ENDPOINTS: Final = frozenset(
+    {CHAT_COMPLETIONS.endpoint, COMPLETIONS.endpoint, RESPONSES.endpoint}
+)
+UPSTREAM_ENDPOINTS: Final = TEXT_ENDPOINTS | {EMBEDDINGS.endpoint}
+"""What an upstream may answer: which of its models does what is known to it alone."""
 _PLANS: Final = 4096
 _STORE_REFUSALS: Final = frozenset({"zero_retention_store", "protected_health_store"})
 
@@ -49,6 +54,8 @@ class ServedModel(NamedTuple):
     owned_by: str
     routes: tuple[Route, ...]
     """In the order in which they are tried."""
+    endpoints: frozenset[str] = UPSTREAM_ENDPOINTS
+    """The operations that it answers."""
 
 
 class Plan(NamedTuple):
@@ -151,6 +158,8 @@ class Planner:
         return self._planned(caller, call, now, served)
 
     def _planned(self, caller: Caller, call: Call, now: Instant, served: ServedModel) -> Plan:
+        if call.operation.endpoint not in served.endpoints:
+            raise _wrong_model(served, call.operation.endpoint)
         facts, decision = self.decide(caller, call.operation.endpoint, now, call.store)
         if not decision.allowed:
             raise refused_by_policy(decision)
@@ -183,6 +192,15 @@ def unknown_model(name: str) -> CallRefused:
     return CallRefused(
         Because.MODEL_UNKNOWN,
         f"The model `{name[:128]}` does not exist or you do not have access to it.",
+        field="model",
+    )
+
+
+def _wrong_model(served: ServedModel, endpoint: str) -> CallRefused:
+    return CallRefused(
+        Because.MODEL_UNKNOWN,
+        f"The model `{served.name}` is not served at {endpoint}, but at "
+        f"{', '.join(sorted(served.endpoints))}. Use another model.",
         field="model",
     )
 

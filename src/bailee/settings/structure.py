@@ -28,6 +28,8 @@ Digest = Annotated[
 
 EMBEDDED_BACKEND: Final = "embedded"
 """The backend name that stands for the local model."""
+EMBEDDED_TEXT_BACKEND: Final = "embedded-text"
+"""The backend name that stands for the local embedding model and moderation classifier."""
 SMOLLM2_SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
@@ -237,6 +239,38 @@ class ModelRunnerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = 300.0
 
 
+class EmbeddingsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The embedded embedding model."""
+
+    enabled: Annotated[bool, Meta(description="Whether it is served.")] = True
+    name: Annotated[Name, Meta(description="Model name that requests use.")] = (
+        "multilingual-e5-small"
+    )
+    threads: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=256,
+            description="Texts embedded at once, those of the moderation classifier among them; "
+            "0: one for each core.",
+        ),
+    ] = 0
+
+
+class ModerationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The embedded moderation classifier."""
+
+    enabled: Annotated[bool, Meta(description="Whether it is served.")] = True
+    name: Annotated[Name, Meta(description="Model name that requests use.")] = "bailee-moderation"
+    aliases: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="More names that it answers for, where no backend does. "
+            "A request that names no model means `omni-moderation-latest`.",
+        ),
+    ] = ("omni-moderation-latest",)
+
+
 class DeclaredTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a backend's operator has promised. What is not declared counts as the worst."""
 
@@ -272,6 +306,10 @@ class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             "are translated to chat completions."
         ),
     ] = False
+    moderation_models: Annotated[
+        dict[str, str],
+        Meta(description="The same for `/moderations`."),
+    ] = field(default_factory=dict)
     credential: Annotated[
         Name | None,
         Meta(
@@ -334,6 +372,12 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     links: Annotated[LinksSettings, Meta(description="Links.")] = LinksSettings()
     model: Annotated[ModelRunnerSettings, Meta(description="Local model.")] = ModelRunnerSettings()
+    embeddings: Annotated[EmbeddingsSettings, Meta(description="Local embeddings.")] = (
+        EmbeddingsSettings()
+    )
+    moderation: Annotated[ModerationSettings, Meta(description="Local moderation.")] = (
+        ModerationSettings()
+    )
     backends: Annotated[
         tuple[BackendSettings, ...], Meta(description="Upstreams, one `[[backends]]` table each.")
     ] = ()

@@ -28,6 +28,7 @@ from bailee.ports.keeper import BootCertificate, Keeper
 from bailee.ports.objects import Objects
 from bailee.ports.outbox import Outbox
 from bailee.serving.answer import Answering
+from bailee.serving.call import CHAT_COMPLETIONS
 from bailee.serving.caller import Caller
 from bailee.serving.owner_reads import LoggedJournal, OwnerReads, ProveJournal
 from bailee.settings import Link, Settings
@@ -183,7 +184,8 @@ async def _problem(ask: Callable[[], Awaitable[object]]) -> str | None:
 
 async def _page(parts: GatewayParts, accept_language: str) -> str:
     settings = parts.settings
-    models = list(parts.answering.planner.models)
+    served = parts.answering.planner.models.values()
+    models = [model.name for model in served if CHAT_COMPLETIONS.endpoint in model.endpoints]
     host = settings.server.host
     shown = "localhost" if host in ("127.0.0.1", "::1", "0.0.0.0", "::") else host  # noqa: S104
     return front_page(

@@ -37,6 +37,10 @@ host = "127.0.0.1"
 port = {port}
 workers = {gateways}
 
+[embeddings]
+enabled = false
+[moderation]
+enabled = false
 [model]
 enabled = {with_model}
 
