@@ -153,6 +153,14 @@ def fine_tuning_router(
         shown, more = _behind(notes, asked.after, asked.limit)
         return Response(list_of(shown, has_more=more), headers=admitted.headers)
 
+    handlers = [create_job, list_jobs, get_job, list_events, list_checkpoints]
+    more = _ending(tuning, admit, delete_model)
+    return Router("/", route_handlers=[*handlers, *more])
+
+
+def _ending(tuning: FineTuning, admit: Admit, delete_model: DeleteModel) -> list[Any]:
+    """What changes or ends jobs and models."""
+
     @post("/v1/fine_tuning/jobs/{job:str}/{act:str}", status_code=200, summary="Steer a job")
     async def steer(
         job: FromPath[str], act: FromPath[str], request: AnyRequest
@@ -173,8 +181,7 @@ def fine_tuning_router(
         answer = {"id": model, "object": "model", "deleted": True}
         return Response(answer, headers=admitted.headers)
 
-    handlers = [create_job, list_jobs, get_job, list_events, list_checkpoints, steer]
-    return Router("/", route_handlers=[*handlers, delete_a_model])
+    return [steer, delete_a_model]
 
 
 def _new_job(body: _Create, trains: str | None, check: CheckMethod) -> NewJob:

@@ -10,7 +10,7 @@ from bailee.kernel.redacted import Secret
 from bailee.ports.adapters import AdapterRunner
 from bailee.ports.backend import Backend
 from bailee.serving.caller import Caller
-from bailee.serving.routing import Route, ServedModel
+from bailee.serving.routing import TEXT_ENDPOINTS, Route, ServedModel
 from bailee.settings import EMBEDDED_BACKEND
 from bailee.training.hyperparameters import read_hyperparameters
 from bailee.wiring.backends import embedded_terms
@@ -52,7 +52,9 @@ class FineTunedModels:
 
         backend: Backend = self._adapters.backend(name, read)
         route = Route(EMBEDDED_BACKEND, backend, name, embedded_terms(caller.region))
-        return ServedModel(name, held.created_at // 1000, "organization-owner", (route,))
+        return ServedModel(
+            name, held.created_at // 1000, "organization-owner", (route,), TEXT_ENDPOINTS
+        )
 
 
 def check_method(method: str, given: dict[str, Any]) -> None:
