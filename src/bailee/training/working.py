@@ -9,6 +9,7 @@ hyper-parameters or methods (`hyperparameters`, the trainer).
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -270,11 +271,13 @@ class _Carried:
                 slots=[],
             )
 
+        # Before the job says so: who has waited for that finds the whole story.
+        await self._say("The job has successfully completed")
+        await self._tell_events()
         done = await self._change(change, fine_tuning.SUCCEEDED)
         if done.held.label != fine_tuning.SUCCEEDED:
             await self._end([held.object])  # its owner has ended the job at this moment
         await self._end([ObjectId(old) for old in former])
-        await self._say("The job has successfully completed")
 
     async def _keep_adapter(
         self, job: Job, adapter: bytes, label: str, parent: ObjectId | None
@@ -332,11 +335,10 @@ class _Carried:
         def change(details: JobDetails) -> JobDetails:
             return msgspec.structs.replace(details, error=error, finished_at_s=now_s, slots=[])
 
-        try:
-            await self._change(change, fine_tuning.FAILED)
-        except _EndedError:
-            return
         await self._say("The job failed", level="error")
+        await self._tell_events()
+        with suppress(_EndedError):
+            await self._change(change, fine_tuning.FAILED)
 
     async def _change(
         self, change: Callable[[JobDetails], JobDetails], label: str | None = None

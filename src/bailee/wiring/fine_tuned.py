@@ -48,7 +48,7 @@ class FineTunedModels:
 
     def _served(self, caller: Caller, whose: KeptFor, held: HeldObject, name: str) -> ServedModel:
         async def read() -> bytes:
-            return await self._tuning.adapter(whose, held)
+            return bytes(await self._tuning.adapter(whose, held))
 
         backend: Backend = self._adapters.backend(name, read)
         route = Route(EMBEDDED_BACKEND, backend, name, embedded_terms(caller.region))
