@@ -176,7 +176,7 @@ class Planner:
         return Plan(
             caller,
             caller.owner,
-            gauges_of(caller),
+            gauges_of(caller, call.model),
             decision,
             tuple(allowed),
             self.headers(caller, decision),

@@ -38,12 +38,13 @@ from bailee.policy.load import packaged_policy
 from bailee.ports.backend import Backend
 from bailee.ports.files import Files
 from bailee.ports.objects import Objects
-from bailee.schema.roles import GATEWAY
+from bailee.schema.roles import ADMINISTRATOR, GATEWAY
 from bailee.serving.answer import Answering
 from bailee.serving.limits import Limits
 from bailee.serving.owner_reads import OwnerReads
 from bailee.serving.routing import Planner
 from bailee.settings import Settings
+from bailee.wiring.administration import AdministrationDesk, administration_of
 from bailee.wiring.backends import open_adapters, open_backends, served_models
 from bailee.wiring.callers import CallerDirectory
 from bailee.wiring.database import when_there
@@ -72,6 +73,8 @@ class GatewayNeeds(NamedTuple):
     token: Secret
     pepper: Secret
     database: str | URL
+    administration: str | URL
+    """The database as `administrator`, for commands that admin keys give."""
 
 
 class Stores(NamedTuple):
@@ -80,6 +83,7 @@ class Stores(NamedTuple):
     engine: AsyncEngine
     facts_engine: AsyncEngine
     """The snapshot's own: a busy ledger must not let the facts grow old."""
+    administration: AsyncEngine
     keeper: KeeperClient
     files: Files
     objects: Objects
@@ -92,6 +96,7 @@ class Stores(NamedTuple):
         return cls(
             open_engine(needs.database, GATEWAY, connections=settings.database.connections),
             open_engine(needs.database, GATEWAY, connections=1),
+            open_engine(needs.administration, ADMINISTRATOR, connections=2),
             KeeperClient(places.keeper_socket, "gateway", needs.token, SystemClock()),
             files or LocalFiles(places.data),
             objects_of(settings, places),
@@ -102,6 +107,7 @@ class Stores(NamedTuple):
         await self.keeper.close()
         await self.engine.dispose()
         await self.facts_engine.dispose()
+        await self.administration.dispose()
 
 
 def serve_gateway(
@@ -134,7 +140,10 @@ def serve_gateway(
         backends = open_backends(settings, places, stores.keeper.reveal_secret)
         directory = CallerDirectory(snapshot, last_used, settings.limits)
         parts = _parts(settings, places, needs, stores, recorder, snapshot, directory, backends)
-        server = _server(settings, _application(parts), address)
+        desk = AdministrationDesk(
+            stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot
+        )
+        server = _server(settings, _application(parts, desk), address)
         await when_there(snapshot.refresh)
         await recorder.tick()
         drained = asyncio.Event()
@@ -246,15 +255,16 @@ def _parts(
     )
 
 
-def _application(parts: GatewayParts) -> Application:
+def _application(parts: GatewayParts, desk: AdministrationDesk) -> Application:
     limit_bytes = parts.settings.limits.body_size_bytes
     operations = operations_of(parts)
     admit = admit_of(parts.answering, parts.clock, operations.authenticate)
     model = parts.settings.model
     trains = model.name if model.enabled else None
     routers = held_routers(parts.held, parts.answering, admit, trains, parts.fine_tuned)
+    administration = administration_of(desk, parts.settings, tuple(parts.answering.planner.models))
     bridge = AsgiBridge(
-        make_operations_application(operations, routers),
+        make_operations_application(operations, routers, administration),
         body_limit_bytes=limit_bytes,
         longer=LONGER_BODIES,
     )
