@@ -14,6 +14,7 @@ from bailee.governance.audit.model import OPERATOR
 from bailee.governance.tenancy.errors import CredentialRefused
 from bailee.governance.tenancy.model import Limits
 from bailee.governance.tenancy.snapshot import FactsSnapshot
+from bailee.governance.usage.model import Price
 from bailee.kernel.errors import Unavailable
 from bailee.kernel.ids import ProjectId, Region, ScopeKeyName, key_text, tenant_text
 from bailee.kernel.instants import Instant
@@ -107,6 +108,7 @@ class AdministrationDesk:
             administrators=nouns.administrators,
             people=nouns.people,
             audit_log=nouns.audit_log,
+            usage=nouns.usage,
         )
 
     def _refusal(self, credential: bytes) -> CallRefused:
@@ -135,4 +137,8 @@ def administration_of(
         models=models,
         region=Region(settings.region),
         default_limits=Limits(limits.project_requests_per_minute, limits.project_tokens_per_minute),
+        prices={
+            model: Price(price.input_usd, price.output_usd)
+            for model, price in settings.prices.items()
+        },
     )

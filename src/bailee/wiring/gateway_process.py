@@ -30,6 +30,7 @@ from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
 from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
 from bailee.governance.tenancy.last_used import LastUsed
 from bailee.governance.tenancy.snapshot import FactsSnapshot
+from bailee.governance.usage.counting import UsageCounts
 from bailee.kernel.ids import Region
 from bailee.kernel.redacted import Secret
 from bailee.lifecycle.log_reader import LogReader
@@ -43,6 +44,7 @@ from bailee.serving.answer import Answering
 from bailee.serving.limits import Limits
 from bailee.serving.owner_reads import OwnerReads
 from bailee.serving.routing import Planner
+from bailee.serving.usage import Count
 from bailee.settings import Settings
 from bailee.wiring.administration import AdministrationDesk, administration_of
 from bailee.wiring.backends import open_adapters, open_backends, served_models
@@ -139,7 +141,10 @@ def serve_gateway(
         recorder = _recorder(settings, places, index, needs, stores)
         backends = open_backends(settings, places, stores.keeper.reveal_secret)
         directory = CallerDirectory(snapshot, last_used, settings.limits)
-        parts = _parts(settings, places, needs, stores, recorder, snapshot, directory, backends)
+        usage = UsageCounts(PostgresDatabase(stores.engine), SystemClock())
+        parts = _parts(
+            *(settings, places, needs, stores, recorder, snapshot, directory, backends), usage.count
+        )
         desk = AdministrationDesk(
             stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot
         )
@@ -154,12 +159,19 @@ def serve_gateway(
             drained.set()
 
         await until_first(
-            drained, serve(), recorder.run(), snapshot.run(), changes.run(), last_used.run()
+            drained,
+            serve(),
+            recorder.run(),
+            snapshot.run(),
+            changes.run(),
+            last_used.run(),
+            usage.run(),
         )
         if parts.answering.background is not None:
             await parts.answering.background.drain()
         await recorder.drain()
         await last_used.flush()
+        await usage.flush()
         for backend in backends.values():
             await backend.close()
         await stores.close()
@@ -206,6 +218,7 @@ def _parts(
     snapshot: FactsSnapshot,
     directory: CallerDirectory,
     backends: dict[str, Backend],
+    count: Count,
 ) -> GatewayParts:
     clock, policies = open_clock(places), packaged_policy()
     models = served_models(settings, backends, clock.now())
@@ -225,6 +238,7 @@ def _parts(
         SystemRandomness(),
         state_of(held),
         fine_tuned if settings.model.enabled else None,
+        count,
     )
     outbox = PostgresOutbox(stores.engine)
     log_reader = LogReader(stores.objects, needs.trust.verifier)

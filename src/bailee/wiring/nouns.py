@@ -9,6 +9,7 @@ from bailee.governance.audit.service import AuditLog, AuditTrail
 from bailee.governance.people.service import People
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
 from bailee.governance.tenancy.service import Tenancy
+from bailee.governance.usage.service import Usage
 from bailee.kernel.redacted import Secret
 from bailee.ports.clock import Clock
 from bailee.ports.keeper import CredentialKeeper
@@ -33,3 +34,4 @@ class Nouns:
         self.administrators = Administrators(database, keeper, clock, randomness, pepper, audit)
         self.people = People(database, clock, randomness, audit)
         self.audit_log = AuditLog(database)
+        self.usage = Usage(database)

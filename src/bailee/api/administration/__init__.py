@@ -8,7 +8,7 @@ from typing import Final
 
 from litestar import Router
 
-from bailee.api.administration import admin_keys, audit, people, project_keys, projects
+from bailee.api.administration import admin_keys, audit, people, project_keys, projects, usage
 
 ADMINISTRATION_ROUTES: Final[tuple[Router, ...]] = (
     admin_keys.ROUTER,
@@ -16,4 +16,5 @@ ADMINISTRATION_ROUTES: Final[tuple[Router, ...]] = (
     project_keys.ROUTER,
     people.ROUTER,
     audit.ROUTER,
+    usage.ROUTER,
 )

@@ -4,7 +4,7 @@ Handlers ask `session_of` first: it authenticates the admin key, and what it giv
 key's organisation alone, by row-level security as much as by the tenant that every call names.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final, NamedTuple
 
 from litestar import Request
@@ -16,6 +16,8 @@ from bailee.governance.people.service import People
 from bailee.governance.tenancy.model import Limits
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
 from bailee.governance.tenancy.service import Tenancy
+from bailee.governance.usage.model import Price
+from bailee.governance.usage.service import Usage
 from bailee.kernel.ids import Region, TenantId
 from bailee.kernel.instants import Instant
 
@@ -37,6 +39,7 @@ class Session(NamedTuple):
     administrators: Administrators
     people: People
     audit_log: AuditLog
+    usage: Usage
 
 
 class Administration(NamedTuple):
@@ -50,6 +53,8 @@ class Administration(NamedTuple):
     """Where new projects are."""
     default_limits: Limits
     """What a project has that has no limits of its own."""
+    prices: Mapping[str, Price]
+    """What models cost."""
 
 
 def administration_of(request: AnyRequest) -> Administration:

@@ -48,6 +48,15 @@ async def mark_registered(
     return bool(rows)
 
 
+async def is_revoked(transaction: DatabaseTransaction, public_id: str) -> bool:
+    """Whether a key has been revoked; that cannot change until the transaction ends."""
+    rows = await transaction.rows(
+        "SELECT revoked_at FROM admin_api_keys WHERE public_id = :public_id FOR UPDATE",
+        public_id=public_id,
+    )
+    return bool(rows) and rows[0].revoked_at is not None
+
+
 async def mark_revoked(
     transaction: DatabaseTransaction, public_id: str, revoked_at: Instant
 ) -> AdminKey | None:

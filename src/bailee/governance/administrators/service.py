@@ -112,12 +112,12 @@ class Administrators:
             Unavailable: the database is away; or the keeper, and then the key is refused already
                 and `settle` will tell the keeper.
         """
-        now = self._clock.now()
         async with self._database.transaction(tenant) as transaction:
-            key = await repository.mark_revoked(transaction, public_id, now)
+            repeated = await repository.is_revoked(transaction, public_id)
+            key = await repository.mark_revoked(transaction, public_id, self._clock.now())
             if key is None:
                 raise _no_key()
-            if key.revoked_at == now:
+            if not repeated:
                 await self._write(transaction, "api_key.deleted", key)
         await self._withdraw(key)
         return key

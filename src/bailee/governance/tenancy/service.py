@@ -202,12 +202,12 @@ class Tenancy:
             Unavailable: the database is away; or the keeper, and then gateways refuse the key
                 already and `settle` will tell the keeper.
         """
-        now = self._clock.now()
         async with self._database.transaction(tenant) as transaction:
-            key = await repository.mark_revoked(transaction, public_id, now)
+            repeated = await repository.is_revoked(transaction, public_id)
+            key = await repository.mark_revoked(transaction, public_id, self._clock.now())
             if key is None:
                 raise _no_key()
-            if key.revoked_at == now:
+            if not repeated:
                 await self._audit.write(transaction, _key_event("api_key.deleted", key))
         self._tell(Happening.KEY_REVOKED, tenant, key.project, public_id)
         return await self._withdraw(key)
