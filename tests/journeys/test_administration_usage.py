@@ -166,6 +166,37 @@ def test_a_stream_that_states_no_usage_is_counted_by_its_events(
     assert min(counted.input_tokens, counted.output_tokens) > 0
 
 
+def test_a_spend_alert_tells_that_it_was_reached(place: Installation, used: Used) -> None:
+    organization = used.office.client.admin.organization
+    channel: Any = {"type": "email", "recipients": ["finance@example.org"]}
+    far = organization.spend_alerts.create(
+        threshold_amount=10**11, currency="USD", interval="month", notification_channel=channel
+    )
+    project = next(iter(used.projects))
+    near = organization.projects.spend_alerts.create(
+        project,
+        threshold_amount=100,
+        currency="USD",
+        interval="month",
+        notification_channel=channel,
+    )
+    place.restart("clerk")
+    path = f"/projects/{project}/spend_alerts/{near.id}"
+    until(lambda: used.office.ask("GET", path).json()["reached_month"] is not None, "it is told")
+    log = place.data / "logs" / "clerk.log"
+    until(lambda: near.id in log.read_text(), "it is in the log")
+    told = [line for line in log.read_text().splitlines() if near.id in line]
+    assert ["spend_alert_reached" in line for line in told] == [True]
+    assert "finance" not in told[0]
+    assert used.office.ask("GET", f"/spend_alerts/{far.id}").json()["reached_month"] is None
+    changed = organization.spend_alerts.update(
+        far.id, threshold_amount=5, currency="USD", interval="month", notification_channel=channel
+    )
+    assert changed.threshold_amount == 5
+    assert organization.spend_alerts.delete(far.id).deleted is True
+    assert list(organization.spend_alerts.list()) == []
+
+
 def test_counts_survive_a_stop_at_once(
     place: Installation, http: httpx2.Client, used: Used
 ) -> None:

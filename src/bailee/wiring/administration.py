@@ -109,6 +109,7 @@ class AdministrationDesk:
             people=nouns.people,
             audit_log=nouns.audit_log,
             usage=nouns.usage,
+            spend_alerts=nouns.spend_alerts,
         )
 
     def _refusal(self, credential: bytes) -> CallRefused:

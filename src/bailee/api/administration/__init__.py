@@ -8,7 +8,15 @@ from typing import Final
 
 from litestar import Router
 
-from bailee.api.administration import admin_keys, audit, people, project_keys, projects, usage
+from bailee.api.administration import (
+    admin_keys,
+    audit,
+    people,
+    project_keys,
+    projects,
+    spend_alerts,
+    usage,
+)
 
 ADMINISTRATION_ROUTES: Final[tuple[Router, ...]] = (
     admin_keys.ROUTER,
@@ -17,4 +25,5 @@ ADMINISTRATION_ROUTES: Final[tuple[Router, ...]] = (
     people.ROUTER,
     audit.ROUTER,
     usage.ROUTER,
+    spend_alerts.ROUTER,
 )

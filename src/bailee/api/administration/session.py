@@ -12,6 +12,7 @@ from litestar import Request
 from bailee.governance.administrators.model import AdminKey
 from bailee.governance.administrators.service import Administrators
 from bailee.governance.audit.service import AuditLog
+from bailee.governance.budgets.service import SpendAlerts
 from bailee.governance.people.service import People
 from bailee.governance.tenancy.model import Limits
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
@@ -40,6 +41,7 @@ class Session(NamedTuple):
     people: People
     audit_log: AuditLog
     usage: Usage
+    spend_alerts: SpendAlerts
 
 
 class Administration(NamedTuple):

@@ -141,7 +141,8 @@ GRANT SELECT, INSERT, UPDATE ON service_accounts, admin_api_keys, people, member
     spend_alerts TO bailee_administrator;
 GRANT DELETE ON people, memberships, invites, spend_alerts TO bailee_administrator;
 GRANT SELECT, INSERT ON audit_events TO bailee_administrator;
-GRANT SELECT ON usage_minutes TO bailee_administrator;
+GRANT SELECT ON usage_minutes TO bailee_administrator, bailee_clerk;
+GRANT SELECT, UPDATE (reached_month) ON spend_alerts TO bailee_clerk;
 """
 
 # Gateways add to the counts of every organisation, and see none of them.
