@@ -18,6 +18,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.params import FromPath
 
+from bailee.api.administration import ADMINISTRATION_ROUTES
+from bailee.api.administration.session import ADMINISTRATION, Administration
 from bailee.api.errors import (
     Shape,
     error_body,
@@ -170,15 +172,26 @@ async def read_deletion(name: FromPath[str], request: AnyRequest) -> Response[by
     return Response(data, media_type="application/json", headers=_NEVER_CACHED)
 
 
-def make_operations_application(operations: Operations, routers: Sequence[Router] = ()) -> Litestar:
-    """The ASGI application of the operations, and of those that `routers` bring along."""
+def make_operations_application(
+    operations: Operations,
+    routers: Sequence[Router] = (),
+    administration: Administration | None = None,
+) -> Litestar:
+    """The ASGI application of the operations, and of those that `routers` bring along.
+
+    With `administration` organisations are administered too.
+    """
 
     def failed(request: AnyRequest, error: Exception) -> Response[bytes]:
         return _failure(request, error, operations)
 
     return Litestar(
-        [first_page, health, log_file, explain, read_record, read_receipt, read_deletion, *routers],
-        state=State({"operations": operations}),
+        [
+            *(first_page, health, log_file, explain, read_record, read_receipt, read_deletion),
+            *routers,
+            *(() if administration is None else ADMINISTRATION_ROUTES),
+        ],
+        state=State({"operations": operations, ADMINISTRATION: administration}),
         exception_handlers={Exception: failed},
         openapi_config=OpenAPIConfig(
             title="Bailee",

@@ -198,17 +198,40 @@ class Keeper(Protocol):
         ...
 
     async def create_scope(self, name: ScopeKeyName) -> ScopePublicKey:
-        """administrator. Idempotent; DestroyedKey if it was destroyed."""
+        """gateway, administrator. Idempotent; DestroyedKey if it was destroyed."""
         ...
 
     async def register_credential(
-        self, credential: bytes, tenant: bytes, project: ProjectId, expires_at: Instant | None
+        self,
+        credential: bytes,
+        tenant: bytes,
+        project: ProjectId,
+        expires_at: Instant | None,
+        authority: bytes = b"",
     ) -> None:
-        """administrator. From now on the bearer may open what `project` owns."""
+        """administrator; gateway with an authority. The bearer may open what `project` owns.
+
+        `authority` is the text of an admin key, which the keeper verifies itself: it reaches the
+        projects of its own organisation alone. Raises Forbidden for a wrong one, and for a project
+        that is known as another organisation's.
+        """
         ...
 
-    async def revoke_credential(self, credential_id: bytes) -> None:
-        """administrator. By the public identifier inside the key; idempotent."""
+    async def register_administrator(
+        self, credential: bytes, tenant: bytes, expires_at: Instant | None, authority: bytes = b""
+    ) -> None:
+        """administrator; gateway with an authority. Make an admin key of `tenant` an authority.
+
+        An admin key never opens content. Raises Forbidden for another organisation's authority.
+        """
+        ...
+
+    async def revoke_credential(self, credential_id: bytes, authority: bytes = b"") -> None:
+        """administrator; gateway with an authority. By the public identifier; idempotent.
+
+        Of an API key 16 hexadecimal digits, of an admin key `admin-` before them. Raises Forbidden
+        for a key of another organisation.
+        """
         ...
 
     async def store_secret(self, name: str, value: bytes) -> None:
@@ -292,6 +315,30 @@ class Keeper(Protocol):
 
     async def pending_statements(self) -> list[DestructionStatement]:
         """clerk. Destructions whose statements the log is not known to hold."""
+        ...
+
+
+class CredentialKeeper(Protocol):
+    """The part of `Keeper` that organisations' commands need, with their authority built in."""
+
+    async def create_scope(self, name: ScopeKeyName) -> ScopePublicKey:
+        """See `Keeper`."""
+        ...
+
+    async def register_credential(
+        self, credential: bytes, tenant: bytes, project: ProjectId, expires_at: Instant | None
+    ) -> None:
+        """See `Keeper`."""
+        ...
+
+    async def register_administrator(
+        self, credential: bytes, tenant: bytes, expires_at: Instant | None
+    ) -> None:
+        """See `Keeper`."""
+        ...
+
+    async def revoke_credential(self, credential_id: bytes) -> None:
+        """See `Keeper`."""
         ...
 
 

@@ -35,7 +35,7 @@ from bailee.serving.recording import UNRECORDED, Recorder, Recording, Unrecorded
 from bailee.serving.responding import Prepared, Responding
 from bailee.serving.routing import Headers, Plan, Planner, unknown_model
 from bailee.serving.streaming import ChatEnding, ErrorEvent, Stream, Streams, run_stream
-from bailee.serving.usage import total_tokens
+from bailee.serving.usage import Count, Used, uncounted, used_tokens
 
 CLIENT_LEFT: Final = 499
 """The status of an answer that nobody waited for, in records alone."""
@@ -134,9 +134,11 @@ class Answering:
         randomness: Randomness,
         state: ApplicationState | None = None,
         private: PrivateModels | None = None,
+        count: Count = uncounted,
     ) -> None:
         """Without `state` nothing is kept for owners, without `private` nobody has own models."""
         self.private: Final = private
+        self._count = count
         self.planner: Final = planner
         self.streams: Final = Streams(clock)
         self._authenticate = authenticate
@@ -186,11 +188,12 @@ class Answering:
             recording: AnyRecording = opened if keep is None else KeptRecording(opened, keep)
             progress.recording = recording
             answer = await reach(call, plan.routes)
+            used: Used | None
             if _is_event_stream(answer):
                 used = await self._pass_on(progress, answer, recording, call)
             else:
                 used = await self._give(progress, answer, recording)
-            self.limits.settle(plan.gauges, admission, used, arrival.now)
+            self._settle(plan, admission, used, arrival.now)
         except CallRefused as refused:
             await self._refuse(progress, refused)
         except asyncio.CancelledError:
@@ -261,7 +264,7 @@ class Answering:
         if self.background is None or plan is None or admission is None or response is None:
             raise state_unavailable()
         recording = progress.recording = await self._open(plan, prepared.call)
-        gauges, now = plan.gauges, progress.arrival.now
+        now = progress.arrival.now
         body = await self.background.begin(
             Job(
                 prepared.call,
@@ -269,7 +272,7 @@ class Answering:
                 response,
                 kept_until(plan.decision),
                 recording,
-                lambda used: self.limits.settle(gauges, admission, used, now),
+                lambda used: self._settle(plan, admission, used, now),
                 prepared.keep,
             )
         )
@@ -294,7 +297,7 @@ class Answering:
 
     async def _give(
         self, progress: _Progress, answer: BackendAnswer, recording: AnyRecording
-    ) -> int:
+    ) -> Used | None:
         """Seal the whole answer, wait until prompt and answer are durable, and give it."""
         body = await whole_body(answer)
         status = answer.status
@@ -312,7 +315,7 @@ class Answering:
         if retry_after_s is not None:
             headers.append(("retry-after", f"{retry_after_s:g}"))
         progress.client.answer(status, headers, body)
-        return total_tokens(body) or 0
+        return used_tokens(body) or Used() if _OK <= status < _NOT_OK else None
 
     async def _pass_on(
         self,
@@ -320,7 +323,7 @@ class Answering:
         answer: BackendAnswer,
         recording: AnyRecording,
         call: Call,
-    ) -> int:
+    ) -> Used:
         """Wait until the prompt is durable, then pass the stream on and record it."""
         try:
             await recording.durable()
@@ -343,7 +346,14 @@ class Answering:
         progress.client.begin(answer.status, headers)
         progress.recording = None
         await run_stream(stream, self.streams)
-        return stream.usage or stream.answer_tokens + len(call.body) // 4
+        return stream.usage or Used(len(call.body) // 4, stream.answer_tokens)
+
+    def _settle(self, plan: Plan, admission: Admission, used: Used | None, now: Instant) -> None:
+        """Count what was used. None: the backend refused, so that nothing was."""
+        if used is None:
+            return
+        self.limits.settle(plan.gauges, admission, used.total, now)
+        self._count(plan.usage_key, used.input_tokens, used.output_tokens, now)
 
     def _told_by(self, translation: Translation) -> ErrorEvent:
         """Broken streams end in the client's language where it has a word for it."""

@@ -32,7 +32,7 @@ from bailee.serving.responses.frame import (
     response_document,
 )
 from bailee.serving.routing import Route
-from bailee.serving.usage import total_tokens
+from bailee.serving.usage import Used, used_tokens
 
 LONGEST_S: Final = 3600.0
 """How long work may take at most."""
@@ -51,8 +51,8 @@ class Job(NamedTuple):
     response: ResponseCall
     until: Instant | None
     recording: AnswerRecording
-    settle: Callable[[int], None]
-    """Told how many tokens were used."""
+    settle: Callable[[Used], None]
+    """Told what was used."""
     keep: Keep | None
 
 
@@ -174,7 +174,7 @@ class Background:
             )
         response = job.response.translation.response or _document(job, IN_PROGRESS)
         told = response | {"id": name, "background": True, "store": True}
-        job.settle(total_tokens(body) or 0)
+        job.settle(used_tokens(body) or Used())
         job.recording.answer(encoded(told), _OK, final=True)
         await job.recording.durable()
         if job.keep is not None:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from bailee.custody.seal.part import Owner
+from bailee.governance.usage.model import UsageKey
 from bailee.kernel.ids import Purpose, tenant_text
 from bailee.kernel.instants import Instant, epoch_of
 from bailee.policy.decide import API_SERVICE, Decider, backend_refusals
@@ -71,6 +72,8 @@ class Plan(NamedTuple):
     """The part of the answer's headers that all calls of the plan share."""
     recorded: bool
     """Whether a record is made, for abuse monitoring."""
+    usage_key: UsageKey
+    """What its calls are counted under."""
 
 
 class Planner:
@@ -176,11 +179,15 @@ class Planner:
         return Plan(
             caller,
             caller.owner,
-            gauges_of(caller),
+            gauges_of(caller, call.model),
             decision,
             tuple(allowed),
             self.headers(caller, decision),
             any(held.purpose is Purpose.ABUSE_MONITORING for held in decision.handlings),
+            UsageKey(
+                *(caller.tenant, caller.project, caller.key_id),
+                *(call.operation.endpoint, call.model),
+            ),
         )
 
 

@@ -20,7 +20,7 @@ from bailee.serving.errors import Because, CallRefused, unrecordable
 from bailee.serving.events import MAX_EVENT_BYTES, Ending, Events
 from bailee.serving.exchange import refusal_of
 from bailee.serving.recording import AnswerRecording
-from bailee.serving.usage import total_tokens
+from bailee.serving.usage import Used, used_tokens
 
 SEAL_BYTES: Final = 64 * 1024
 SEAL_AFTER_S: Final = 1.0
@@ -136,7 +136,7 @@ class Stream:
         self._pending_bytes = 0
         self._rounds = 0
         self._event_count = 0
-        self._usage: int | None = None
+        self._usage: Used | None = None
         self._closed = False
         """Whether the record has had its last part."""
 
@@ -146,7 +146,7 @@ class Stream:
         return self._event_count
 
     @property
-    def usage(self) -> int | None:
+    def usage(self) -> Used | None:
         """The total that the backend stated, if it did."""
         return self._usage
 
@@ -214,7 +214,7 @@ class Stream:
                 "The backend of this model ended its answer before the end. Try again.",
             )
         held = b"".join(self._held or ()) + self._events.rest
-        self._usage = total_tokens(held)
+        self._usage = used_tokens(held)
         self._closed = True
         self._recording.answer(self._taken() + held, 200, final=True)
         await self._recording.durable()

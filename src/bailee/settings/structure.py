@@ -347,6 +347,17 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ]
 
 
+class PriceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one model costs; shown to administrators as costs."""
+
+    input_usd: Annotated[
+        float, Meta(ge=0, description="US dollars for a million tokens that are read.")
+    ] = 0.0
+    output_usd: Annotated[
+        float, Meta(ge=0, description="US dollars for a million tokens that are written.")
+    ] = 0.0
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of an installation, parsed and checked."""
 
@@ -384,4 +395,8 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     models: Annotated[
         dict[str, ModelSettings],
         Meta(description='Fallback order, one `[models."name"]` table for each model.'),
+    ] = field(default_factory=dict)
+    prices: Annotated[
+        dict[str, PriceSettings],
+        Meta(description='Prices, one `[prices."name"]` table for each model that has one.'),
     ] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from bailee.drivers.postgres.engine import connector
 from bailee.kernel.ids import parse_project
 from bailee.policy.model import RetentionMode
 from bailee.ports.files import AppendFile
-from bailee.schema.roles import GATEWAY
+from bailee.schema.roles import ADMINISTRATOR, GATEWAY
 from bailee.settings import BackendSettings, DeclaredTerms, LimitsSettings, Settings
 from bailee.wiring.database import database_url
 from bailee.wiring.entrances import NOT_FOR_GATEWAYS
@@ -140,6 +140,7 @@ def run_bench_gateway(settings: Settings, port: int, mode: Mode, ready: Callable
         read_secret(places.secrets, token_name("gateway"), {}),
         read_secret(places.secrets, PEPPER, {}),
         database_url(settings, places, GATEWAY),
+        database_url(settings, places, ADMINISTRATOR),
     )
     give_up(places, NOT_FOR_GATEWAYS)
     serve_gateway(

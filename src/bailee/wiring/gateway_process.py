@@ -30,6 +30,7 @@ from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
 from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
 from bailee.governance.tenancy.last_used import LastUsed
 from bailee.governance.tenancy.snapshot import FactsSnapshot
+from bailee.governance.usage.counting import UsageCounts
 from bailee.kernel.ids import Region
 from bailee.kernel.redacted import Secret
 from bailee.lifecycle.log_reader import LogReader
@@ -38,12 +39,14 @@ from bailee.policy.load import packaged_policy
 from bailee.ports.backend import Backend
 from bailee.ports.files import Files
 from bailee.ports.objects import Objects
-from bailee.schema.roles import GATEWAY
+from bailee.schema.roles import ADMINISTRATOR, GATEWAY
 from bailee.serving.answer import Answering
 from bailee.serving.limits import Limits
 from bailee.serving.owner_reads import OwnerReads
 from bailee.serving.routing import Planner
+from bailee.serving.usage import Count
 from bailee.settings import Settings
+from bailee.wiring.administration import AdministrationDesk, administration_of
 from bailee.wiring.backends import open_adapters, open_backends, served_models
 from bailee.wiring.callers import CallerDirectory
 from bailee.wiring.database import when_there
@@ -72,6 +75,8 @@ class GatewayNeeds(NamedTuple):
     token: Secret
     pepper: Secret
     database: str | URL
+    administration: str | URL
+    """The database as `administrator`, for commands that admin keys give."""
 
 
 class Stores(NamedTuple):
@@ -80,6 +85,7 @@ class Stores(NamedTuple):
     engine: AsyncEngine
     facts_engine: AsyncEngine
     """The snapshot's own: a busy ledger must not let the facts grow old."""
+    administration: AsyncEngine
     keeper: KeeperClient
     files: Files
     objects: Objects
@@ -92,6 +98,7 @@ class Stores(NamedTuple):
         return cls(
             open_engine(needs.database, GATEWAY, connections=settings.database.connections),
             open_engine(needs.database, GATEWAY, connections=1),
+            open_engine(needs.administration, ADMINISTRATOR, connections=2),
             KeeperClient(places.keeper_socket, "gateway", needs.token, SystemClock()),
             files or LocalFiles(places.data),
             objects_of(settings, places),
@@ -102,6 +109,7 @@ class Stores(NamedTuple):
         await self.keeper.close()
         await self.engine.dispose()
         await self.facts_engine.dispose()
+        await self.administration.dispose()
 
 
 def serve_gateway(
@@ -133,8 +141,14 @@ def serve_gateway(
         recorder = _recorder(settings, places, index, needs, stores)
         backends = open_backends(settings, places, stores.keeper.reveal_secret)
         directory = CallerDirectory(snapshot, last_used, settings.limits)
-        parts = _parts(settings, places, needs, stores, recorder, snapshot, directory, backends)
-        server = _server(settings, _application(parts), address)
+        usage = UsageCounts(PostgresDatabase(stores.engine), SystemClock())
+        parts = _parts(
+            *(settings, places, needs, stores, recorder, snapshot, directory, backends), usage.count
+        )
+        desk = AdministrationDesk(
+            stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot
+        )
+        server = _server(settings, _application(parts, desk), address)
         await when_there(snapshot.refresh)
         await recorder.tick()
         drained = asyncio.Event()
@@ -145,12 +159,19 @@ def serve_gateway(
             drained.set()
 
         await until_first(
-            drained, serve(), recorder.run(), snapshot.run(), changes.run(), last_used.run()
+            drained,
+            serve(),
+            recorder.run(),
+            snapshot.run(),
+            changes.run(),
+            last_used.run(),
+            usage.run(),
         )
         if parts.answering.background is not None:
             await parts.answering.background.drain()
         await recorder.drain()
         await last_used.flush()
+        await usage.flush()
         for backend in backends.values():
             await backend.close()
         await stores.close()
@@ -197,6 +218,7 @@ def _parts(
     snapshot: FactsSnapshot,
     directory: CallerDirectory,
     backends: dict[str, Backend],
+    count: Count,
 ) -> GatewayParts:
     clock, policies = open_clock(places), packaged_policy()
     models = served_models(settings, backends, clock.now())
@@ -216,6 +238,7 @@ def _parts(
         SystemRandomness(),
         state_of(held),
         fine_tuned if settings.model.enabled else None,
+        count,
     )
     outbox = PostgresOutbox(stores.engine)
     log_reader = LogReader(stores.objects, needs.trust.verifier)
@@ -246,15 +269,16 @@ def _parts(
     )
 
 
-def _application(parts: GatewayParts) -> Application:
+def _application(parts: GatewayParts, desk: AdministrationDesk) -> Application:
     limit_bytes = parts.settings.limits.body_size_bytes
     operations = operations_of(parts)
     admit = admit_of(parts.answering, parts.clock, operations.authenticate)
     model = parts.settings.model
     trains = model.name if model.enabled else None
     routers = held_routers(parts.held, parts.answering, admit, trains, parts.fine_tuned)
+    administration = administration_of(desk, parts.settings, tuple(parts.answering.planner.models))
     bridge = AsgiBridge(
-        make_operations_application(operations, routers),
+        make_operations_application(operations, routers, administration),
         body_limit_bytes=limit_bytes,
         longer=LONGER_BODIES,
     )
