@@ -61,6 +61,7 @@ class ChatCompletions:
                 msgspec.json.encode(stored),
                 expires_at=until,
                 public_id=stored.completion["id"],
+                often=True,
             ),
         )
 

@@ -19,6 +19,7 @@ import msgspec
 
 from bailee.application_state import repository
 from bailee.application_state.model import PREFIXES, HeldObject, Kind, Page, State
+from bailee.application_state.reserve import Reserve
 from bailee.custody.seal.held import (
     CHUNK_BYTES,
     TAG_BYTES,
@@ -71,6 +72,8 @@ class New(NamedTuple):
     object: ObjectId | None = None
     """The name of its key, where a grant named it beforehand; None: a random one."""
     work_grant: bytes | None = None
+    often: bool = False
+    """Whether such things are kept by the second: their keys may be made ahead."""
 
 
 class Terms(NamedTuple):
@@ -98,6 +101,10 @@ class Keeping:
     objects: Objects
     clock: Clock
     randomness: Randomness
+    _reserve: Reserve = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._reserve = Reserve(self.keeper, self.new_object)
 
     async def keep(
         self,
@@ -261,8 +268,12 @@ class Keeping:
 
     async def _begin(self, whose: KeptFor, new: New) -> tuple[HeldObject, HeldKey]:
         owner = whose.owner
-        name = ObjectKeyName(owner.region, owner.project, new.object or self.new_object())
-        (public,) = await self.keeper.create_objects([name], whose.generation, new.expires_at)
+        if new.often and new.object is None and new.expires_at is not None:
+            public = await self._reserve.take(owner, whose.generation, new.expires_at)
+        else:
+            wanted = ObjectKeyName(owner.region, owner.project, new.object or self.new_object())
+            (public,) = await self.keeper.create_objects([wanted], whose.generation, new.expires_at)
+        name = public.name
         scope = ScopeKeyName(
             owner.region, Purpose.APPLICATION_STATE, owner.project, whose.generation
         )

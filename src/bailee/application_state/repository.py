@@ -206,17 +206,26 @@ async def mark_destroyed(
 
 async def add_receipt(
     transaction: DatabaseTransaction, subject: str, leaf: bytes, signed: bytes
-) -> None:
-    """A destruction whose receipt is to be made."""
-    await transaction.rows(
+) -> bool:
+    """A destruction whose receipt is to be made. False if it is known."""
+    rows = await transaction.rows(
         """
         INSERT INTO receipts (subject, leaf, statement) VALUES (:subject, :leaf, :signed)
-        ON CONFLICT (subject) DO NOTHING
+        ON CONFLICT (subject) DO NOTHING RETURNING subject
         """,
         subject=subject,
         leaf=leaf,
         signed=signed,
     )
+    return bool(rows)
+
+
+async def is_known(transaction: DatabaseTransaction, name: ObjectId) -> bool:
+    """Across organisations: whether there is, or was, a thing with this key."""
+    rows = await transaction.rows(
+        "SELECT object FROM held_objects WHERE object = :object", object=name
+    )
+    return bool(rows)
 
 
 async def destroyed(

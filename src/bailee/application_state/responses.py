@@ -63,6 +63,7 @@ class Responses:
                 response["status"],
                 until,
                 public_id=response["id"],
+                often=True,
             ),
         )
 

@@ -14,7 +14,7 @@ from bailee.application_state.keeping import KeptFor
 from bailee.application_state.responses import Responses
 from bailee.kernel.errors import BaileeError, Unavailable
 from bailee.kernel.ids import Purpose
-from bailee.kernel.instants import Instant
+from bailee.kernel.instants import MINUTE_MS, Instant
 from bailee.kernel.redacted import Secret
 from bailee.policy.model import Decision
 from bailee.serving.caller import Caller
@@ -24,6 +24,8 @@ Keep = Callable[[], Coroutine[Any, Any, None]]
 """Keeps what a whole answer leaves behind. Raises BaileeError."""
 
 _OK: Final = 200
+_EARLY_MS: Final = 15 * MINUTE_MS
+"""As an epoch's destruction begins before its deadline."""
 
 
 class ApplicationState(NamedTuple):
@@ -43,10 +45,10 @@ def kept_for(caller: Caller, credential: str, decision: Decision) -> KeptFor:
 
 
 def kept_until(decision: Decision) -> Instant | None:
-    """When application state ends by itself."""
+    """When application state ends by itself: early enough to be gone by when it must be."""
     for handling in decision.handlings:
         if handling.purpose is Purpose.APPLICATION_STATE:
-            return handling.until
+            return None if handling.until is None else Instant(handling.until - _EARLY_MS)
     return None
 
 
