@@ -18,7 +18,7 @@ from typing import Any
 
 import zstandard
 
-from bailee.api.compatibility import Entry, Standing, entries
+from bailee.api.compatibility import Entry, Standing, beyond, entries
 from bailee.api.document import METHODS
 
 ROOT = Path(__file__).parent.parent
@@ -58,6 +58,9 @@ def table() -> str:
         "| operation | | |",
         "|---|---|---|",
         *(_row(entry) for entry in entries() if entry.served),
+        "",
+        "Beyond it:",
+        *(f"- {entry.method} `{entry.path}`: {entry.note}" for entry in beyond()),
         "",
         "## Refused",
         "These are answered with 404 and the reason, and are never passed on to a backend.",

@@ -7,10 +7,12 @@ With `--check` nothing is written, and the exit code is 1 if the file is not wha
 
 import json
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
 from bailee.api.document import Document, whole_document
+from bailee.wiring.administration import AdministrationDesk
 from bailee.wiring.gateway_process import operations_application
 from bailee.wiring.operations import GatewayParts
 
@@ -28,10 +30,16 @@ class _Absent:
     def __call__(self, *_: Any, **__: Any) -> "_Absent":
         return self
 
+    def __iter__(self) -> Iterator[Any]:
+        return iter(())
+
 
 def served_document() -> Document:
     """The document of this tree's gateway."""
-    application = operations_application(cast("GatewayParts", _Absent()))
+    absent = _Absent()
+    application = operations_application(
+        cast("GatewayParts", absent), cast("AdministrationDesk", absent)
+    )
     return whole_document(application.openapi_schema.to_schema())
 
 

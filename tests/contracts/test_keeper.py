@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from tests.support.keeper_served import KeeperFor
 from tests.support.keeper_world import (
     ABUSE,
+    ADMIN_KEY,
     CREDENTIAL,
     NOW,
     PROJECT,
@@ -231,6 +232,7 @@ async def test_each_role_may_do_its_own_and_no_more(keeper_for: KeeperFor) -> No
         "certify_boot_key": lambda k: k.certify_boot_key("w", REGION, b"k" * 32),
         "create_scope": lambda k: k.create_scope(SCOPE),
         "register_credential": lambda k: k.register_credential(CREDENTIAL, TENANT, PROJECT, None),
+        "register_administrator": lambda k: k.register_administrator(ADMIN_KEY, TENANT, None),
         "store_secret": lambda k: k.store_secret("x", b"y"),
         "reveal_secret": lambda k: k.reveal_secret("x"),
         "create_objects": lambda k: k.create_objects([], 0, None),
@@ -253,6 +255,7 @@ async def test_each_role_may_do_its_own_and_no_more(keeper_for: KeeperFor) -> No
     }
     assert allowed["gateway"] == {
         "status",
+        "create_scope",
         "epoch_public_key",
         "scope_public_key",
         "certify_boot_key",
@@ -262,9 +265,8 @@ async def test_each_role_may_do_its_own_and_no_more(keeper_for: KeeperFor) -> No
         "grant_work",
         "destroy_own_objects",
     }
+    assert allowed["worker"] == {"status", "create_objects", "open_granted"}
     assert allowed["clerk"] == {
-        "create_objects",
-        "open_granted",
         "destroy_objects",
         "objects_due",
         "status",
@@ -278,6 +280,7 @@ async def test_each_role_may_do_its_own_and_no_more(keeper_for: KeeperFor) -> No
         "status",
         "create_scope",
         "register_credential",
+        "register_administrator",
         "revoke_credential",
         "store_secret",
         "accept_clock",

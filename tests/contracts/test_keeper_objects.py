@@ -181,7 +181,7 @@ async def test_a_deadline_is_brought_forward_and_never_back(keeper_for: KeeperFo
 async def test_a_grant_opens_what_it_names_and_for_its_time(
     keeper_for: KeeperFor, world: World
 ) -> None:
-    gateway, clerk = keeper_for("gateway"), keeper_for("clerk")
+    gateway, clerk = keeper_for("gateway"), keeper_for("worker")
     held, other = await hold(gateway), await hold(gateway)
     until = Instant(NOW + DAY_MS)
     grant = await gateway.grant_work(CREDENTIAL, [held.name], "batch/x", until)
@@ -203,7 +203,7 @@ async def test_a_grant_opens_what_it_names_and_for_its_time(
     with pytest.raises(Forbidden):
         await clerk.open_granted(grant, [held.sealed])
     world.clock.set(Instant(until + 2))
-    await clerk.destroy_objects([held.name])
+    await keeper_for("clerk").destroy_objects([held.name])
     with pytest.raises(DestroyedKey):
         await gateway.grant_work(CREDENTIAL, [held.name], "x", Instant(until + 3))
 

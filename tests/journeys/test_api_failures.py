@@ -113,7 +113,7 @@ def test_unsupported_media_type(gateway: RunningGateway) -> None:
 
 
 def test_wrong_method_and_unknown_operations(gateway: RunningGateway) -> None:
-    got = httpx.get(gateway.base_url + CHAT, headers=headers())
+    got = httpx.delete(gateway.base_url + CHAT, headers=headers())
     expect(got, 405, "method_not_supported")
     assert got.headers["allow"] == "POST"
     got = httpx.post(gateway.base_url + "/images/generations", headers=headers(), json={})

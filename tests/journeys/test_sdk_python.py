@@ -231,7 +231,7 @@ def test_refusals_are_the_sdks_exceptions(client: OpenAI) -> None:
         client.chat.completions.create(model="mirror", messages=no_messages)
     assert (wrong.value.code, wrong.value.param) == ("invalid_type", "messages")
     with pytest.raises(openai.NotFoundError, match="compatibility table"):
-        client.embeddings.create(model="mirror", input="hi")
+        client.images.generate(model="mirror", prompt="hi")
 
 
 def test_failures_of_the_model_are_the_sdks_exceptions(client: OpenAI) -> None:

@@ -39,14 +39,19 @@ NOT_STORED = {
     "docs/": "a page that an error points to",
     "endpoints/": "below the policy folder",
     "epoch/": "the subject of a statement",
+    "harassment/": "a moderation category",
+    "hate/": "a moderation category",
     "http/": "the name of a protocol",
-    "object/": "the subject of a statement",
+    "illicit/": "a moderation category",
     "multipart/": "a media type",
+    "object/": "the subject of a statement",
     "policy/": "the subject of a log entry",
     "scope/": "the subject of a statement",
+    "sexual/": "a moderation category",
     "text/": "a media type",
     "tile/": "below log/",
     "versions/": "below the policy folder",
+    "violence/": "a moderation category",
 }
 """Texts of the source that look like the beginning of a key or path, and are none."""
 

@@ -38,7 +38,9 @@ class Paging(NamedTuple):
     descending: bool
 
 
-def paging(request: AnyRequest, *, default: int = 20, longest: int = LONGEST_PAGE) -> Paging:
+def paging(
+    request: AnyRequest, *, default: int = 20, longest: int = LONGEST_PAGE, order: str = "desc"
+) -> Paging:
     """The list parameters of the API. Raises InvalidInput naming the parameter."""
     query = request.query_params
     limit = query.get("limit", str(default))
@@ -46,7 +48,7 @@ def paging(request: AnyRequest, *, default: int = 20, longest: int = LONGEST_PAG
         raise InvalidInput(
             f"Invalid value for 'limit': expected an integer from 1 to {longest}.", field="limit"
         )
-    order = query.get("order", "desc")
+    order = query.get("order", order)
     if order not in ("asc", "desc"):
         raise InvalidInput("Invalid value for 'order': expected 'asc' or 'desc'.", field="order")
     return Paging(query.get("after"), int(limit), order == "desc")

@@ -20,17 +20,28 @@ from bailee.api.errors import (
 from bailee.api.inflight import InFlight, Requests
 from bailee.kernel.redacted import Content
 from bailee.ports.clock import Clock
-from bailee.serving.answer import Answering, Arrival
-from bailee.serving.call import CHAT_COMPLETIONS, COMPLETIONS, Operation
+from bailee.serving.answer import Answering, Arrival, credential_of
+from bailee.serving.call import (
+    CHAT_COMPLETIONS,
+    COMPLETIONS,
+    EMBEDDINGS,
+    MODERATIONS,
+    RESPONSES,
+    Operation,
+)
+from bailee.serving.caller import Caller
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.routing import ServedModel, unknown_model
 
 Headers = list[tuple[str, str]]
 
 _OPERATIONS: Final[Mapping[str, Operation]] = {
-    operation.endpoint: operation for operation in (CHAT_COMPLETIONS, COMPLETIONS)
+    operation.endpoint: operation
+    for operation in (CHAT_COMPLETIONS, COMPLETIONS, RESPONSES, EMBEDDINGS, MODERATIONS)
 }
 _MODELS: Final = "/v1/models"
+_STORED_CHATS: Final = (CHAT_COMPLETIONS.endpoint, "GET")
+"""Listing what was stored is off the hot path, below the same path."""
 _JSON_MEDIA: Final = "application/json"
 
 
@@ -280,20 +291,28 @@ class Application:
         path = scope.path
         if self.requests.stopping:
             raise _stopping()
-        if path in _OPERATIONS:
+        if path in _OPERATIONS and (path, scope.method) != _STORED_CHATS:
             self._wrong_method(arrival, scope, exchange, "POST")
         elif path == _MODELS or path.startswith(_MODELS + "/"):
-            self._models(arrival, scope, exchange)
+            if scope.method == "DELETE":
+                await self._handed_on(arrival, scope, protocol, exchange)
+            else:
+                await self._models(arrival, scope, exchange)
         elif path == "/v1":
             self._answering.authenticated(exchange, arrival.now)
             raise unknown_operation(scope.method, path)
         else:
-            exchange.answered = True
-            # Its reader gives up a body that pauses for too long.
-            exchange.body_arrives()
-            await self._hand_on(scope, protocol, self._headers(arrival))
+            await self._handed_on(arrival, scope, protocol, exchange)
 
-    def _models(self, arrival: Arrival, scope: Scope, exchange: Exchange) -> None:
+    async def _handed_on(
+        self, arrival: Arrival, scope: Scope, protocol: Protocol_, exchange: Exchange
+    ) -> None:
+        exchange.answered = True
+        # Its reader gives up a body that pauses for too long.
+        exchange.body_arrives()
+        await self._hand_on(scope, protocol, self._headers(arrival))
+
+    async def _models(self, arrival: Arrival, scope: Scope, exchange: Exchange) -> None:
         """GET /v1/models and GET /v1/models/{id}."""
         caller = self._answering.authenticated(exchange, arrival.now)
         if scope.method != "GET":
@@ -303,16 +322,26 @@ class Application:
         _, decision = planner.decide(caller, _MODELS, arrival.now)
         name = scope.path[len(_MODELS) + 1 :]
         if not name:
-            served = [_model_object(model) for model in planner.models.values()]
-            document: object = {"object": "list", "data": served}
+            served = [*planner.models.values(), *await self._own_models(caller, exchange)]
+            listed = [_model_object(model) for model in served]
+            document: object = {"object": "list", "data": listed}
         elif name in planner.models:
             document = _model_object(planner.models[name])
         else:
-            raise unknown_model(name)
+            own = {model.name: model for model in await self._own_models(caller, exchange)}
+            if name not in own:
+                raise unknown_model(name)
+            document = _model_object(own[name])
         headers = self._answering.headers(arrival)
         headers.extend(planner.headers(caller, decision))
         headers.append(("content-type", _JSON_MEDIA))
         exchange.answer(200, headers, msgspec.json.encode(document))
+
+    async def _own_models(self, caller: Caller, exchange: Exchange) -> list[ServedModel]:
+        private = self._answering.private
+        if private is None:
+            return []
+        return await private.all(caller, credential_of(exchange))
 
     def _wrong_method(
         self, arrival: Arrival, scope: Scope, exchange: Exchange, allowed: str

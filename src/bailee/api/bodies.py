@@ -5,8 +5,9 @@ from typing import Any, TypeVar
 import msgspec
 
 from bailee.api.access import AnyRequest
-from bailee.serving.call import wrong_type
+from bailee.serving.call import bad_json, wrong_type
 from bailee.serving.errors import Because, CallRefused
+from bailee.serving.responses.request import check_metadata
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 
@@ -34,11 +35,18 @@ async def read_json(request: AnyRequest, kind: type[Body], *, empty: bool = Fals
     except msgspec.ValidationError as error:
         raise wrong_type(str(error)) from None
     except (msgspec.DecodeError, RecursionError):
-        raise CallRefused(
-            Because.BAD_JSON,
-            "We could not parse the JSON body of your request. "
-            "The API expects a JSON object in UTF-8.",
-        ) from None
+        raise bad_json() from None
+
+
+class _MetadataBody(msgspec.Struct):
+    metadata: dict[str, str] | None = None
+
+
+async def read_metadata(request: AnyRequest) -> dict[str, str]:
+    """The metadata of a body that has nothing else. Raises CallRefused."""
+    found = (await read_json(request, _MetadataBody, empty=True)).metadata
+    check_metadata(found)
+    return found or {}
 
 
 def without_nothing(document: dict[str, Any]) -> dict[str, Any]:

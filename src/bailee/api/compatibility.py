@@ -48,11 +48,23 @@ class Entry(NamedTuple):
 
 
 @cache
+def _data() -> dict[str, dict[str, str]]:
+    text = (resources.files("bailee.api") / "compatibility.toml").read_text("utf-8")
+    return tomllib.loads(text)
+
+
+@cache
 def entries() -> tuple[Entry, ...]:
     """Every operation, in the data's order. Raises ValueError on a line that means nothing."""
-    text = (resources.files("bailee.api") / "compatibility.toml").read_text("utf-8")
-    data = tomllib.loads(text)
-    return tuple(_entry(name, said, data["reasons"]) for name, said in data["operations"].items())
+    reasons = _data()["reasons"]
+    return tuple(_entry(name, said, reasons) for name, said in _data()["operations"].items())
+
+
+@cache
+def beyond() -> tuple[Entry, ...]:
+    """What is served besides, which the description at hand does not have."""
+    found = ((*name.partition(" "), note) for name, note in _data()["beyond"].items())
+    return tuple(Entry(method, path, Standing.WORKS, note) for method, _, path, note in found)
 
 
 def shape(path: str) -> str:

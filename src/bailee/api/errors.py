@@ -47,6 +47,7 @@ _SHAPES: Final = {
     Because.METHOD: Shape(405, _INVALID, "method_not_supported"),
     Because.OPERATION: Shape(404, _INVALID, "unknown_url"),
     Because.KEY_MISSING: Shape(401, _INVALID, None),
+    Because.KEY_OTHER_KIND: Shape(403, _INVALID, "missing_scope"),
     Because.KEY_UNKNOWN: Shape(401, _INVALID, "invalid_api_key"),
     Because.KEY_REVOKED: Shape(401, _INVALID, "invalid_api_key"),
     Because.KEY_EXPIRED: Shape(401, _INVALID, "invalid_api_key"),

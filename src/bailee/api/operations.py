@@ -18,6 +18,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.params import FromPath
 from litestar.routes import HTTPRoute
 
+from bailee.api.administration import ADMINISTRATION_ROUTES
+from bailee.api.administration.session import ADMINISTRATION, Administration
 from bailee.api.compatibility import matches
 from bailee.api.document import WholeDocument
 from bailee.api.errors import (
@@ -43,6 +45,8 @@ AnyRequest = Request[Any, Any, Any]
 
 LOG_PREFIX: Final = "log/"
 _LOG_KEY: Final = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
+_ADMINISTRATED: Final = ("/v1/organization/", "/v1/projects/")
+_ADMIN_KEY: Final = "sk-admin-"
 _LOG_CHANGES: Final = "checkpoint"
 _TEXTS: Final = {"checkpoint": "text/plain"}
 
@@ -172,15 +176,26 @@ async def read_deletion(name: FromPath[str], request: AnyRequest) -> Response[by
     return Response(data, media_type="application/json", headers=_NEVER_CACHED)
 
 
-def make_operations_application(operations: Operations, routers: Sequence[Router] = ()) -> Litestar:
-    """The ASGI application of the operations, and of those that `routers` bring along."""
+def make_operations_application(
+    operations: Operations,
+    routers: Sequence[Router] = (),
+    administration: Administration | None = None,
+) -> Litestar:
+    """The ASGI application of the operations, and of those that `routers` bring along.
+
+    With `administration` organisations are administered too.
+    """
 
     def failed(request: AnyRequest, error: Exception) -> Response[bytes]:
         return _failure(request, error, operations)
 
     return Litestar(
-        [first_page, health, log_file, explain, read_record, read_receipt, read_deletion, *routers],
-        state=State({"operations": operations}),
+        [
+            *(first_page, health, log_file, explain, read_record, read_receipt, read_deletion),
+            *routers,
+            *(() if administration is None else ADMINISTRATION_ROUTES),
+        ],
+        state=State({"operations": operations, ADMINISTRATION: administration}),
         exception_handlers={Exception: failed},
         openapi_config=OpenAPIConfig(
             title="Bailee",
@@ -251,8 +266,19 @@ def _methods(application: Litestar, path: str) -> str:
     return ", ".join(sorted(found))
 
 
+def _wants_project_key(request: AnyRequest) -> bool:
+    """Whether a path below `/v1` that is not served is asked for by other than an admin key.
+
+    One that only looks like an admin key learns that an operation is not served, which the public
+    document says too; a 401 would tell its owner that the key is wrong.
+    """
+    path, credential = request.url.path, request.headers.get("authorization", "")
+    administrates = path.startswith(_ADMINISTRATED) and credential[7:].startswith(_ADMIN_KEY)
+    return path.startswith("/v1/") and not administrates
+
+
 def _failure(request: AnyRequest, error: Exception, operations: Operations) -> Response[bytes]:
-    if isinstance(error, HTTPException) and request.url.path.startswith("/v1/"):
+    if isinstance(error, HTTPException) and _wants_project_key(request):
         # Without a key nobody learns what is served.
         try:
             operations.authenticate(request)

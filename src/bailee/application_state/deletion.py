@@ -20,7 +20,7 @@ from bailee.application_state.keeping import KeptFor
 from bailee.application_state.model import HeldObject
 from bailee.custody.seal.part import Owner
 from bailee.kernel.errors import BaileeError, Forbidden, NotFound, NotYet
-from bailee.kernel.ids import TenantId
+from bailee.kernel.ids import ObjectId, TenantId
 from bailee.kernel.instants import HOUR_MS, Instant
 from bailee.kernel.redacted import Secret
 from bailee.ports.clock import Clock
@@ -71,8 +71,27 @@ class Deletion:
             except BaileeError as error:
                 # One organisation's trouble keeps nobody else's things alive.
                 failed = error
+        await self._finish_unused(now)
         if failed is not None:
             raise failed
+
+    async def _finish_unused(self, now: Instant) -> None:
+        """Keys that were made and never used, past their deadline: they die and are logged."""
+        await self.keeper.destroy_objects(await self.keeper.objects_due(now))
+        for statement in await self.keeper.pending_statements():
+            said = msgspec.json.decode(statement.document)
+            kind, _, rest = said["subject"].partition("/")
+            if kind != "object":
+                continue
+            name = ObjectId(bytes.fromhex(rest.rpartition("/")[2]))
+            async with self.database.platform_reading() as transaction:
+                if await repository.is_known(transaction, name):
+                    continue
+            leaf = _destroyed_leaf(self.clock.now(), statement, hashlib.sha256(b"").digest())
+            signed = msgspec.json.encode(statement)
+            async with self.database.transaction(None) as transaction:
+                if await repository.add_receipt(transaction, said["subject"], leaf, signed):
+                    await transaction.append_entry(leaf)
 
     async def receipt(self, owner: Owner, public_id: str) -> bytes:
         """The receipt of a deletion, for whose thing it was: canonical JSON.
@@ -118,9 +137,8 @@ class Deletion:
     ) -> None:
         """The second: secrets are gone. Bytes go after the row says so; that may be repeated."""
         said = {
-            document["subject"]: (document, statement)
+            msgspec.json.decode(statement.document)["subject"]: statement
             for statement in statements
-            for document in (msgspec.json.decode(statement.document),)
         }
         for one in ended:
             if one.name.subject not in said:
@@ -129,16 +147,8 @@ class Deletion:
                     await self.objects.delete(one.blob)
                 await self._close(tenant, one)
                 continue
-            document, statement = said[one.name.subject]
-            leaf = entry.destroyed(
-                self.clock.now(),
-                one.name.subject,
-                statement_digest=hashlib.sha256(statement.document).digest(),
-                unusable_at=document["unusable_at"],
-                irrecoverable_at=document["irrecoverable_at"],
-                lateness_ms=document["lateness_ms"],
-                content_digest=_digest(one),
-            )
+            statement = said[one.name.subject]
+            leaf = _destroyed_leaf(self.clock.now(), statement, _digest(one))
             await self.objects.delete(one.blob)
             async with self.database.transaction(tenant) as transaction:
                 if await repository.mark_destroyed(transaction, one.object, self.clock.now()):
@@ -149,6 +159,19 @@ class Deletion:
     async def _close(self, tenant: TenantId, one: HeldObject) -> None:
         async with self.database.transaction(tenant) as transaction:
             await repository.mark_destroyed(transaction, one.object, self.clock.now())
+
+
+def _destroyed_leaf(now: Instant, statement: DestructionStatement, content_digest: bytes) -> bytes:
+    said = msgspec.json.decode(statement.document)
+    return entry.destroyed(
+        now,
+        said["subject"],
+        statement_digest=hashlib.sha256(statement.document).digest(),
+        unusable_at=said["unusable_at"],
+        irrecoverable_at=said["irrecoverable_at"],
+        lateness_ms=said["lateness_ms"],
+        content_digest=content_digest,
+    )
 
 
 def _digest(held: HeldObject) -> bytes:

@@ -19,6 +19,7 @@ import msgspec
 
 from bailee.application_state import repository
 from bailee.application_state.model import PREFIXES, HeldObject, Kind, Page, State
+from bailee.application_state.reserve import Reserve
 from bailee.custody.seal.held import (
     CHUNK_BYTES,
     TAG_BYTES,
@@ -68,6 +69,11 @@ class New(NamedTuple):
     parent: ObjectId | None = None
     public_id: str | None = None
     """None: a random one is made."""
+    object: ObjectId | None = None
+    """The name of its key, where a grant named it beforehand; None: a random one."""
+    work_grant: bytes | None = None
+    often: bool = False
+    """Whether such things are kept by the second: their keys may be made ahead."""
 
 
 class Terms(NamedTuple):
@@ -95,6 +101,10 @@ class Keeping:
     objects: Objects
     clock: Clock
     randomness: Randomness
+    _reserve: Reserve = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._reserve = Reserve(self.keeper, self.new_object)
 
     async def keep(
         self,
@@ -140,6 +150,13 @@ class Keeping:
         if found is None:
             raise NotFound(f"No such {kind.value.replace('_', ' ')} object: {_shown(public_id)}")
         return found
+
+    async def find_all(self, whose: KeptFor, kind: Kind, public_ids: list[str]) -> list[HeldObject]:
+        """Those of the named things that are kept, in no order."""
+        async with self.database.transaction(whose.owner.tenant) as transaction:
+            return await repository.find_all(
+                transaction, whose.owner.project, kind, public_ids, self.clock.now()
+            )
 
     async def read(self, whose: KeptFor, kind: Kind, public_id: str) -> Opened:
         """A thing's details. Raises NotFound, also when it ends at this moment."""
@@ -233,19 +250,30 @@ class Keeping:
 
         Raises Forbidden if `whose` is background work itself.
         """
+        return await self.grant_names(whose, [one.name for one in held], work, not_after)
+
+    async def grant_names(
+        self, whose: KeptFor, names: list[ObjectKeyName], work: str, not_after: Instant
+    ) -> bytes:
+        """As `grant`, also for things that the work will make."""
         if isinstance(whose.right, WorkGrant):
             raise Conflict("Work under a grant gives no grants. Ask with the API key.")
-        names = [one.name for one in held]
         return msgspec.msgpack.encode(
             await self.keeper.grant_work(whose.right, names, work, not_after)
         )
 
+    def new_object(self) -> ObjectId:
+        """A random name of a key."""
+        return ObjectId(self.randomness.random_bytes(_ID_BYTES))
+
     async def _begin(self, whose: KeptFor, new: New) -> tuple[HeldObject, HeldKey]:
         owner = whose.owner
-        name = ObjectKeyName(
-            owner.region, owner.project, ObjectId(self.randomness.random_bytes(_ID_BYTES))
-        )
-        (public,) = await self.keeper.create_objects([name], whose.generation, new.expires_at)
+        if new.often and new.object is None and new.expires_at is not None:
+            public = await self._reserve.take(owner, whose.generation, new.expires_at)
+        else:
+            wanted = ObjectKeyName(owner.region, owner.project, new.object or self.new_object())
+            (public,) = await self.keeper.create_objects([wanted], whose.generation, new.expires_at)
+        name = public.name
         scope = ScopeKeyName(
             owner.region, Purpose.APPLICATION_STATE, owner.project, whose.generation
         )
@@ -274,6 +302,7 @@ class Keeping:
             None,
             block.encode(),
             b"",
+            new.work_grant,
         )
         return row, held
 

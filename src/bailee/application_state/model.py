@@ -22,6 +22,7 @@ class Kind(enum.Enum):
     FINE_TUNING_JOB = "fine_tuning_job"
     FINE_TUNING_EVENTS = "fine_tuning_events"
     ADAPTER = "adapter"
+    TRAINING_STATE = "training_state"
 
 
 PREFIXES: Final = {
@@ -36,6 +37,7 @@ PREFIXES: Final = {
     Kind.FINE_TUNING_JOB: "ftjob-",
     Kind.FINE_TUNING_EVENTS: "ftevents-",
     Kind.ADAPTER: "adapter-",
+    Kind.TRAINING_STATE: "ftstate-",
 }
 """What a public identifier begins with."""
 
@@ -77,6 +79,8 @@ class HeldObject(NamedTuple):
     key_block: bytes
     details: bytes
     """Sealed."""
+    work_grant: bytes | None = None
+    """What work in the background may open (`ports.keeper.WorkGrant`, MessagePack)."""
 
     @property
     def name(self) -> ObjectKeyName:

@@ -19,9 +19,10 @@ async def add(transaction: DatabaseTransaction, row: HeldObject) -> None:
     await transaction.rows(
         """
         INSERT INTO held_objects (object, tenant, project, region, kind, public_id, parent, state,
-            label, created_at, expires_at, size_bytes, digest, key_block, details)
+            label, created_at, expires_at, size_bytes, digest, key_block, details, work_grant)
         VALUES (:object, :tenant, :project, :region, :kind, :public_id, :parent, :state,
-            :label, :created_at, :expires_at, :size_bytes, :digest, :key_block, :details)
+            :label, :created_at, :expires_at, :size_bytes, :digest, :key_block,
+            :details, :work_grant)
         """,
         object=row.object,
         tenant=row.tenant,
@@ -38,6 +39,7 @@ async def add(transaction: DatabaseTransaction, row: HeldObject) -> None:
         digest=row.digest,
         key_block=row.key_block,
         details=row.details,
+        work_grant=row.work_grant,
     )
 
 
@@ -66,7 +68,7 @@ async def find(
     rows = await transaction.rows(
         """
         SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
-            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
         FROM held_objects
         WHERE project = :project AND kind = :kind AND public_id = :public_id AND state = 'kept'
             AND (expires_at IS NULL OR expires_at > :now)
@@ -77,6 +79,30 @@ async def find(
         now=now,
     )
     return _held(rows[0]) if rows else None
+
+
+async def find_all(
+    transaction: DatabaseTransaction,
+    project: ProjectId,
+    kind: Kind,
+    public_ids: list[str],
+    now: Instant,
+) -> list[HeldObject]:
+    """Those of some things that are kept and not past their deadlines."""
+    rows = await transaction.rows(
+        """
+        SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
+        FROM held_objects
+        WHERE project = :project AND kind = :kind AND public_id = ANY(:public_ids)
+            AND state = 'kept' AND (expires_at IS NULL OR expires_at > :now)
+        """,
+        project=project,
+        kind=kind.value,
+        public_ids=public_ids,
+        now=now,
+    )
+    return [_held(row) for row in rows]
 
 
 async def page(
@@ -95,7 +121,7 @@ async def page(
     rows = await transaction.rows(
         """
         SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
-            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
         FROM held_objects
         WHERE project = :project AND kind = :kind AND state = 'kept'
             AND (expires_at IS NULL OR expires_at > :now)
@@ -155,7 +181,7 @@ async def mark_deleting(
         UPDATE held_objects SET state = 'deleting'
         WHERE object IN (SELECT object FROM family) AND state IN ('pending', 'kept')
         RETURNING object, tenant, project, region, kind, public_id, parent, position, state, label,
-            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
         """,
         names=[name.hex() for name in names],
     )
@@ -169,7 +195,7 @@ async def mark_destroyed(
     rows = await transaction.rows(
         """
         UPDATE held_objects SET state = 'destroyed', deleted_at = :deleted_at,
-            key_block = '', details = '', label = ''
+            key_block = '', details = '', label = '', work_grant = NULL
         WHERE object = :object AND state = 'deleting' RETURNING object
         """,
         object=name,
@@ -180,17 +206,26 @@ async def mark_destroyed(
 
 async def add_receipt(
     transaction: DatabaseTransaction, subject: str, leaf: bytes, signed: bytes
-) -> None:
-    """A destruction whose receipt is to be made."""
-    await transaction.rows(
+) -> bool:
+    """A destruction whose receipt is to be made. False if it is known."""
+    rows = await transaction.rows(
         """
         INSERT INTO receipts (subject, leaf, statement) VALUES (:subject, :leaf, :signed)
-        ON CONFLICT (subject) DO NOTHING
+        ON CONFLICT (subject) DO NOTHING RETURNING subject
         """,
         subject=subject,
         leaf=leaf,
         signed=signed,
     )
+    return bool(rows)
+
+
+async def is_known(transaction: DatabaseTransaction, name: ObjectId) -> bool:
+    """Across organisations: whether there is, or was, a thing with this key."""
+    rows = await transaction.rows(
+        "SELECT object FROM held_objects WHERE object = :object", object=name
+    )
+    return bool(rows)
 
 
 async def destroyed(
@@ -200,7 +235,7 @@ async def destroyed(
     rows = await transaction.rows(
         """
         SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
-            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
         FROM held_objects
         WHERE project = :project AND public_id = :public_id AND state IN ('deleting', 'destroyed')
         """,
@@ -228,7 +263,7 @@ async def ending(
     rows = await transaction.rows(
         """
         SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
-            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
         FROM held_objects
         WHERE state = 'deleting' OR (state IN ('kept', 'pending') AND expires_at <= :now)
             OR (state = 'pending' AND created_at < :abandoned_before)
@@ -241,6 +276,19 @@ async def ending(
     return [_held(row) for row in rows]
 
 
+async def by_objects(transaction: DatabaseTransaction, names: list[ObjectId]) -> list[HeldObject]:
+    """Kept things by the names of their keys, in no order."""
+    rows = await transaction.rows(
+        """
+        SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
+        FROM held_objects WHERE encode(object, 'hex') = ANY(:names) AND state = 'kept'
+        """,
+        names=[name.hex() for name in names],
+    )
+    return [_held(row) for row in rows]
+
+
 async def of_kind(
     transaction: DatabaseTransaction, kind: Kind, labels: list[str]
 ) -> list[HeldObject]:
@@ -248,7 +296,7 @@ async def of_kind(
     rows = await transaction.rows(
         """
         SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
-            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
         FROM held_objects WHERE kind = :kind AND state = 'kept' AND label = ANY(:labels)
         ORDER BY position LIMIT :count
         """,
@@ -278,4 +326,5 @@ def _held(row: Any) -> HeldObject:
         row.digest,
         row.key_block,
         row.details,
+        row.work_grant,
     )

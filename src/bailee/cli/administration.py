@@ -28,7 +28,40 @@ class Administration(Protocol):
         ...
 
     async def list_projects(self) -> list[Row]:
-        """Projects with id, name, organisation, organisation_name, region, retention."""
+        """Projects with id, name, organisation, organisation_name, region, retention, status."""
+        ...
+
+    async def set_project(
+        self,
+        project: str,
+        *,
+        retention: str | None,
+        store: str | None,
+        status: str | None,
+        requests_per_minute: int | None,
+        tokens_per_minute: int | None,
+        model: str | None,
+    ) -> Row:
+        """Change what is given of a project. Has what then holds."""
+        ...
+
+    async def bootstrap_admin(self, *, organisation: str | None, name: str) -> Row:
+        """Make an organisation's first admin key, by default the demo organisation's.
+
+        Has `key` (the whole text, shown this once), `id`, `name`, `organisation`.
+        """
+        ...
+
+    async def list_admin_keys(self) -> list[Row]:
+        """Active admin keys with id, name, organisation, created_at, last_used_at."""
+        ...
+
+    async def revoke_admin_key(self, key_id: str) -> Row:
+        """Revoke an admin key by public id. Raises NotFound. Gives the key's row."""
+        ...
+
+    async def accept_invite(self, invite: str, name: str) -> Row:
+        """Make an invited person one of the organisation's. Has organisation, name, role."""
         ...
 
     async def list_keys(self) -> list[Row]:
@@ -102,6 +135,17 @@ class Wiring(Protocol):
         ready: Callable[[], None],
     ) -> None:
         """The clerk's body."""
+        ...
+
+    def run_worker(
+        self,
+        settings: Settings,
+        *,
+        secrets: Mapping[str, bytes],
+        descriptors: Mapping[str, int],
+        ready: Callable[[], None],
+    ) -> None:
+        """The worker's body."""
         ...
 
     def run_gateway(

@@ -216,7 +216,8 @@ def _installation(data: Path, upstream_port: int) -> Iterator[Any]:
         (data / part).mkdir(mode=0o700, parents=True, exist_ok=True)
     prepared = prepare(settings, lambda _line: None)
     core = min(os.sched_getaffinity(0))
-    options = ("--data", str(data), "--set", "model.enabled=false")
+    off = ("model.enabled=false", "embeddings.enabled=false", "moderation.enabled=false")
+    options = ("--data", str(data), *(part for name in off for part in ("--set", name)))
     try:
         with (
             _child(core, "keeper", *options, ready_file=data / "run" / "keeper.ready"),

@@ -126,7 +126,8 @@ def children(
         )
 
     found = [child("keeper", _KEEPER_STOP, "keeper"), child("clerk", _INSIDE_STOP, "clerk")]
-    if settings.model.enabled:
+    found.append(child("worker", _INSIDE_STOP, "worker", awaited=False))
+    if settings.model.enabled or settings.embeddings.enabled or settings.moderation.enabled:
         found.append(child("model-runner", _INSIDE_STOP, "model-runner", awaited=False))
     return found + [
         child(f"gateway-{index}", _GATEWAYS_STOP, "gateway", "--index", str(index))

@@ -12,6 +12,7 @@ import sys
 import typer
 
 from bailee.cli import (
+    admin,
     backends,
     doctor,
     env,
@@ -42,6 +43,7 @@ app.command("serve", rich_help_panel=_START)(serve.serve)
 app.command("env", rich_help_panel=_START)(env.env)
 app.command("doctor", rich_help_panel=_START)(doctor.doctor)
 app.command("config", rich_help_panel=_START)(show_settings.config)
+app.add_typer(admin.app, name="admin", rich_help_panel=_OPERATE)
 app.add_typer(keys.app, name="keys", rich_help_panel=_OPERATE)
 app.add_typer(projects.app, name="projects", rich_help_panel=_OPERATE)
 app.add_typer(backends.app, name="backends", rich_help_panel=_OPERATE)
@@ -55,6 +57,7 @@ for name in ("tour", "canary", "bench"):
 app.command("gateway", rich_help_panel=_PARTS)(processes.gateway)
 app.command("keeper", rich_help_panel=_PARTS)(processes.keeper)
 app.command("clerk", rich_help_panel=_PARTS)(processes.clerk)
+app.command("worker", rich_help_panel=_PARTS)(processes.worker)
 app.command("model-runner", rich_help_panel=_PARTS)(processes.model_runner)
 
 

@@ -74,13 +74,32 @@ def clerk(
     )
 
 
+def worker(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    supervised: SupervisedOption = False,
+) -> None:
+    """Run the worker: what goes on in the background, fine-tuning above all.
+
+    Example: bailee worker --data /srv/bailee
+    """
+    from bailee.cli.administration import wiring
+
+    settings = load_settings(config, data, assignments).settings
+    secrets, descriptors = _handed_over(supervised=supervised)
+    wiring().run_worker(
+        settings, secrets=secrets, descriptors=descriptors, ready=_announcing(settings, "worker")
+    )
+
+
 def model_runner(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
     supervised: SupervisedOption = False,
 ) -> None:
-    """Run the embedded local model.
+    """Run the embedded local models: text, embeddings, moderation.
 
     Example: bailee model-runner --set model.threads=4
     """

@@ -181,6 +181,29 @@ def parse_project(text: str) -> ProjectId:
     return ProjectId(_from_hex(text, "proj_", "a project id"))
 
 
+def key_text(public_id: str) -> str:
+    """Write the public identifier of an API key or admin key as people see it in the API."""
+    return f"key_{public_id}"
+
+
+def parse_key(text: str) -> str:
+    """Read `key_` and 16 hexadecimal digits, or the digits alone; ValueError otherwise."""
+    digits = text.removeprefix("key_")
+    if len(digits) != 16 or not set(digits) <= set("0123456789abcdef"):
+        raise ValueError("a key id is key_ and 16 hexadecimal digits")
+    return digits
+
+
+def handle_text(prefix: str, identifier: bytes) -> str:
+    """Write any other 16-byte identifier: its prefix, as in `user_`, and 32 hexadecimal digits."""
+    return f"{prefix}{identifier.hex()}"
+
+
+def parse_handle(prefix: str, text: str) -> bytes:
+    """Read what `handle_text` writes; ValueError otherwise."""
+    return _from_hex(text, prefix, "an id")
+
+
 def _from_hex(text: str, prefix: str, what: str) -> bytes:
     digits = text.removeprefix(prefix)
     if digits == text or len(digits) != 32 or digits != digits.lower():

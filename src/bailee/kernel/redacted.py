@@ -41,3 +41,8 @@ def redacted(size_bytes: int) -> str:
     if size_bytes < 1_000_000:
         return f"<redacted {size_bytes / 1000:.1f} kB>"
     return f"<redacted {size_bytes / 1_000_000:.1f} MB>"
+
+
+def hidden(self: object) -> str:
+    """As the `__repr__` of a type that holds content in parts: its name and nothing else."""
+    return f"<{type(self).__name__} redacted>"

@@ -2,7 +2,7 @@
 
 It gives public keys and certificates freely, opens under rules only, and destroys. Every method
 raises Unavailable when the keeper is away and Forbidden when the caller's role may not call it
-(roles: `gateway`, `clerk`, `administrator`).
+(roles: `gateway`, `clerk`, `worker`, `administrator`).
 """
 
 from typing import Protocol
@@ -198,17 +198,40 @@ class Keeper(Protocol):
         ...
 
     async def create_scope(self, name: ScopeKeyName) -> ScopePublicKey:
-        """administrator. Idempotent; DestroyedKey if it was destroyed."""
+        """gateway, administrator. Idempotent; DestroyedKey if it was destroyed."""
         ...
 
     async def register_credential(
-        self, credential: bytes, tenant: bytes, project: ProjectId, expires_at: Instant | None
+        self,
+        credential: bytes,
+        tenant: bytes,
+        project: ProjectId,
+        expires_at: Instant | None,
+        authority: bytes = b"",
     ) -> None:
-        """administrator. From now on the bearer may open what `project` owns."""
+        """administrator; gateway with an authority. The bearer may open what `project` owns.
+
+        `authority` is the text of an admin key, which the keeper verifies itself: it reaches the
+        projects of its own organisation alone. Raises Forbidden for a wrong one, and for a project
+        that is known as another organisation's.
+        """
         ...
 
-    async def revoke_credential(self, credential_id: bytes) -> None:
-        """administrator. By the public identifier inside the key; idempotent."""
+    async def register_administrator(
+        self, credential: bytes, tenant: bytes, expires_at: Instant | None, authority: bytes = b""
+    ) -> None:
+        """administrator; gateway with an authority. Make an admin key of `tenant` an authority.
+
+        An admin key never opens content. Raises Forbidden for another organisation's authority.
+        """
+        ...
+
+    async def revoke_credential(self, credential_id: bytes, authority: bytes = b"") -> None:
+        """administrator; gateway with an authority. By the public identifier; idempotent.
+
+        Of an API key 16 hexadecimal digits, of an admin key `admin-` before them. Raises Forbidden
+        for a key of another organisation.
+        """
         ...
 
     async def store_secret(self, name: str, value: bytes) -> None:
@@ -230,7 +253,7 @@ class Keeper(Protocol):
     async def create_objects(
         self, names: list[ObjectKeyName], generation: int, deadline: Instant | None
     ) -> list[ObjectPublicKey]:
-        """gateway, clerk. Make a secret for each of some things of one project.
+        """gateway, worker. Make a secret for each of some things of one project.
 
         Each is durable before its public key is given out. From `deadline` on (None: there is
         none) the things do not open and are destroyed. Idempotent; a later call may bring a
@@ -252,12 +275,13 @@ class Keeper(Protocol):
     ) -> WorkGrant:
         """gateway. Let background work open these things, at most 30 days long.
 
-        Raises Forbidden for a wrong credential or another's thing, DestroyedKey, UnknownKey.
+        They may be things that the work will make: names without a secret yet. Raises Forbidden
+        for a wrong credential or another's thing, DestroyedKey.
         """
         ...
 
     async def open_granted(self, grant: WorkGrant, sealed: list[SealedKey]) -> list[bytes]:
-        """clerk. As `open_objects`, under a grant. Raises Forbidden if it does not cover one."""
+        """worker. As `open_objects`, under a grant. Raises Forbidden if it does not cover one."""
         ...
 
     async def destroy_own_objects(
@@ -291,6 +315,30 @@ class Keeper(Protocol):
 
     async def pending_statements(self) -> list[DestructionStatement]:
         """clerk. Destructions whose statements the log is not known to hold."""
+        ...
+
+
+class CredentialKeeper(Protocol):
+    """The part of `Keeper` that organisations' commands need, with their authority built in."""
+
+    async def create_scope(self, name: ScopeKeyName) -> ScopePublicKey:
+        """See `Keeper`."""
+        ...
+
+    async def register_credential(
+        self, credential: bytes, tenant: bytes, project: ProjectId, expires_at: Instant | None
+    ) -> None:
+        """See `Keeper`."""
+        ...
+
+    async def register_administrator(
+        self, credential: bytes, tenant: bytes, expires_at: Instant | None
+    ) -> None:
+        """See `Keeper`."""
+        ...
+
+    async def revoke_credential(self, credential_id: bytes) -> None:
+        """See `Keeper`."""
         ...
 
 

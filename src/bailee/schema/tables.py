@@ -46,6 +46,7 @@ organisations: Final = sa.Table(
     _text("status"),
     _instant("created_at"),
     _number("changed"),
+    sa.Column("retention_mode", sa.Text, nullable=False, server_default="default"),
 )
 
 projects: Final = sa.Table(
@@ -55,13 +56,16 @@ projects: Final = sa.Table(
     _bytes("tenant"),
     _text("name"),
     _text("region"),
-    _text("retention_mode"),
+    _text("retention_mode", nullable=True),
     sa.Column("scope_generation", sa.Integer, nullable=False, server_default="0"),
     _text("status"),
     sa.Column("requests_per_minute", sa.Integer, nullable=False, server_default="0"),
     sa.Column("tokens_per_minute", sa.Integer, nullable=False, server_default="0"),
     _instant("created_at"),
     _number("changed"),
+    sa.Column("reject_store", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("model_limits", sa.Text, nullable=False, server_default="{}"),
+    _instant("archived_at", nullable=True),
     sa.UniqueConstraint("tenant", "project"),
     sa.UniqueConstraint("tenant", "name"),
     sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
@@ -84,9 +88,143 @@ api_keys: Final = sa.Table(
     _instant("withdrawn_at", nullable=True),
     _instant("last_used_at", nullable=True),
     _number("changed"),
+    _bytes("service_account", nullable=True),
     sa.UniqueConstraint("digest"),
     sa.ForeignKeyConstraint(["tenant", "project"], ["projects.tenant", "projects.project"]),
+    sa.ForeignKeyConstraint(
+        ["tenant", "project", "service_account"],
+        [
+            "service_accounts.tenant",
+            "service_accounts.project",
+            "service_accounts.service_account",
+        ],
+    ),
     sa.Index(None, "tenant", "project"),
+)
+
+service_accounts: Final = sa.Table(
+    "service_accounts",
+    metadata,
+    _bytes("service_account", key=True),
+    _bytes("tenant"),
+    _bytes("project"),
+    _text("name"),
+    _text("role"),
+    _instant("created_at"),
+    _instant("deleted_at", nullable=True),
+    sa.UniqueConstraint("tenant", "project", "service_account"),
+    sa.ForeignKeyConstraint(["tenant", "project"], ["projects.tenant", "projects.project"]),
+)
+
+admin_api_keys: Final = sa.Table(
+    "admin_api_keys",
+    metadata,
+    _text("public_id", key=True),
+    _bytes("digest"),
+    _bytes("tenant"),
+    _text("name"),
+    _instant("created_at"),
+    _instant("registered_at", nullable=True),
+    _instant("expires_at", nullable=True),
+    _instant("revoked_at", nullable=True),
+    _instant("withdrawn_at", nullable=True),
+    _instant("last_used_at", nullable=True),
+    sa.UniqueConstraint("digest"),
+    sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
+    sa.Index(None, "tenant"),
+)
+
+people: Final = sa.Table(
+    "people",
+    metadata,
+    _bytes("person", key=True),
+    _bytes("tenant"),
+    _text("email"),
+    _text("name"),
+    _text("role"),
+    _instant("added_at"),
+    sa.UniqueConstraint("tenant", "person"),
+    sa.UniqueConstraint("tenant", "email"),
+    sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
+)
+
+memberships: Final = sa.Table(
+    "memberships",
+    metadata,
+    _bytes("tenant"),
+    _bytes("project", key=True),
+    _bytes("person", key=True),
+    _text("role"),
+    _instant("added_at"),
+    sa.ForeignKeyConstraint(["tenant", "project"], ["projects.tenant", "projects.project"]),
+    sa.ForeignKeyConstraint(
+        ["tenant", "person"], ["people.tenant", "people.person"], ondelete="CASCADE"
+    ),
+    sa.Index(None, "tenant", "person"),
+)
+
+invites: Final = sa.Table(
+    "invites",
+    metadata,
+    _bytes("invite", key=True),
+    _bytes("tenant"),
+    _text("email"),
+    _text("role"),
+    _text("projects"),
+    _instant("created_at"),
+    _instant("expires_at"),
+    _instant("accepted_at", nullable=True),
+    sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
+    sa.Index(None, "tenant"),
+)
+
+audit_events: Final = sa.Table(
+    "audit_events",
+    metadata,
+    _bytes("event", key=True),
+    sa.Column("position", sa.BigInteger, sa.Identity(always=True), nullable=False),
+    _bytes("tenant"),
+    _instant("effective_at"),
+    _text("type"),
+    _text("actor"),
+    _bytes("project", nullable=True),
+    _text("resource"),
+    _text("details"),
+    sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
+    sa.Index(None, "tenant", "position"),
+)
+"""Who changed what of an organisation; appended alone."""
+
+usage_minutes: Final = sa.Table(
+    "usage_minutes",
+    metadata,
+    _bytes("tenant", key=True),
+    sa.Column("minute", sa.BigInteger, primary_key=True, autoincrement=False),
+    _bytes("project", key=True),
+    _text("public_id", key=True),
+    _text("kind", key=True),
+    _text("model", key=True),
+    _number("requests"),
+    _number("input_tokens"),
+    _number("output_tokens"),
+)
+"""What was used; numbers that outlive what they were counted from. `minute`: since the epoch."""
+
+spend_alerts: Final = sa.Table(
+    "spend_alerts",
+    metadata,
+    _bytes("alert", key=True),
+    sa.Column("position", sa.BigInteger, sa.Identity(always=True), nullable=False),
+    _bytes("tenant"),
+    _bytes("project", nullable=True),
+    sa.Column("threshold_cents", sa.BigInteger, nullable=False),
+    _text("recipients"),
+    _text("subject_prefix", nullable=True),
+    _instant("created_at"),
+    sa.Column("reached_month", sa.BigInteger, nullable=True),
+    sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
+    sa.ForeignKeyConstraint(["tenant", "project"], ["projects.tenant", "projects.project"]),
+    sa.Index(None, "tenant"),
 )
 
 held_objects: Final = sa.Table(
@@ -109,6 +247,7 @@ held_objects: Final = sa.Table(
     _bytes("digest", nullable=True),
     _bytes("key_block"),
     _bytes("details"),
+    _bytes("work_grant", nullable=True),
     sa.UniqueConstraint("public_id"),
     sa.ForeignKeyConstraint(["tenant", "project"], ["projects.tenant", "projects.project"]),
     sa.Index(None, "project", "kind", "position"),
@@ -126,7 +265,20 @@ held_objects: Final = sa.Table(
 )
 """What projects keep until they delete it: one row each, names and metadata sealed in `details`."""
 
-TENANT_TABLES: Final = (organisations, projects, api_keys, held_objects)
+TENANT_TABLES: Final = (
+    organisations,
+    projects,
+    api_keys,
+    held_objects,
+    service_accounts,
+    admin_api_keys,
+    people,
+    memberships,
+    invites,
+    audit_events,
+    usage_minutes,
+    spend_alerts,
+)
 """What belongs to an organisation: row-level security on column `tenant`."""
 
 changes: Final = sa.Table(

@@ -9,21 +9,33 @@ import asyncio
 from contextlib import suppress
 from typing import Final, NamedTuple, Protocol
 
-from bailee.kernel.errors import DestroyedKey, Unavailable, UnknownKey
+from bailee.kernel.errors import (
+    BaileeError,
+    DestroyedKey,
+    Forbidden,
+    NotFound,
+    Unavailable,
+    UnknownKey,
+)
 from bailee.kernel.ids import project_text, tenant_text
 from bailee.kernel.instants import Instant
 from bailee.ports.backend import BackendAnswer
 from bailee.ports.clock import Clock
 from bailee.ports.randomness import Randomness
-from bailee.serving.call import Call, Operation, parse
+from bailee.serving.background import Background, Job
+from bailee.serving.call import Call, Operation, Translation, parse
 from bailee.serving.caller import Authenticate, Caller
 from bailee.serving.errors import Because, CallRefused, unrecordable
+from bailee.serving.events import Ending
 from bailee.serving.exchange import check_refusal, reach, whole_body
+from bailee.serving.kept import ApplicationState, Keep, KeptRecording, kept_until
 from bailee.serving.limits import Admission, Limits
+from bailee.serving.private_models import PREFIX, PrivateModels
 from bailee.serving.recording import UNRECORDED, Recorder, Recording, Unrecorded
-from bailee.serving.routing import Headers, Plan, Planner
-from bailee.serving.streaming import Stream, Streams, run_stream
-from bailee.serving.usage import total_tokens
+from bailee.serving.responding import Prepared, Responding
+from bailee.serving.routing import Headers, Plan, Planner, unknown_model
+from bailee.serving.streaming import ChatEnding, ErrorEvent, Stream, Streams, run_stream
+from bailee.serving.usage import Count, Used, uncounted, used_tokens
 
 CLIENT_LEFT: Final = 499
 """The status of an answer that nobody waited for, in records alone."""
@@ -44,6 +56,14 @@ class Request(Protocol):
 
     async def body(self) -> bytes:
         """The whole body. Raises CallRefused (BODY_TOO_LARGE, BODY_INCOMPLETE, MEDIA_TYPE)."""
+        ...
+
+
+class Headed(Protocol):
+    """Whatever has headers."""
+
+    def header(self, name: str) -> str | None:
+        """A header's value; `name` is lower case."""
         ...
 
 
@@ -83,6 +103,9 @@ class Arrival(NamedTuple):
     monotonic_s: float
 
 
+AnyRecording = Recording | Unrecorded | KeptRecording
+
+
 class _Progress:
     """How far a request has come: what an answer or a refusal can already say."""
 
@@ -93,7 +116,7 @@ class _Progress:
         self.client = client
         self.plan: Plan | None = None
         self.admission: Admission | None = None
-        self.recording: Recording | Unrecorded | None = None
+        self.recording: AnyRecording | None = None
         """Set while the record is open; None before, and after its last part."""
 
 
@@ -109,7 +132,13 @@ class Answering:
         refusals: Refusals,
         clock: Clock,
         randomness: Randomness,
+        state: ApplicationState | None = None,
+        private: PrivateModels | None = None,
+        count: Count = uncounted,
     ) -> None:
+        """Without `state` nothing is kept for owners, without `private` nobody has own models."""
+        self.private: Final = private
+        self._count = count
         self.planner: Final = planner
         self.streams: Final = Streams(clock)
         self._authenticate = authenticate
@@ -119,6 +148,10 @@ class Answering:
         self._clock = clock
         self._worker = randomness.random_bytes(_ID_RANDOM_BYTES).hex()
         self._requests = 0
+        self.state: Final = state
+        self._responding = Responding(planner, state, clock, randomness)
+        self.new_token: Final = self._responding.new_token
+        self.background: Final = None if state is None else Background(state.responses, clock)
 
     def arrive(self) -> Arrival:
         """Name a request. The name is unique and says nothing."""
@@ -137,16 +170,30 @@ class Answering:
         try:
             caller = self.authenticated(request, arrival.now)
             call = parse(operation, await request.body())
-            plan = progress.plan = self.planner.plan(caller, call, arrival.now)
+            if self.private is None or not call.model.startswith(PREFIX):
+                plan = self.planner.plan(caller, call, arrival.now)
+            else:
+                plan = await self._private_plan(caller, call, request, arrival.now)
+            progress.plan = plan
             admission = self.limits.admit(plan.gauges, call.estimated_tokens(), arrival.now)
             progress.admission = admission
-            recording = progress.recording = await self._open(plan, call)
+            keep: Keep | None = None
+            if operation.translated or plan.decision.store:
+                prepared = await self._prepare(call, plan, request)
+                call, keep = prepared.call, prepared.keep
+                if prepared.background:
+                    await self._defer(progress, prepared)
+                    return
+            opened = await self._open(plan, call)
+            recording: AnyRecording = opened if keep is None else KeptRecording(opened, keep)
+            progress.recording = recording
             answer = await reach(call, plan.routes)
+            used: Used | None
             if _is_event_stream(answer):
                 used = await self._pass_on(progress, answer, recording, call)
             else:
                 used = await self._give(progress, answer, recording)
-            self.limits.settle(plan.gauges, admission, used, arrival.now)
+            self._settle(plan, admission, used, arrival.now)
         except CallRefused as refused:
             await self._refuse(progress, refused)
         except asyncio.CancelledError:
@@ -188,6 +235,52 @@ class Answering:
             _TRANSPORT_SECURITY,
         ]
 
+    async def _private_plan(
+        self, caller: Caller, call: Call, request: Request, now: Instant
+    ) -> Plan:
+        """The plan for a model of the caller's own. Raises CallRefused."""
+        if self.private is None:
+            raise unknown_model(call.model)
+        try:
+            served = await self.private.find(caller, credential_of(request), call.model)
+        except (NotFound, Forbidden):
+            raise unknown_model(call.model) from None
+        except BaileeError:
+            raise state_unavailable() from None
+        return self.planner.plan_private(caller, call, now, served)
+
+    async def _prepare(self, call: Call, plan: Plan, request: Request) -> Prepared:
+        """Name what is answered and find what stands before it. Raises CallRefused."""
+        try:
+            return await self._responding.prepare(call, plan, credential_of(request))
+        except BaileeError as error:
+            if isinstance(error, CallRefused):
+                raise
+            raise state_unavailable() from None
+
+    async def _defer(self, progress: _Progress, prepared: Prepared) -> None:
+        """Answer at once that a Response is queued, and make it in the background."""
+        plan, admission, response = progress.plan, progress.admission, prepared.response
+        if self.background is None or plan is None or admission is None or response is None:
+            raise state_unavailable()
+        recording = progress.recording = await self._open(plan, prepared.call)
+        now = progress.arrival.now
+        body = await self.background.begin(
+            Job(
+                prepared.call,
+                plan.routes,
+                response,
+                kept_until(plan.decision),
+                recording,
+                lambda used: self._settle(plan, admission, used, now),
+                prepared.keep,
+            )
+        )
+        progress.recording = None
+        headers = self._answer_headers(progress, recording)
+        headers.append(("content-type", "application/json"))
+        progress.client.answer(_OK, headers, body)
+
     async def _open(self, plan: Plan, call: Call) -> Recording | Unrecorded:
         """Open a record and seal the prompt, where anything is held."""
         if not plan.recorded:
@@ -203,8 +296,8 @@ class Answering:
         return recording
 
     async def _give(
-        self, progress: _Progress, answer: BackendAnswer, recording: Recording | Unrecorded
-    ) -> int:
+        self, progress: _Progress, answer: BackendAnswer, recording: AnyRecording
+    ) -> Used | None:
         """Seal the whole answer, wait until prompt and answer are durable, and give it."""
         body = await whole_body(answer)
         status = answer.status
@@ -222,15 +315,15 @@ class Answering:
         if retry_after_s is not None:
             headers.append(("retry-after", f"{retry_after_s:g}"))
         progress.client.answer(status, headers, body)
-        return total_tokens(body) or 0
+        return used_tokens(body) or Used() if _OK <= status < _NOT_OK else None
 
     async def _pass_on(
         self,
         progress: _Progress,
         answer: BackendAnswer,
-        recording: Recording | Unrecorded,
+        recording: AnyRecording,
         call: Call,
-    ) -> int:
+    ) -> Used:
         """Wait until the prompt is durable, then pass the stream on and record it."""
         try:
             await recording.durable()
@@ -240,14 +333,35 @@ class Answering:
         except BaseException:
             answer.abandon()
             raise
-        stream = Stream(answer, recording, progress.client, self._refusals.event, call.choices)
+        translation = call.translation
+        if translation is None:
+            ending: Ending = ChatEnding(call.choices)
+            error_event: ErrorEvent = self._refusals.event
+        else:
+            ending, error_event = translation.ending, self._told_by(translation)
+        stream = Stream(answer, recording, progress.client, error_event, ending)
         headers = self._answer_headers(progress, recording)
         headers.append(("content-type", "text/event-stream; charset=utf-8"))
         headers.append(("cache-control", "no-cache"))
         progress.client.begin(answer.status, headers)
         progress.recording = None
         await run_stream(stream, self.streams)
-        return stream.usage or stream.answer_tokens + len(call.body) // 4
+        return stream.usage or Used(len(call.body) // 4, stream.answer_tokens)
+
+    def _settle(self, plan: Plan, admission: Admission, used: Used | None, now: Instant) -> None:
+        """Count what was used. None: the backend refused, so that nothing was."""
+        if used is None:
+            return
+        self.limits.settle(plan.gauges, admission, used.total, now)
+        self._count(plan.usage_key, used.input_tokens, used.output_tokens, now)
+
+    def _told_by(self, translation: Translation) -> ErrorEvent:
+        """Broken streams end in the client's language where it has a word for it."""
+
+        def event(refused: CallRefused) -> bytes:
+            return translation.error_event(refused) or self._refusals.event(refused)
+
+        return event
 
     async def _refuse(self, progress: _Progress, refused: CallRefused) -> None:
         """Answer with a refusal, recorded like any answer if a record is open."""
@@ -263,9 +377,7 @@ class Answering:
         headers.extend(own_headers)
         progress.client.answer(status, headers, body)
 
-    def _answer_headers(
-        self, progress: _Progress, recording: Recording | Unrecorded | None
-    ) -> Headers:
+    def _answer_headers(self, progress: _Progress, recording: AnyRecording | None) -> Headers:
         headers = self.headers(progress.arrival)
         if progress.plan is None:
             headers.extend(self.planner.headers_without_plan(progress.arrival.now))
@@ -273,13 +385,29 @@ class Answering:
             headers.extend(progress.plan.headers)
         if progress.admission is not None:
             headers.extend(progress.admission.headers)
+        if isinstance(recording, KeptRecording):
+            recording = recording.inner
         if recording is not None and not isinstance(recording, Unrecorded):
             headers.append(("bailee-record", str(recording.record)))
             headers.append(("bailee-receipt-key", recording.receipt_key.hex()))
         return headers
 
 
-def close_unanswered(recording: Recording | Unrecorded) -> None:
+def credential_of(request: Headed) -> str:
+    """The API key of a request that was authenticated."""
+    return (request.header("authorization") or "")[len(_SCHEME) :].strip()
+
+
+def state_unavailable() -> CallRefused:
+    """The refusal of a call whose state cannot be found or kept at the moment."""
+    return CallRefused(
+        Because.RECORDING_IMPOSSIBLE,
+        "What is kept for this project cannot be reached at the moment. Try again.",
+        retry_after_ms=1000,
+    )
+
+
+def close_unanswered(recording: AnyRecording) -> None:
     """End the record of a call whose client has left before an answer."""
     # The prompt is held whatever becomes of this last part; nobody is left to be told.
     with suppress(Unavailable):

@@ -6,12 +6,16 @@ alias, `store`), the object is written anew from its top-level members, each byt
 """
 
 import re
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple, Protocol
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from bailee.ports.backend import BackendAnswer, BackendCall
 from bailee.serving.errors import Because, CallRefused
+from bailee.serving.events import Ending
+from bailee.serving.inputs import DEFAULT_MODERATION_MODEL, check_moderated, check_texts
 
 MAX_END_USER_CHARACTERS: Final = 64
 """Of `safety_identifier`, as the API documents it."""
@@ -49,6 +53,20 @@ class _CompletionRead(_Read):
     prompt: msgspec.Raw | UnsetType = UNSET
 
 
+class _ResponsesRead(_Read):
+    input: msgspec.Raw | UnsetType = UNSET
+    max_output_tokens: int | None = None
+
+
+class _EmbeddingsRead(_Read):
+    input: str | list[str | int | list[int]] | UnsetType = UNSET
+
+
+class _ModerationsRead(_Read):
+    model: str = DEFAULT_MODERATION_MODEL
+    input: str | list[str | dict[str, msgspec.Raw]] | UnsetType = UNSET
+
+
 class Operation(NamedTuple):
     """One operation of the compatibility table."""
 
@@ -57,6 +75,10 @@ class Operation(NamedTuple):
     backend_path: str
     decoder: msgspec.json.Decoder[Any]
     required: str
+    translated: bool = False
+    """Whether backends may be asked in other words: a call of it needs a `Translation`."""
+    check: Callable[[Any], None] | None = None
+    """What more must hold of the required member. Raises CallRefused."""
 
 
 CHAT_COMPLETIONS: Final = Operation(
@@ -65,6 +87,44 @@ CHAT_COMPLETIONS: Final = Operation(
 COMPLETIONS: Final = Operation(
     "/v1/completions", "/completions", msgspec.json.Decoder(_CompletionRead), "prompt"
 )
+RESPONSES: Final = Operation(
+    "/v1/responses", "/responses", msgspec.json.Decoder(_ResponsesRead), "input", translated=True
+)
+EMBEDDINGS: Final = Operation(
+    "/v1/embeddings",
+    "/embeddings",
+    msgspec.json.Decoder(_EmbeddingsRead),
+    "input",
+    check=check_texts,
+)
+MODERATIONS: Final = Operation(
+    "/v1/moderations",
+    "/moderations",
+    msgspec.json.Decoder(_ModerationsRead),
+    "input",
+    check=check_moderated,
+)
+
+
+class Translation(Protocol):
+    """Between a client and a backend that may speak another language. One for each call."""
+
+    @property
+    def ending(self) -> Ending:
+        """Finds the end of the stream that the client gets."""
+        ...
+
+    def backend_call(self, upstream_model: str, *, native: bool) -> BackendCall:
+        """What a backend is asked. Raises CallRefused for what its language cannot say."""
+        ...
+
+    def answer(self, answer: BackendAnswer) -> BackendAnswer:
+        """A backend's answer in the client's language."""
+        ...
+
+    def error_event(self, refused: CallRefused) -> bytes | None:
+        """The last event of a stream that broke off; None: the API's own."""
+        ...
 
 
 class Call(NamedTuple):
@@ -81,6 +141,8 @@ class Call(NamedTuple):
     """What the caller allows the answer to use, 0 if it does not say."""
     choices: int
     """How many answers were asked for."""
+    translation: Translation | None = None
+    """None: the backend gets the client's own words."""
 
     def estimated_tokens(self) -> int:
         """A guess before anything was counted: four bytes a token, and what the answer may use."""
@@ -95,18 +157,17 @@ def parse(operation: Operation, body: bytes) -> Call:
         raise wrong_type(str(error)) from None
     except (msgspec.DecodeError, RecursionError):
         # The decoder's words may quote the body.
-        raise CallRefused(
-            Because.BAD_JSON,
-            "We could not parse the JSON body of your request. "
-            "The API expects a JSON object in UTF-8.",
-        ) from None
-    if getattr(read, operation.required) is UNSET:
+        raise bad_json() from None
+    required = getattr(read, operation.required)
+    if required is UNSET:
         raise CallRefused(
             Because.WRONG_TYPE,
             f"Missing required parameter: '{operation.required}'.",
             field=operation.required,
             name="missing_required_parameter",
         )
+    if operation.check is not None:
+        operation.check(required)
     if read.safety_identifier and len(read.safety_identifier) > MAX_END_USER_CHARACTERS:
         raise CallRefused(
             Because.WRONG_TYPE,
@@ -116,6 +177,8 @@ def parse(operation: Operation, body: bytes) -> Call:
         )
     answers = max(1, read.n or 1)
     most = read.max_completion_tokens or read.max_tokens or 0
+    if operation.translated:
+        answers, most = 1, read.max_output_tokens or 0
     options = read.stream_options
     return Call(
         operation,
@@ -147,6 +210,14 @@ def forwarded_body(call: Call, upstream_model: str) -> bytes:
     return msgspec.json.encode(members)
 
 
+def bad_json() -> CallRefused:
+    """The refusal of a body that cannot be read at all."""
+    return CallRefused(
+        Because.BAD_JSON,
+        "We could not parse the JSON body of your request. The API expects a JSON object in UTF-8.",
+    )
+
+
 def wrong_type(message: str) -> CallRefused:
     """Say it in OpenAI's words; the decoder's message names types and places, never values."""
     required = _REQUIRED.match(message)
@@ -162,11 +233,7 @@ def wrong_type(message: str) -> CallRefused:
         )
     expected = _EXPECTED.match(message)
     if not place or expected is None:
-        return CallRefused(
-            Because.BAD_JSON,
-            "We could not parse the JSON body of your request. "
-            "The API expects a JSON object in UTF-8.",
-        )
+        return bad_json()
     wanted = _JSON_TYPES.get(expected.group(1).split(" | ")[0], expected.group(1).split(" | ")[0])
     got = _JSON_TYPES.get(expected.group(2), expected.group(2))
     return CallRefused(

@@ -4,7 +4,8 @@ The values come from an in-memory snapshot; nothing here waits. One `Caller` is 
 requests of a key until the facts behind it change.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
 from bailee.custody.seal.part import Owner
@@ -42,6 +43,8 @@ class Caller(NamedTuple):
     reject_store: bool = False
     key_limits: CallLimits = CallLimits()
     project_limits: CallLimits = CallLimits()
+    model_limits: Mapping[str, CallLimits] = MappingProxyType({})
+    """The project's limits for single models, which count beside the others."""
 
     @property
     def owner(self) -> Owner:
@@ -67,6 +70,7 @@ _REFUSED: Final = {
     Refusal.REVOKED: Because.KEY_REVOKED,
     Refusal.EXPIRED: Because.KEY_EXPIRED,
     Refusal.SUSPENDED: Because.SUSPENDED,
+    Refusal.ARCHIVED: Because.SUSPENDED,
 }
 _REMEMBERED: Final = 1 << 16
 
@@ -102,6 +106,8 @@ class SnapshotAuthenticate:
             retention_mode=found.retention_mode,
             key_limits=CallLimits(*found.key_limits),
             project_limits=CallLimits(*found.project_limits),
+            model_limits={m: CallLimits(*limits) for m, limits in found.model_limits.items()},
+            reject_store=found.reject_store,
         )
         if len(self._callers) >= _REMEMBERED:
             self._callers.clear()

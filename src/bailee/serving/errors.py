@@ -20,6 +20,7 @@ class Because(enum.Enum):
     METHOD = "method"
     OPERATION = "operation"
     KEY_MISSING = "key_missing"
+    KEY_OTHER_KIND = "key_other_kind"
     KEY_UNKNOWN = "key_unknown"
     KEY_REVOKED = "key_revoked"
     KEY_EXPIRED = "key_expired"

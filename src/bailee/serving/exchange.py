@@ -31,10 +31,13 @@ _SHAPED: Final = msgspec.json.Decoder(_Shaped)
 
 async def reach(call: Call, routes: tuple[Route, ...]) -> BackendAnswer:
     """Send to the first backend that answers. Raises CallRefused (UPSTREAM_…)."""
-    last = routes[-1]
+    last, translation = routes[-1], call.translation
     for route in routes:
-        body = forwarded_body(call, route.upstream_model)
-        request = BackendCall(call.operation.backend_path, body, call.stream)
+        if translation is None:
+            body = forwarded_body(call, route.upstream_model)
+            request = BackendCall(call.operation.backend_path, body, call.stream)
+        else:
+            request = translation.backend_call(route.upstream_model, native=route.speaks_responses)
         try:
             answer = await route.backend.send(request)
         except BackendFailure as failure:
@@ -42,7 +45,7 @@ async def reach(call: Call, routes: tuple[Route, ...]) -> BackendAnswer:
                 raise refusal_of(failure) from None
             continue
         if answer.status < 400 or route is last or answer.status not in _CANNOT_ANSWER:
-            return answer
+            return answer if translation is None else translation.answer(answer)
         answer.abandon()
     raise CallRefused(Because.UPSTREAM_UNREACHABLE, "No backend is configured for this model.")
 

@@ -5,6 +5,7 @@ estimate is added when it is known. The headers show whichever limit is nearest.
 port's; nothing here waits.
 """
 
+import hashlib
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -37,15 +38,19 @@ class Admission(NamedTuple):
     estimated_tokens: int
 
 
-def gauges_of(caller: Caller) -> Gauges:
-    """The limits that are set for a key and its project."""
-    both = (
+def gauges_of(caller: Caller, model: str = "") -> Gauges:
+    """The limits that are set for a key, its project, and the project's use of a model."""
+    all_ = [
         (b"k" + caller.key_id, caller.key_limits),
         (b"p" + caller.project, caller.project_limits),
-    )
+    ]
+    own = caller.model_limits.get(model)
+    if own is not None:
+        name = hashlib.blake2b(caller.project + model.encode(), digest_size=16).digest()
+        all_.append((b"m" + name, own))
     return Gauges(
-        tuple(Subject(b"r" + n, x.requests_per_minute) for n, x in both if x.requests_per_minute),
-        tuple(Subject(b"t" + n, x.tokens_per_minute) for n, x in both if x.tokens_per_minute),
+        tuple(Subject(b"r" + n, x.requests_per_minute) for n, x in all_ if x.requests_per_minute),
+        tuple(Subject(b"t" + n, x.tokens_per_minute) for n, x in all_ if x.tokens_per_minute),
     )
 
 

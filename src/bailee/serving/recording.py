@@ -10,7 +10,19 @@ from bailee.custody.seal.part import Owner
 from bailee.kernel.ids import RecordId
 
 
-class Recording(Protocol):
+class AnswerRecording(Protocol):
+    """Where an answer goes besides to the client."""
+
+    def answer(self, content: bytes, status: int, *, final: bool, broken: bool = False) -> None:
+        """Take bytes as sent to the client. Never waits. Raises Unavailable."""
+        ...
+
+    async def durable(self) -> None:
+        """Wait until everything taken so far is durable. Raises Unavailable if it never will."""
+        ...
+
+
+class Recording(AnswerRecording, Protocol):
     """One record being written. Parts are sealed and queued at once and in order."""
 
     @property
@@ -25,14 +37,6 @@ class Recording(Protocol):
 
     def prompt(self, content: bytes) -> None:
         """Seal and queue the request's body, exactly as received. Never waits."""
-        ...
-
-    def answer(self, content: bytes, status: int, *, final: bool, broken: bool = False) -> None:
-        """Seal and queue bytes as sent to the client. Never waits."""
-        ...
-
-    async def durable(self) -> None:
-        """Wait until everything queued so far is durable. Raises Unavailable if it never will."""
         ...
 
 

@@ -10,19 +10,25 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from bailee.custody.seal.part import Owner
+from bailee.governance.usage.model import UsageKey
 from bailee.kernel.ids import Purpose, tenant_text
 from bailee.kernel.instants import Instant, epoch_of
 from bailee.policy.decide import API_SERVICE, Decider, backend_refusals
 from bailee.policy.headers import HANDLING_HEADER, POLICY_HEADER, handling_header, policy_header
 from bailee.policy.model import BackendTerms, Decision, Facts, Reason
 from bailee.ports.backend import Backend
-from bailee.serving.call import Call
+from bailee.serving.call import CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, RESPONSES, Call
 from bailee.serving.caller import Caller
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.limits import Gauges, gauges_of
 
 Headers = list[tuple[str, str]]
 
+TEXT_ENDPOINTS: Final = frozenset(
+    {CHAT_COMPLETIONS.endpoint, COMPLETIONS.endpoint, RESPONSES.endpoint}
+)
+UPSTREAM_ENDPOINTS: Final = TEXT_ENDPOINTS | {EMBEDDINGS.endpoint}
+"""What an upstream may answer: which of its models does what is known to it alone."""
 _PLANS: Final = 4096
 _STORE_REFUSALS: Final = frozenset({"zero_retention_store", "protected_health_store"})
 
@@ -36,6 +42,8 @@ class Route(NamedTuple):
     upstream_model: str
     """The model's name there."""
     terms: BackendTerms
+    speaks_responses: bool = False
+    """Whether it answers the Responses API itself; otherwise it is asked for chat completions."""
 
 
 class ServedModel(NamedTuple):
@@ -47,6 +55,8 @@ class ServedModel(NamedTuple):
     owned_by: str
     routes: tuple[Route, ...]
     """In the order in which they are tried."""
+    endpoints: frozenset[str] = UPSTREAM_ENDPOINTS
+    """The operations that it answers."""
 
 
 class Plan(NamedTuple):
@@ -60,11 +70,10 @@ class Plan(NamedTuple):
     """Backends that may answer, in order; never empty."""
     headers: Headers
     """The part of the answer's headers that all calls of the plan share."""
-
-    @property
-    def recorded(self) -> bool:
-        """Whether content is held at all."""
-        return bool(self.decision.handlings)
+    recorded: bool
+    """Whether a record is made, for abuse monitoring."""
+    usage_key: UsageKey
+    """What its calls are counted under."""
 
 
 class Planner:
@@ -98,6 +107,13 @@ class Planner:
             self._plans.clear()
         self._plans[key] = plan
         return plan
+
+    def plan_private(self, caller: Caller, call: Call, now: Instant, served: ServedModel) -> Plan:
+        """The plan for a call of a model that is the caller's alone; it is not remembered.
+
+        Raises CallRefused: POLICY, STORE_REFUSED, BACKEND_TERMS.
+        """
+        return self._planned(caller, call, now, served)
 
     def decide(
         self, caller: Caller, endpoint: str, now: Instant, store: bool | None = None
@@ -142,6 +158,11 @@ class Planner:
         served = self.models.get(call.model)
         if served is None:
             raise unknown_model(call.model)
+        return self._planned(caller, call, now, served)
+
+    def _planned(self, caller: Caller, call: Call, now: Instant, served: ServedModel) -> Plan:
+        if call.operation.endpoint not in served.endpoints:
+            raise _wrong_model(served, call.operation.endpoint)
         facts, decision = self.decide(caller, call.operation.endpoint, now, call.store)
         if not decision.allowed:
             raise refused_by_policy(decision)
@@ -158,10 +179,15 @@ class Planner:
         return Plan(
             caller,
             caller.owner,
-            gauges_of(caller),
+            gauges_of(caller, call.model),
             decision,
             tuple(allowed),
             self.headers(caller, decision),
+            any(held.purpose is Purpose.ABUSE_MONITORING for held in decision.handlings),
+            UsageKey(
+                *(caller.tenant, caller.project, caller.key_id),
+                *(call.operation.endpoint, call.model),
+            ),
         )
 
 
@@ -173,6 +199,15 @@ def unknown_model(name: str) -> CallRefused:
     return CallRefused(
         Because.MODEL_UNKNOWN,
         f"The model `{name[:128]}` does not exist or you do not have access to it.",
+        field="model",
+    )
+
+
+def _wrong_model(served: ServedModel, endpoint: str) -> CallRefused:
+    return CallRefused(
+        Because.MODEL_UNKNOWN,
+        f"The model `{served.name}` is not served at {endpoint}, but at "
+        f"{', '.join(sorted(served.endpoints))}. Use another model.",
         field="model",
     )
 

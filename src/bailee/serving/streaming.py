@@ -3,9 +3,10 @@
 Promises, in the order of the stream: no byte leaves before the prompt is durable; whole events
 leave as they arrive; what was passed on is sealed at the latest a second later or when 64 KiB have
 gathered, and is then made durable before more leaves; what follows the finish reason (of every
-choice) leaves when the whole answer is durable. A backend that breaks off ends the stream with an
-`error` event, and the record is closed as broken; a client that leaves stops the backend, and the
-record is closed with what had arrived. The bytes of events are never changed.
+choice), or the event that ends a Response, leaves when the whole answer is durable. A backend
+that breaks off ends the stream with an error event, and the record is closed as broken; a client
+that leaves stops the backend, and the record is closed with what had arrived. The bytes of events
+are never changed.
 """
 
 import re
@@ -16,14 +17,14 @@ from bailee.kernel.errors import Unavailable
 from bailee.ports.backend import BackendAnswer, BackendFailure
 from bailee.ports.clock import Clock
 from bailee.serving.errors import Because, CallRefused, unrecordable
+from bailee.serving.events import MAX_EVENT_BYTES, Ending, Events
 from bailee.serving.exchange import refusal_of
-from bailee.serving.recording import Recording, Unrecorded
-from bailee.serving.usage import total_tokens
+from bailee.serving.recording import AnswerRecording
+from bailee.serving.usage import Used, used_tokens
 
 SEAL_BYTES: Final = 64 * 1024
 SEAL_AFTER_S: Final = 1.0
 _SWEEP_S: Final = 0.25
-MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 
 _FINISH: Final = re.compile(rb'"finish_reason"\s*:\s*"')
 _DONE: Final = re.compile(rb"(?:^|\n)data: ?\[DONE\]")
@@ -46,25 +47,29 @@ class ErrorEvent(Protocol):
         ...
 
 
-class Events:
-    """Cuts what arrives into whole server-sent events."""
+class ChatEnding:
+    """The end of a chat completion or completion: what follows the last choice's finish reason."""
 
-    __slots__ = ("rest",)
+    __slots__ = ("_choices", "_finishes")
 
-    def __init__(self) -> None:
-        self.rest = b""
-        """The beginning of an event whose end has not arrived."""
+    def __init__(self, choices: int) -> None:
+        self._choices = choices
+        self._finishes = 0
 
-    def feed(self, chunk: bytes) -> bytes:
-        """The whole events that are there now, as one block; maybe empty."""
-        data = self.rest + chunk if self.rest else chunk
-        if data.endswith(b"\n\n"):
-            self.rest = b""
-            return data
-        feeds, returns = data.rfind(b"\n\n"), data.rfind(b"\r\n\r\n")
-        end = max(feeds + 2 if feeds >= 0 else 0, returns + 4 if returns >= 0 else 0)
-        self.rest = data[end:]
-        return data[:end]
+    @property
+    def seen(self) -> bool:
+        """Whether any choice has finished."""
+        return self._finishes > 0
+
+    def find(self, block: bytes) -> int | None:
+        """Where what follows the last choice's finish reason begins."""
+        for found in _FINISH.finditer(block):
+            self._finishes += 1
+            if self._finishes == self._choices:
+                end = _EVENT_END.search(block, found.end())
+                return end.end() if end else len(block)
+        done = _DONE.search(block)
+        return done.start() if done else None
 
 
 class Streams:
@@ -96,12 +101,11 @@ class Stream:
 
     __slots__ = (
         "_answer",
-        "_choices",
         "_closed",
+        "_ending",
         "_error_event",
         "_event_count",
         "_events",
-        "_finishes",
         "_held",
         "_pending",
         "_pending_bytes",
@@ -114,26 +118,25 @@ class Stream:
     def __init__(
         self,
         answer: BackendAnswer,
-        recording: Recording | Unrecorded,
+        recording: AnswerRecording,
         sink: Sink,
         error_event: ErrorEvent,
-        choices: int,
+        ending: Ending,
     ) -> None:
         self._answer = answer
         self._recording = recording
         self._sink = sink
         self._error_event = error_event
-        self._choices = choices
+        self._ending = ending
         self._events = Events()
-        self._finishes = 0
         self._held: list[bytes] | None = None
-        """What follows the finish reason; None before it."""
+        """What is held back until all is durable; None before the end."""
         self._pending: list[bytes] = []
         """Passed on and not yet sealed."""
         self._pending_bytes = 0
         self._rounds = 0
         self._event_count = 0
-        self._usage: int | None = None
+        self._usage: Used | None = None
         self._closed = False
         """Whether the record has had its last part."""
 
@@ -143,7 +146,7 @@ class Stream:
         return self._event_count
 
     @property
-    def usage(self) -> int | None:
+    def usage(self) -> Used | None:
         """The total that the backend stated, if it did."""
         return self._usage
 
@@ -191,7 +194,7 @@ class Stream:
         if self._held is not None:
             self._held.append(block)
             return
-        cut = self._end_of_finish(block)
+        cut = self._ending.find(block)
         if cut is not None:
             self._held = [block[cut:]]
             block = block[:cut]
@@ -204,24 +207,14 @@ class Stream:
             self._seal()
             await self._recording.durable()
 
-    def _end_of_finish(self, block: bytes) -> int | None:
-        """Where what follows the last choice's finish reason begins, if it is in this block."""
-        for found in _FINISH.finditer(block):
-            self._finishes += 1
-            if self._finishes == self._choices:
-                end = _EVENT_END.search(block, found.end())
-                return end.end() if end else len(block)
-        done = _DONE.search(block)
-        return done.start() if done else None
-
     async def _finish(self) -> None:
-        if self._held is None and not self._finishes:
+        if self._held is None and not self._ending.seen:
             raise CallRefused(
                 Because.UPSTREAM_BROKEN,
                 "The backend of this model ended its answer before the end. Try again.",
             )
         held = b"".join(self._held or ()) + self._events.rest
-        self._usage = total_tokens(held)
+        self._usage = used_tokens(held)
         self._closed = True
         self._recording.answer(self._taken() + held, 200, final=True)
         await self._recording.durable()

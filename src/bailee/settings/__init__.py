@@ -9,9 +9,11 @@ from bailee.settings.reading import Loaded, find_file, load
 from bailee.settings.secret import SecretText
 from bailee.settings.structure import (
     EMBEDDED_BACKEND,
+    EMBEDDED_TEXT_BACKEND,
     BackendSettings,
     DatabaseSettings,
     DeclaredTerms,
+    EmbeddingsSettings,
     JournalSettings,
     LimitsSettings,
     Link,
@@ -19,6 +21,7 @@ from bailee.settings.structure import (
     LoggingSettings,
     ModelRunnerSettings,
     ModelSettings,
+    ModerationSettings,
     ObjectsSettings,
     ServerSettings,
     Settings,
@@ -28,9 +31,11 @@ from bailee.settings.structure import (
 
 __all__ = [
     "EMBEDDED_BACKEND",
+    "EMBEDDED_TEXT_BACKEND",
     "BackendSettings",
     "DatabaseSettings",
     "DeclaredTerms",
+    "EmbeddingsSettings",
     "JournalSettings",
     "LimitsSettings",
     "Link",
@@ -39,6 +44,7 @@ __all__ = [
     "LoggingSettings",
     "ModelRunnerSettings",
     "ModelSettings",
+    "ModerationSettings",
     "ObjectsSettings",
     "Origin",
     "Problem",

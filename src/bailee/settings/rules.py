@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from bailee.settings.origins import DEFAULT, Origin, Problem
-from bailee.settings.structure import EMBEDDED_BACKEND, Settings
+from bailee.settings.structure import EMBEDDED_BACKEND, EMBEDDED_TEXT_BACKEND, Settings
 
 _VERIFIED: Final = ("verify-ca", "verify-full")
 
@@ -100,8 +100,13 @@ def _backends(settings: Settings) -> Iterator[tuple[str, str]]:
             yield ("backends", f"{count} backends are called {name}; give each its own name")
     for index, backend in enumerate(settings.backends):
         place = f"backends[{index}]"
-        if backend.name == EMBEDDED_BACKEND:
-            yield (f"{place}.name", f"{EMBEDDED_BACKEND} is the local model; choose another name")
+        if backend.name in (EMBEDDED_BACKEND, EMBEDDED_TEXT_BACKEND):
+            yield (f"{place}.name", f"{backend.name} is a local model; choose another name")
+        for name in backend.moderation_models.keys() & backend.models.keys():
+            yield (
+                f"{place}.moderation_models",
+                f"{name} is among models too; give it another name",
+            )
         if not _encrypted(backend.base_url):
             yield (
                 f"{place}.base_url",
@@ -119,9 +124,17 @@ def _backends(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def _models(settings: Settings) -> Iterator[tuple[str, str]]:
-    serves = {backend.name: set(backend.models) for backend in settings.backends}
+    serves = {
+        backend.name: {*backend.models, *backend.moderation_models} for backend in settings.backends
+    }
     if settings.model.enabled:
         serves[EMBEDDED_BACKEND] = {settings.model.name}
+    text = set(local_names(settings)) - serves.get(EMBEDDED_BACKEND, set())
+    if text:
+        serves[EMBEDDED_TEXT_BACKEND] = text
+    names = Counter(local_names(settings))
+    for name in (name for name, count in names.items() if count > 1):
+        yield ("moderation.name", f"{name} is the name of two local models; rename one")
     for model, order in settings.models.items():
         for name in order.backends:
             place = f'models."{model}".backends'
@@ -133,6 +146,12 @@ def _models(settings: Settings) -> Iterator[tuple[str, str]]:
         for name, count in Counter(order.backends).items():
             if count > 1:
                 yield (f'models."{model}".backends', f"{name} is listed {count} times")
+
+
+def local_names(settings: Settings) -> list[str]:
+    """The names of the local models that are on."""
+    local = (settings.model, settings.embeddings, settings.moderation)
+    return [model.name for model in local if model.enabled]
 
 
 def _encrypted(address: str) -> bool:

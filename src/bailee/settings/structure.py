@@ -28,6 +28,8 @@ Digest = Annotated[
 
 EMBEDDED_BACKEND: Final = "embedded"
 """The backend name that stands for the local model."""
+EMBEDDED_TEXT_BACKEND: Final = "embedded-text"
+"""The backend name that stands for the local embedding model and moderation classifier."""
 SMOLLM2_SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
@@ -237,6 +239,38 @@ class ModelRunnerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = 300.0
 
 
+class EmbeddingsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The embedded embedding model."""
+
+    enabled: Annotated[bool, Meta(description="Whether it is served.")] = True
+    name: Annotated[Name, Meta(description="Model name that requests use.")] = (
+        "multilingual-e5-small"
+    )
+    threads: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=256,
+            description="Texts embedded at once, those of the moderation classifier among them; "
+            "0: one for each core.",
+        ),
+    ] = 0
+
+
+class ModerationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The embedded moderation classifier."""
+
+    enabled: Annotated[bool, Meta(description="Whether it is served.")] = True
+    name: Annotated[Name, Meta(description="Model name that requests use.")] = "bailee-moderation"
+    aliases: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="More names that it answers for, where no backend does. "
+            "A request that names no model means `omni-moderation-latest`.",
+        ),
+    ] = ("omni-moderation-latest",)
+
+
 class DeclaredTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What a backend's operator has promised. What is not declared counts as the worst."""
 
@@ -264,6 +298,17 @@ class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     models: Annotated[
         dict[str, str],
         Meta(description="Names that requests use, each with the upstream's own name."),
+    ] = field(default_factory=dict)
+    responses: Annotated[
+        bool,
+        Meta(
+            description="Whether it answers `/responses` itself; otherwise requests for Responses "
+            "are translated to chat completions."
+        ),
+    ] = False
+    moderation_models: Annotated[
+        dict[str, str],
+        Meta(description="The same for `/moderations`."),
     ] = field(default_factory=dict)
     credential: Annotated[
         Name | None,
@@ -302,6 +347,17 @@ class ModelSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ]
 
 
+class PriceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one model costs; shown to administrators as costs."""
+
+    input_usd: Annotated[
+        float, Meta(ge=0, description="US dollars for a million tokens that are read.")
+    ] = 0.0
+    output_usd: Annotated[
+        float, Meta(ge=0, description="US dollars for a million tokens that are written.")
+    ] = 0.0
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of an installation, parsed and checked."""
 
@@ -327,10 +383,20 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     links: Annotated[LinksSettings, Meta(description="Links.")] = LinksSettings()
     model: Annotated[ModelRunnerSettings, Meta(description="Local model.")] = ModelRunnerSettings()
+    embeddings: Annotated[EmbeddingsSettings, Meta(description="Local embeddings.")] = (
+        EmbeddingsSettings()
+    )
+    moderation: Annotated[ModerationSettings, Meta(description="Local moderation.")] = (
+        ModerationSettings()
+    )
     backends: Annotated[
         tuple[BackendSettings, ...], Meta(description="Upstreams, one `[[backends]]` table each.")
     ] = ()
     models: Annotated[
         dict[str, ModelSettings],
         Meta(description='Fallback order, one `[models."name"]` table for each model.'),
+    ] = field(default_factory=dict)
+    prices: Annotated[
+        dict[str, PriceSettings],
+        Meta(description='Prices, one `[prices."name"]` table for each model that has one.'),
     ] = field(default_factory=dict)

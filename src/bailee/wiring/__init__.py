@@ -16,6 +16,7 @@ _HOMES: Final = {
     "run_gateway": "entrances",
     "run_keeper": "keeper_process",
     "run_model_runner": "model_process",
+    "run_worker": "entrances",
 }
 
 

@@ -1,13 +1,15 @@
 """From settings to backends, and from model names to the backends that may answer for them."""
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
 
 from bailee.drivers.backend_llama import AdapterRunners, AdapterSocket, LlamaBackend
 from bailee.drivers.backend_openai import Limits, OpenAiBackend, parse_target
-from bailee.drivers.system import SystemClock
+from bailee.drivers.classifier_openai import OpenAiClassifier
+from bailee.drivers.system import SystemClock, SystemRandomness
 from bailee.kernel.errors import BaileeError, UnknownKey
 from bailee.kernel.ids import Region
 from bailee.kernel.instants import Instant
@@ -15,8 +17,16 @@ from bailee.kernel.redacted import Secret
 from bailee.policy.model import BackendTerms
 from bailee.ports.adapters import AdapterRunner
 from bailee.ports.backend import Backend, BackendAnswer, BackendCall, BackendFailure
-from bailee.serving.routing import Route, ServedModel
-from bailee.settings import EMBEDDED_BACKEND, BackendSettings, DeclaredTerms, Settings
+from bailee.serving.call import EMBEDDINGS, MODERATIONS
+from bailee.serving.moderating import ModerationBackend
+from bailee.serving.routing import TEXT_ENDPOINTS, UPSTREAM_ENDPOINTS, Route, ServedModel
+from bailee.settings import (
+    EMBEDDED_BACKEND,
+    EMBEDDED_TEXT_BACKEND,
+    BackendSettings,
+    DeclaredTerms,
+    Settings,
+)
 from bailee.wiring.places import Places
 
 EMBEDDED_CONCURRENCY: Final = 64
@@ -25,11 +35,13 @@ EMBEDDED_TIMEOUT_S: Final = 600.0
 EMBEDDED_START_S: Final = 20.0
 """How long a request waits for a model that is being loaded."""
 EMBEDDED_POLL_S: Final = 0.1
+_EMBEDDED: Final = frozenset({EMBEDDED_BACKEND, EMBEDDED_TEXT_BACKEND})
+_MODERATION: Final = frozenset({MODERATIONS.endpoint})
 _REFUSED_CREDENTIAL: Final = frozenset({401, 403})
 
 
 class ModelRunnerAddress(NamedTuple):
-    """Where the embedded model listens on loopback, and the key that it wants."""
+    """Where an embedded model listens on loopback, and the key that it wants."""
 
     base_url: str
     key: str
@@ -39,10 +51,10 @@ Reveal = Callable[[str], Awaitable[bytes]]
 """Gives a backend's credential by name."""
 
 
-def read_model_runner(places: Places) -> ModelRunnerAddress:
-    """Where the model runner said that it is. Raises BackendFailure before it has."""
+def read_model_runner(file: Path) -> ModelRunnerAddress:
+    """Where the model runner said that a model is. Raises BackendFailure before it has."""
     try:
-        return msgspec.json.decode(places.model_runner.read_bytes(), type=ModelRunnerAddress)
+        return msgspec.json.decode(file.read_bytes(), type=ModelRunnerAddress)
     except (OSError, msgspec.DecodeError):
         raise BackendFailure(
             "the local model is not running yet; wait", reason="unreachable", retry_safe=True
@@ -132,12 +144,14 @@ class CredentialedBackend:
 
 
 class EmbeddedBackend:
-    """The local model, found anew whenever its runner was started again."""
+    """A local model, found anew whenever its runner was started again."""
 
-    def __init__(self, places: Places) -> None:
-        self._places = places
+    def __init__(self, file: Path, shaped: Callable[[Backend], Backend] | None = None) -> None:
+        """`file` says where the runner is; `shaped` puts a driver in front of it."""
+        self._file = file
+        self._shaped = shaped
         self._address: ModelRunnerAddress | None = None
-        self._backend: LlamaBackend | None = None
+        self._backend: Backend | None = None
 
     async def send(self, call: BackendCall) -> BackendAnswer:
         """See `ports.backend`. Waits for a runner that is starting, and looks for a new one once
@@ -159,7 +173,7 @@ class EmbeddedBackend:
         if self._backend is not None:
             await self._backend.close()
 
-    async def _awaited(self) -> LlamaBackend:
+    async def _awaited(self) -> Backend:
         clock = SystemClock()
         deadline_s = clock.monotonic_s() + EMBEDDED_START_S
         while True:
@@ -170,18 +184,19 @@ class EmbeddedBackend:
                     raise
             await clock.sleep_s(EMBEDDED_POLL_S)
 
-    async def _found(self, *, anew: bool) -> LlamaBackend:
+    async def _found(self, *, anew: bool) -> Backend:
         if self._backend is not None and not anew:
             return self._backend
-        address = read_model_runner(self._places)
+        address = read_model_runner(self._file)
         if self._backend is None or address != self._address:
             await self.close()
             self._address = address
-            self._backend = _open_runner(address.base_url, Secret(address.key.encode()))
+            runner = _open_runner(address.base_url, Secret(address.key.encode()))
+            self._backend = runner if self._shaped is None else self._shaped(runner)
         return self._backend
 
 
-def _open_runner(base_url: str, key: Secret) -> LlamaBackend:
+def _open_runner(base_url: str, key: Secret) -> Backend:
     limits = Limits(
         concurrency=EMBEDDED_CONCURRENCY,
         queue=EMBEDDED_QUEUE,
@@ -190,20 +205,26 @@ def _open_runner(base_url: str, key: Secret) -> LlamaBackend:
         total_timeout_s=EMBEDDED_TIMEOUT_S,
     )
     target = parse_target(base_url)
-    return LlamaBackend(OpenAiBackend(target, key, limits, SystemClock()))
+    return OpenAiBackend(target, key, limits, SystemClock())
+
+
+def _open_llama(base_url: str, key: Secret) -> LlamaBackend:
+    return LlamaBackend(_open_runner(base_url, key))
 
 
 def open_adapters(places: Places) -> AdapterRunner:
     """Fine-tuned models of the embedded one, loaded when they are asked for."""
     socket = AdapterSocket(places.adapters, SystemClock(), wait_s=EMBEDDED_START_S)
-    return AdapterRunners(socket, _open_runner)
+    return AdapterRunners(socket, _open_llama)
 
 
 def open_backends(settings: Settings, places: Places, reveal: Reveal) -> dict[str, Backend]:
     """Every backend by its name. Raises what `open_backend` raises."""
     backends: dict[str, Backend] = {}
     if settings.model.enabled:
-        backends[EMBEDDED_BACKEND] = EmbeddedBackend(places)
+        backends[EMBEDDED_BACKEND] = EmbeddedBackend(places.model_runner, LlamaBackend)
+    if settings.embeddings.enabled or settings.moderation.enabled:
+        backends[EMBEDDED_TEXT_BACKEND] = EmbeddedBackend(places.text_runner)
     for configured in settings.backends:
         backends[configured.name] = open_backend(configured, reveal)
     return backends
@@ -231,33 +252,74 @@ def embedded_terms(region: str) -> BackendTerms:
     )
 
 
+class _Offers:
+    """The routes to each model name, gathered one by one."""
+
+    def __init__(self) -> None:
+        self.routes: dict[str, dict[str, Route]] = {}
+        self.endpoints: dict[str, frozenset[str]] = {}
+
+    def add(self, name: str, route: Route, endpoints: frozenset[str]) -> None:
+        """`route` answers for `name` at `endpoints`."""
+        self.routes.setdefault(name, {})[route.name] = route
+        self.endpoints[name] = self.endpoints.get(name, frozenset()) | endpoints
+
+
 def served_models(
     settings: Settings, backends: dict[str, Backend], started_at: Instant
 ) -> dict[str, ServedModel]:
     """Every model name with its backends, in the order of `[models]` or else of `[[backends]]`."""
-    routes: dict[str, dict[str, Route]] = {}
-    if settings.model.enabled:
-        route = Route(
-            EMBEDDED_BACKEND,
-            backends[EMBEDDED_BACKEND],
-            settings.model.name,
-            embedded_terms(settings.region),
-        )
-        routes.setdefault(settings.model.name, {})[EMBEDDED_BACKEND] = route
+    offers = _Offers()
+    _offer_local(settings, backends, offers)
     for backend in settings.backends:
+        reached, terms = backends[backend.name], terms_of(backend.terms)
         for name, upstream in backend.models.items():
-            route = Route(backend.name, backends[backend.name], upstream, terms_of(backend.terms))
-            routes.setdefault(name, {})[backend.name] = route
+            route = Route(backend.name, reached, upstream, terms, backend.responses)
+            offers.add(name, route, UPSTREAM_ENDPOINTS)
+        for name, upstream in backend.moderation_models.items():
+            offers.add(name, _moderation(backend.name, reached, upstream, terms), _MODERATION)
+    _offer_aliases(settings, offers)
     models = {}
-    for name, by_backend in routes.items():
+    for name, by_backend in offers.routes.items():
         order = settings.models[name].backends if name in settings.models else tuple(by_backend)
         models[name] = ServedModel(
             name,
             started_at // 1000,
-            "bailee" if EMBEDDED_BACKEND in by_backend else order[0],
+            "bailee" if by_backend.keys() & _EMBEDDED else order[0],
             tuple(by_backend[backend] for backend in order),
+            offers.endpoints[name],
         )
     return models
+
+
+def _offer_local(settings: Settings, backends: dict[str, Backend], offers: _Offers) -> None:
+    terms = embedded_terms(settings.region)
+    if settings.model.enabled:
+        name = settings.model.name
+        route = Route(EMBEDDED_BACKEND, backends[EMBEDDED_BACKEND], name, terms)
+        offers.add(name, route, TEXT_ENDPOINTS)
+    if settings.embeddings.enabled:
+        name = settings.embeddings.name
+        route = Route(EMBEDDED_TEXT_BACKEND, backends[EMBEDDED_TEXT_BACKEND], name, terms)
+        offers.add(name, route, frozenset({EMBEDDINGS.endpoint}))
+    if settings.moderation.enabled:
+        name = settings.moderation.name
+        reached = backends[EMBEDDED_TEXT_BACKEND]
+        offers.add(name, _moderation(EMBEDDED_TEXT_BACKEND, reached, name, terms), _MODERATION)
+
+
+def _offer_aliases(settings: Settings, offers: _Offers) -> None:
+    """The embedded classifier's further names, those of them that no backend has."""
+    if settings.moderation.enabled:
+        route = offers.routes[settings.moderation.name][EMBEDDED_TEXT_BACKEND]
+        for alias in settings.moderation.aliases:
+            if alias not in offers.routes:
+                offers.add(alias, route, _MODERATION)
+
+
+def _moderation(name: str, reached: Backend, upstream: str, terms: BackendTerms) -> Route:
+    classifier = OpenAiClassifier(reached, upstream)
+    return Route(name, ModerationBackend(classifier, reached, SystemRandomness()), upstream, terms)
 
 
 async def problem_of(backend: Backend) -> str | None:

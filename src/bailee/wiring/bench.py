@@ -18,7 +18,7 @@ from bailee.drivers.postgres.engine import connector
 from bailee.kernel.ids import parse_project
 from bailee.policy.model import RetentionMode
 from bailee.ports.files import AppendFile
-from bailee.schema.roles import GATEWAY
+from bailee.schema.roles import ADMINISTRATOR, GATEWAY
 from bailee.settings import BackendSettings, DeclaredTerms, LimitsSettings, Settings
 from bailee.wiring.database import database_url
 from bailee.wiring.entrances import NOT_FOR_GATEWAYS
@@ -76,6 +76,8 @@ def bench_settings(data: Path, upstream_port: int, *, region: str = "us") -> Set
         data_folder=data,
         region=region,
         model=msgspec.structs.replace(Settings().model, enabled=False),
+        embeddings=msgspec.structs.replace(Settings().embeddings, enabled=False),
+        moderation=msgspec.structs.replace(Settings().moderation, enabled=False),
         limits=LimitsSettings(
             key_requests_per_minute=far,
             key_tokens_per_minute=far,
@@ -102,7 +104,7 @@ async def make_keys(settings: Settings) -> BenchKeys:
     async with administration(settings) as installation:
         held = await installation.create_project(organisation="Bench", name="held")
         zero = await installation.create_project(organisation="Bench", name="zero retention")
-        await _agree_zero_retention(settings, str(zero["id"]))
+        await agree_zero_retention(settings, str(zero["id"]))
         keys = [
             await installation.create_key(
                 project=str(project["id"]), name="bench", expires_in_days=1
@@ -112,8 +114,11 @@ async def make_keys(settings: Settings) -> BenchKeys:
     return BenchKeys(str(keys[0]["key"]), str(keys[1]["key"]))
 
 
-async def _agree_zero_retention(settings: Settings, project: str) -> None:
-    """There is no command for it yet: the agreement behind it has to come first."""
+async def agree_zero_retention(settings: Settings, project: str) -> None:
+    """Put a project under zero retention, as tests and benchmarks need it.
+
+    There is no command for it yet: the agreement behind it has to come first.
+    """
     places = Places(settings.data_folder.absolute())
     connection = await connector(database_url(settings, places, None), None)()
     try:
@@ -135,6 +140,7 @@ def run_bench_gateway(settings: Settings, port: int, mode: Mode, ready: Callable
         read_secret(places.secrets, token_name("gateway"), {}),
         read_secret(places.secrets, PEPPER, {}),
         database_url(settings, places, GATEWAY),
+        database_url(settings, places, ADMINISTRATOR),
     )
     give_up(places, NOT_FOR_GATEWAYS)
     serve_gateway(

@@ -59,6 +59,10 @@ class CallerDirectory:
             retention_mode=known.retention_mode,
             key_limits=_limits(known.key_limits, self._key_defaults),
             project_limits=_limits(known.project_limits, self._project_defaults),
+            model_limits={
+                model: CallLimits(*limits) for model, limits in known.model_limits.items()
+            },
+            reject_store=known.reject_store,
         )
 
 
@@ -80,5 +84,7 @@ def _refusal(refused: CredentialRefused) -> CallRefused:
             return CallRefused(
                 Because.KEY_REVOKED, "This API key's project is suspended. Ask its administrator."
             )
+        case Refusal.ARCHIVED:
+            return CallRefused(Because.KEY_REVOKED, str(refused))
         case _:
             return CallRefused(Because.KEY_UNKNOWN, _UNKNOWN)

@@ -27,6 +27,7 @@ from bailee.lifecycle.sequencer import Sequencer
 from bailee.schema.roles import CLERK
 from bailee.settings import Settings
 from bailee.transparency.note import Signer
+from bailee.wiring.budgets import spend_watch
 from bailee.wiring.database import when_there
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
@@ -91,6 +92,7 @@ def serve_clerk(
                     "held",
                     Deletion(PostgresDatabase(engine), keeper, objects, clock).finish,
                 ),
+                ("spend_alerts", spend_watch(settings, PostgresDatabase(engine), clock).step),
             ),
         )
         sequencer = Sequencer(outbox, leases, objects, clock, signer, holder=holder)

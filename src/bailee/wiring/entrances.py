@@ -10,7 +10,7 @@ from typing import Final
 import structlog
 
 from bailee.drivers.confinement import protect_memory
-from bailee.schema.roles import CLERK, GATEWAY
+from bailee.schema.roles import ADMINISTRATOR, CLERK, GATEWAY
 from bailee.settings import Settings
 from bailee.wiring.database import database_url
 from bailee.wiring.giving_up import give_up
@@ -40,12 +40,33 @@ def run_gateway(
     token = read_secret(places.secrets, token_name("gateway"), secrets)
     pepper = read_secret(places.secrets, PEPPER, secrets)
     database = database_url(settings, places, GATEWAY)
+    administration = database_url(settings, places, ADMINISTRATOR)
     protection = protect_memory()
     log.info("memory_protected", locked=protection.memory_locked, swaps=len(protection.swaps))
     give_up(places, NOT_FOR_GATEWAYS)
     from bailee.wiring.gateway_process import GatewayNeeds, serve_gateway
 
-    serve_gateway(settings, places, index, GatewayNeeds(trust, token, pepper, database), ready)
+    needs = GatewayNeeds(trust, token, pepper, database, administration)
+    serve_gateway(settings, places, index, needs, ready)
+
+
+def run_worker(
+    settings: Settings,
+    *,
+    secrets: Mapping[str, bytes],
+    descriptors: Mapping[str, int],  # noqa: ARG001 - part of every process's signature
+    ready: Callable[[], None],
+) -> None:
+    """See `cli.administration.Wiring`."""
+    start_logging(settings, "worker")
+    places = Places(settings.data_folder.absolute())
+    token = read_secret(places.secrets, token_name("worker"), secrets)
+    database = database_url(settings, places, CLERK)
+    protect_memory()
+    give_up(places, NOT_FOR_GATEWAYS)
+    from bailee.wiring.worker_process import WorkerNeeds, serve_worker
+
+    serve_worker(settings, places, WorkerNeeds(token, database), ready)
 
 
 def run_clerk(

@@ -31,6 +31,7 @@ from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
 from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
 from bailee.governance.tenancy.last_used import LastUsed
 from bailee.governance.tenancy.snapshot import FactsSnapshot
+from bailee.governance.usage.counting import UsageCounts
 from bailee.kernel.ids import Region
 from bailee.kernel.redacted import Secret
 from bailee.lifecycle.log_reader import LogReader
@@ -39,16 +40,26 @@ from bailee.policy.load import packaged_policy
 from bailee.ports.backend import Backend
 from bailee.ports.files import Files
 from bailee.ports.objects import Objects
-from bailee.schema.roles import GATEWAY
+from bailee.schema.roles import ADMINISTRATOR, GATEWAY
 from bailee.serving.answer import Answering
 from bailee.serving.limits import Limits
 from bailee.serving.owner_reads import OwnerReads
 from bailee.serving.routing import Planner
+from bailee.serving.usage import Count
 from bailee.settings import Settings
-from bailee.wiring.backends import open_backends, served_models
+from bailee.wiring.administration import AdministrationDesk, administration_of
+from bailee.wiring.backends import open_adapters, open_backends, served_models
 from bailee.wiring.callers import CallerDirectory
 from bailee.wiring.database import when_there
-from bailee.wiring.held import LONGER_BODIES, HeldParts, admit_of, held_routers
+from bailee.wiring.fine_tuned import FineTunedModels
+from bailee.wiring.held import (
+    LONGER_BODIES,
+    HeldParts,
+    admit_of,
+    fine_tuning_of,
+    held_routers,
+    state_of,
+)
 from bailee.wiring.operations import GatewayParts, operations_of, prove_journal
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
@@ -65,6 +76,8 @@ class GatewayNeeds(NamedTuple):
     token: Secret
     pepper: Secret
     database: str | URL
+    administration: str | URL
+    """The database as `administrator`, for commands that admin keys give."""
 
 
 class Stores(NamedTuple):
@@ -73,6 +86,7 @@ class Stores(NamedTuple):
     engine: AsyncEngine
     facts_engine: AsyncEngine
     """The snapshot's own: a busy ledger must not let the facts grow old."""
+    administration: AsyncEngine
     keeper: KeeperClient
     files: Files
     objects: Objects
@@ -85,6 +99,7 @@ class Stores(NamedTuple):
         return cls(
             open_engine(needs.database, GATEWAY, connections=settings.database.connections),
             open_engine(needs.database, GATEWAY, connections=1),
+            open_engine(needs.administration, ADMINISTRATOR, connections=2),
             KeeperClient(places.keeper_socket, "gateway", needs.token, SystemClock()),
             files or LocalFiles(places.data),
             objects_of(settings, places),
@@ -95,6 +110,7 @@ class Stores(NamedTuple):
         await self.keeper.close()
         await self.engine.dispose()
         await self.facts_engine.dispose()
+        await self.administration.dispose()
 
 
 def serve_gateway(
@@ -126,8 +142,14 @@ def serve_gateway(
         recorder = _recorder(settings, places, index, needs, stores)
         backends = open_backends(settings, places, stores.keeper.reveal_secret)
         directory = CallerDirectory(snapshot, last_used, settings.limits)
-        parts = _parts(settings, places, needs, stores, recorder, snapshot, directory, backends)
-        server = _server(settings, _application(parts), address)
+        usage = UsageCounts(PostgresDatabase(stores.engine), SystemClock())
+        parts = _parts(
+            *(settings, places, needs, stores, recorder, snapshot, directory, backends), usage.count
+        )
+        desk = AdministrationDesk(
+            stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot
+        )
+        server = _server(settings, _application(parts, desk), address)
         await when_there(snapshot.refresh)
         await recorder.tick()
         drained = asyncio.Event()
@@ -138,10 +160,19 @@ def serve_gateway(
             drained.set()
 
         await until_first(
-            drained, serve(), recorder.run(), snapshot.run(), changes.run(), last_used.run()
+            drained,
+            serve(),
+            recorder.run(),
+            snapshot.run(),
+            changes.run(),
+            last_used.run(),
+            usage.run(),
         )
+        if parts.answering.background is not None:
+            await parts.answering.background.drain()
         await recorder.drain()
         await last_used.flush()
+        await usage.flush()
         for backend in backends.values():
             await backend.close()
         await stores.close()
@@ -188,19 +219,29 @@ def _parts(
     snapshot: FactsSnapshot,
     directory: CallerDirectory,
     backends: dict[str, Backend],
+    count: Count,
 ) -> GatewayParts:
     clock, policies = open_clock(places), packaged_policy()
     models = served_models(settings, backends, clock.now())
+    database = PostgresDatabase(stores.engine)
+    held = HeldParts(
+        Keeping(database, stores.keeper, stores.objects, clock, SystemRandomness()),
+        Deletion(database, stores.keeper, stores.objects, clock),
+    )
+    fine_tuned = FineTunedModels(fine_tuning_of(held), open_adapters(places))
     answering = Answering(
         directory.authenticate,
-        Planner(models, Decider(policies)),
+        Planner(models, Decider(policies), keeps_application_state=True),
         Limits(LeasedRateLimit(SharedRateLimit(places.rate_limits))),
         recorder,
         OpenAiRefusals(),
         clock,
         SystemRandomness(),
+        state_of(held),
+        fine_tuned if settings.model.enabled else None,
+        count,
     )
-    outbox, database = PostgresOutbox(stores.engine), PostgresDatabase(stores.engine)
+    outbox = PostgresOutbox(stores.engine)
     log_reader = LogReader(stores.objects, needs.trust.verifier)
     reading = Reading(
         stores.files,
@@ -224,17 +265,15 @@ def _parts(
         recorder=recorder,
         keeper=stores.keeper,
         backends=backends,
-        held=HeldParts(
-            Keeping(database, stores.keeper, stores.objects, clock, SystemRandomness()),
-            Deletion(database, stores.keeper, stores.objects, clock),
-        ),
+        held=held,
+        fine_tuned=fine_tuned,
     )
 
 
-def _application(parts: GatewayParts) -> Application:
+def _application(parts: GatewayParts, desk: AdministrationDesk) -> Application:
     limit_bytes = parts.settings.limits.body_size_bytes
     bridge = AsgiBridge(
-        operations_application(parts),
+        operations_application(parts, desk),
         body_limit_bytes=limit_bytes,
         longer=LONGER_BODIES,
     )
@@ -243,11 +282,15 @@ def _application(parts: GatewayParts) -> Application:
     )
 
 
-def operations_application(parts: GatewayParts) -> Litestar:
+def operations_application(parts: GatewayParts, desk: AdministrationDesk) -> Litestar:
     """Everything that is served off the hot path."""
     operations = operations_of(parts)
     admit = admit_of(parts.answering, parts.clock, operations.authenticate)
-    return make_operations_application(operations, held_routers(parts.held, admit))
+    model = parts.settings.model
+    trains = model.name if model.enabled else None
+    routers = held_routers(parts.held, parts.answering, admit, trains, parts.fine_tuned)
+    administration = administration_of(desk, parts.settings, tuple(parts.answering.planner.models))
+    return make_operations_application(operations, routers, administration)
 
 
 def listener_of(settings: Settings, places: Places) -> Listener:

@@ -6,19 +6,27 @@ from typing import Any, Final, NamedTuple
 from litestar import Router
 
 from bailee.api.access import Admit, Admitted, AnyRequest
+from bailee.api.chat_completions import chat_completions_router
+from bailee.api.conversations import conversations_router
 from bailee.api.files import files_router
+from bailee.api.fine_tuning import fine_tuning_router
+from bailee.api.responses import responses_router
 from bailee.api.uploads import uploads_router
+from bailee.application_state.chat_completions import ChatCompletions
+from bailee.application_state.conversations import Conversations
 from bailee.application_state.deletion import Deletion
 from bailee.application_state.files import MAX_FILE_BYTES, Files
-from bailee.application_state.keeping import Keeping, KeptFor
+from bailee.application_state.fine_tuning import FineTuning
+from bailee.application_state.keeping import Keeping
+from bailee.application_state.responses import Responses
 from bailee.application_state.uploads import MAX_PART_BYTES, Uploads
-from bailee.kernel.ids import Purpose
-from bailee.kernel.redacted import Secret
 from bailee.ports.clock import Clock
 from bailee.serving.answer import Answering
 from bailee.serving.caller import Caller
+from bailee.serving.kept import ApplicationState, kept_for
 from bailee.serving.limits import gauges_of
 from bailee.serving.routing import refused_by_policy
+from bailee.wiring.fine_tuned import FineTunedModels, check_method
 
 FORM_BYTES: Final = 64 * 1024
 """What a form may take around its file."""
@@ -47,22 +55,47 @@ def admit_of(answering: Answering, clock: Clock, authenticate: Callable[[Any], C
             raise refused_by_policy(decision)
         admission = answering.limits.admit(gauges_of(caller), 0, now)
         credential = request.headers["authorization"][len("bearer ") :].strip()
-        monitored = any(
-            handling.purpose is Purpose.ABUSE_MONITORING for handling in decision.handlings
-        )
-        whose = KeptFor(
-            caller.owner,
-            caller.scope_generation,
-            Secret(credential.encode()),
-            decision.epoch if monitored else None,
-        )
+        whose = kept_for(caller, credential, decision)
         headers = answering.planner.headers(caller, decision) + admission.headers
         return Admitted(caller, whose, decision, dict(headers))
 
     return admit
 
 
-def held_routers(held: HeldParts, admit: Admit) -> list[Router]:
-    """The operations on what is kept."""
-    files = Files(held.keeping, held.deletion)
-    return [files_router(files, admit), uploads_router(Uploads(files), admit)]
+def state_of(held: HeldParts) -> ApplicationState:
+    """What answering keeps for owners."""
+    return ApplicationState(
+        Responses(held.keeping, held.deletion),
+        Conversations(held.keeping, held.deletion),
+        ChatCompletions(held.keeping, held.deletion),
+    )
+
+
+def fine_tuning_of(held: HeldParts) -> FineTuning:
+    """Jobs and models of projects."""
+    return FineTuning(Files(held.keeping, held.deletion))
+
+
+def held_routers(
+    held: HeldParts,
+    answering: Answering,
+    admit: Admit,
+    trains: str | None,
+    fine_tuned: FineTunedModels,
+) -> list[Router]:
+    """The operations on what is kept. `trains` is the model that can be fine-tuned here."""
+    tuning = fine_tuning_of(held)
+    files = tuning.files
+    routers = [
+        files_router(files, admit),
+        uploads_router(Uploads(files), admit),
+        fine_tuning_router(tuning, admit, trains, check_method, fine_tuned.delete),
+    ]
+    state, background = answering.state, answering.background
+    if state is not None and background is not None:
+        routers += (
+            responses_router(state.responses, background, admit),
+            conversations_router(state.conversations, admit, answering.new_token),
+            chat_completions_router(state.chat_completions, admit),
+        )
+    return routers

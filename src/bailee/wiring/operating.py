@@ -9,18 +9,21 @@ from bailee.custody.reading import Reading
 from bailee.custody.seal.part import ENDPOINTS
 from bailee.drivers.files_local import LocalFiles
 from bailee.drivers.keeper_socket import KeeperClient
-from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.engine import check_schema, open_engine
 from bailee.drivers.postgres.ledger import PostgresLedger
-from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
-from bailee.governance.tenancy.model import ApiKey
-from bailee.governance.tenancy.service import Tenancy
-from bailee.kernel.errors import InvalidInput, NotFound, UnknownKey
+from bailee.drivers.system import SystemClock, ThreadOffload
+from bailee.governance.audit.model import OPERATOR
+from bailee.governance.people.service import INVITE
+from bailee.governance.tenancy.model import ApiKey, Limits, Status
+from bailee.kernel.errors import Conflict, InvalidInput, NotFound, UnknownKey
 from bailee.kernel.ids import (
     EpochKeyName,
     Purpose,
     RecordId,
     Region,
+    TenantId,
+    parse_handle,
+    parse_key,
     parse_project,
     parse_tenant,
     project_text,
@@ -38,7 +41,7 @@ from bailee.kernel.instants import (
 )
 from bailee.policy.decide import API_SERVICE, decide
 from bailee.policy.load import packaged_policy
-from bailee.policy.model import Facts
+from bailee.policy.model import Facts, RetentionMode
 from bailee.ports.clock import Clock
 from bailee.ports.ledger import Ledger
 from bailee.schema.roles import ADMINISTRATOR, CLERK
@@ -46,6 +49,7 @@ from bailee.settings import Settings
 from bailee.wiring.backends import open_backend, problem_of, terms_of
 from bailee.wiring.database import database_url
 from bailee.wiring.gateway_health import ask_health
+from bailee.wiring.nouns import Nouns
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock
 from bailee.wiring.secrets import PEPPER, read_secret, token_name, write_private
@@ -62,14 +66,15 @@ class OpenInstallation:
     def __init__(
         self,
         settings: Settings,
-        tenancy: Tenancy,
+        nouns: Nouns,
         keeper: KeeperClient,
         ledger: Ledger,
         reading: Reading,
         clock: Clock,
     ) -> None:
         self._settings = settings
-        self.tenancy = tenancy
+        self.tenancy = nouns.tenancy
+        self._nouns = nouns
         self._keeper = keeper
         self._ledger = ledger
         self._reading = reading
@@ -116,11 +121,118 @@ class OpenInstallation:
                 "organisation": tenant_text(organisation.tenant),
                 "organisation_name": organisation.name,
                 "region": project.region,
-                "retention": project.retention_mode.value,
+                "retention": (project.retention_mode or organisation.retention_mode).value,
+                "status": project.status.value,
             }
             for organisation in await self.tenancy.organisations()
             for project in await self.tenancy.projects(organisation.tenant)
         ]
+
+    async def set_project(
+        self,
+        project: str,
+        *,
+        retention: str | None,
+        store: str | None,
+        status: str | None,
+        requests_per_minute: int | None,
+        tokens_per_minute: int | None,
+        model: str | None,
+    ) -> Row:
+        """Change what is given of a project, each by a command of its own."""
+        tenant, identifier = await self._tenant_of(project), parse_project(project)
+        projects = self._nouns.projects
+        found = await projects.project(tenant, identifier)
+        if retention is not None or store is not None:
+            mode = found.retention_mode
+            if retention is not None:
+                mode = None if retention == "organization_default" else RetentionMode(retention)
+            reject = None if store is None else store == "reject"
+            found = await projects.set_retention(tenant, identifier, mode, reject_store=reject)
+        if requests_per_minute is not None or tokens_per_minute is not None:
+            before = found.model_limits.get(model, Limits()) if model else found.limits
+            limits = Limits(
+                before[0] if requests_per_minute is None else requests_per_minute,
+                before[1] if tokens_per_minute is None else tokens_per_minute,
+            )
+            found = await projects.set_limits(tenant, identifier, limits, model)
+        if status == Status.ARCHIVED.value:
+            found = await projects.archive(tenant, identifier)
+        elif status is not None:
+            found = await projects.set_status(tenant, identifier, Status(status))
+        organisation = await projects.organisation(tenant)
+        return {
+            "id": project,
+            "name": found.name,
+            "organisation": tenant_text(tenant),
+            "retention": (found.retention_mode or organisation.retention_mode).value,
+            "retention_inherited": found.retention_mode is None,
+            "store": "reject" if found.reject_store else "coerce",
+            "status": found.status.value,
+            "requests_per_minute": found.limits.requests_per_minute,
+            "tokens_per_minute": found.limits.tokens_per_minute,
+            "models": {name: limits._asdict() for name, limits in found.model_limits.items()},
+        }
+
+    async def bootstrap_admin(self, *, organisation: str | None, name: str) -> Row:
+        """Make an organisation's first admin key."""
+        if organisation is None:
+            demo = await self.tenancy.ensure_demo(Region(self._settings.region))
+            if demo.created is not None:
+                places = Places(self._settings.data_folder.absolute())
+                write_private(places.demo_key, demo.created.credential)
+            tenant = demo.organisation.tenant
+        else:
+            tenant = await self._tenant_named(organisation)
+        made = await self._nouns.administrators.bootstrap(tenant, name)
+        return {
+            "key": made.credential.decode(),
+            "id": made.key.public_id,
+            "name": made.key.name,
+            "organisation": tenant_text(tenant),
+        }
+
+    async def list_admin_keys(self) -> list[Row]:
+        """Every admin key that is active."""
+        return [
+            {
+                "id": key.public_id,
+                "name": key.name,
+                "organisation": tenant_text(key.tenant),
+                "organisation_name": organisation.name,
+                "created_at": to_rfc3339(key.created_at),
+                "last_used_at": key.last_used_at and to_rfc3339(key.last_used_at),
+            }
+            for organisation in await self.tenancy.organisations()
+            for key in await self._nouns.administrators.keys(organisation.tenant)
+        ]
+
+    async def revoke_admin_key(self, key_id: str) -> Row:
+        """Revoke by public id."""
+        for row in await self.list_admin_keys():
+            if row["id"] == key_id.removeprefix("key_"):
+                tenant = parse_tenant(row["organisation"])
+                await self._nouns.administrators.revoke(tenant, parse_key(key_id))
+                return row
+        raise NotFound("there is no such admin key; `bailee admin list` shows them")
+
+    async def accept_invite(self, invite: str, name: str) -> Row:
+        """Make an invited person one of the organisation's."""
+        try:
+            identifier = parse_handle(INVITE, invite)
+        except ValueError as error:
+            raise InvalidInput(str(error), field="invite") from None
+        person = await self._nouns.people.accept_invite(identifier, name)
+        return {
+            "organisation": tenant_text(person.tenant),
+            "name": person.name,
+            "role": person.role.value,
+        }
+
+    async def settle(self) -> None:
+        """Finish what a crash left half done of keys."""
+        await self.tenancy.settle()
+        await self._nouns.administrators.settle()
 
     async def list_keys(self) -> list[Row]:
         """Every key."""
@@ -245,6 +357,19 @@ class OpenInstallation:
             "clock": status.clock_doubt or "trusted",
         }
 
+    async def _tenant_named(self, organisation: str) -> TenantId:
+        """By identifier or by name."""
+        found = [
+            known.tenant
+            for known in await self.tenancy.organisations()
+            if organisation in (known.name, tenant_text(known.tenant))
+        ]
+        if len(found) > 1:
+            raise Conflict("several organisations have this name; give its identifier (org_…)")
+        if not found:
+            raise NotFound("there is no such organisation; `bailee projects list` shows them")
+        return found[0]
+
     async def _tenant_of(self, project: str) -> Any:
         for row in await self.list_projects():
             if row["id"] == project:
@@ -267,13 +392,7 @@ async def administration(settings: Settings) -> AsyncIterator[OpenInstallation]:
         ledger = PostgresLedger(clerk_engine)
         yield OpenInstallation(
             settings,
-            Tenancy(
-                PostgresDatabase(engine),
-                keeper,
-                clock,
-                SystemRandomness(),
-                read_secret(places.secrets, PEPPER, {}),
-            ),
+            Nouns(engine, keeper, clock, read_secret(places.secrets, PEPPER, {}), OPERATOR),
             keeper,
             ledger,
             Reading(
@@ -296,7 +415,7 @@ async def first_start(settings: Settings) -> str | None:
     """See `cli.administration.Wiring`."""
     places = Places(settings.data_folder.absolute())
     async with administration(settings) as installation:
-        await installation.tenancy.settle()
+        await installation.settle()
         demo = await installation.tenancy.ensure_demo(Region(settings.region))
         if demo.created is None:
             return None

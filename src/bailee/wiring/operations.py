@@ -28,10 +28,12 @@ from bailee.ports.keeper import BootCertificate, Keeper
 from bailee.ports.objects import Objects
 from bailee.ports.outbox import Outbox
 from bailee.serving.answer import Answering
+from bailee.serving.call import CHAT_COMPLETIONS
 from bailee.serving.caller import Caller
 from bailee.serving.owner_reads import LoggedJournal, OwnerReads, ProveJournal
 from bailee.settings import Link, Settings
 from bailee.wiring.backends import problem_of
+from bailee.wiring.fine_tuned import FineTunedModels
 from bailee.wiring.held import HeldParts
 
 log = structlog.get_logger()
@@ -57,6 +59,7 @@ class GatewayParts(NamedTuple):
     keeper: Keeper
     backends: dict[str, Backend]
     held: HeldParts
+    fine_tuned: FineTunedModels
 
     def report(self, request_id: str, error: BaseException) -> None:
         """Log a defect: where it happened, never what it was about."""
@@ -181,7 +184,8 @@ async def _problem(ask: Callable[[], Awaitable[object]]) -> str | None:
 
 async def _page(parts: GatewayParts, accept_language: str) -> str:
     settings = parts.settings
-    models = list(parts.answering.planner.models)
+    served = parts.answering.planner.models.values()
+    models = [model.name for model in served if CHAT_COMPLETIONS.endpoint in model.endpoints]
     host = settings.server.host
     shown = "localhost" if host in ("127.0.0.1", "::1", "0.0.0.0", "::") else host  # noqa: S104
     return front_page(

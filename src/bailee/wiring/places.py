@@ -40,6 +40,11 @@ class Places(NamedTuple):
         return self.data / "run" / "adapters.sock"
 
     @property
+    def text_runner(self) -> Path:
+        """Where the local embedding model and classifier listen, and with which key."""
+        return self.data / "run" / "text-runner.json"
+
+    @property
     def demo_key(self) -> Path:
         """The demo project's API key, for `bailee env` on this machine."""
         return self.secrets / "demo-api-key"

@@ -15,7 +15,7 @@ from bailee.ports.randomness import Randomness
 
 PEPPER: Final = "api-key-pepper"
 LOG_KEY: Final = "log-signing-key"
-ROLES: Final = ("gateway", "clerk", "administrator")
+ROLES: Final = ("gateway", "clerk", "worker", "administrator")
 SECRET_BYTES: Final = 32
 
 

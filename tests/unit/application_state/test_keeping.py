@@ -192,13 +192,35 @@ async def test_a_deletion_that_broke_off_is_finished_by_the_clerk(
     assert [row["subject"] for row in receipts] == [held.name.subject]
 
 
+async def test_keys_made_ahead_are_made_together_and_die_unused(house: House) -> None:
+    now = house.world.clock.now()
+    until = Instant(now + HOUR_MS)
+    before = (await house.world.keeper.status()).generation
+    commits = len(house.world.keeper._keyring.state.objects)
+    for _ in range(3):
+        await house.keeping.keep(MINE, New(Kind.RESPONSE, b"{}", expires_at=until, often=True))
+    made = len(house.world.keeper._keyring.state.objects) - commits
+    assert made == 16, "one writing for all three"
+    house.world.clock.set(until)
+    await house.clerk.finish()
+    await house.clerk.finish()
+    assert house.world.keeper._keyring.state.objects == {}
+    assert (await house.world.keeper.status()).generation > before
+    rows = await house.database.as_owner("SELECT leaf FROM outbox")
+    said = [_fields(row) for row in rows]
+    assert len({one["subject"] for one in said if one["type"] == "destroyed"}) == 16
+    assert len([one for one in said if one["type"] == "destroyed"]) == 16, "each once"
+    receipts = await house.database.as_owner("SELECT subject FROM receipts")
+    assert len(receipts) == 16
+
+
 async def test_a_grant_reads_and_deletes_nothing(house: House) -> None:
     held = await keep(house)
     until = Instant(house.world.clock.now() + HOUR_MS)
     packed = await house.keeping.grant(MINE, [held], "batch/x", until)
     grant = msgspec.msgpack.decode(packed, type=WorkGrant)
     working = MINE._replace(right=grant)
-    house.keeping.keeper = house.world.keeper.for_role("clerk")
+    house.keeping.keeper = house.world.keeper.for_role("worker")
     parts = [part async for part in house.keeping.content(working, held)]
     assert b"".join(parts) == CONTENT
     with pytest.raises(Forbidden):

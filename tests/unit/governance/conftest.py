@@ -37,6 +37,12 @@ class RememberingKeeper:
         self._reach("register_credential")
         self.credentials.add(bytes(credential))
 
+    async def register_administrator(
+        self, credential: bytes, tenant: bytes, expires_at: int | None
+    ) -> None:
+        self._reach("register_administrator")
+        self.credentials.add(bytes(credential))
+
     async def revoke_credential(self, credential_id: bytes) -> None:
         self._reach("revoke_credential")
         self.revoked.add(credential_id)

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bailee.serving.events import Events
 from bailee.serving.limits import duration_text
-from bailee.serving.streaming import Events
-from bailee.serving.usage import total_tokens
+from bailee.serving.usage import Used, used_tokens
 
 LINES = st.sampled_from([b"data: x\n\n", b"data: y\r\n\r\n", b": ping\n\n", b"\n\n", b"z", b"\n"])
 
@@ -30,9 +30,16 @@ def test_no_whole_event_waits(whole: bytes, cuts: list[int]) -> None:
 
 
 def test_usage_is_the_last_one_and_never_content() -> None:
-    assert total_tokens(b'{"usage":{"total_tokens": 12}}') == 12
-    assert total_tokens(b'{"content":"\\"total_tokens\\": 99"}') is None
-    assert total_tokens(b'{"total_tokens":1},{"total_tokens":2}') == 2
+    usual = b'{"usage":{"prompt_tokens":3, "completion_tokens": 4,"total_tokens":7}}'
+    assert used_tokens(b'{"usage":{"prompt_tokens":1,"completion_tokens":1}}' + usual) == Used(3, 4)
+    assert used_tokens(b'{"usage":{"total_tokens": 12}}') == Used(0, 12)
+    assert used_tokens(b'{"usage":{"prompt_tokens":8,"total_tokens":8}}') == Used(8, 0)
+    responses = b'"usage":{"input_tokens":5,"input_tokens_details":{"cached_tokens":2},'
+    responses += b'"output_tokens":6,"output_tokens_details":{"reasoning_tokens":1}}'
+    assert used_tokens(responses) == Used(5, 6)
+    assert used_tokens(usual + b'{"usage":null}') == Used(3, 4)
+    assert used_tokens(b'{"content":"\\"total_tokens\\": 99"}') is None
+    assert used_tokens(b'{"total_tokens":1},{"total_tokens":2}') == Used(0, 2)
 
 
 def test_durations_are_written_as_the_api_does() -> None:

@@ -159,7 +159,10 @@ def test_a_database_here_or_with_verified_tls_is_accepted(tmp_path: Path, url: s
     ("text", "said"),
     [
         (BACKEND + BACKEND, "2 backends are called hosted"),
-        (BACKEND.replace('"hosted"', '"embedded"'), "embedded is the local model"),
+        (BACKEND.replace('"hosted"', '"embedded"'), "embedded is a local model"),
+        (BACKEND.replace('"hosted"', '"embedded-text"'), "embedded-text is a local model"),
+        (BACKEND + 'moderation_models = {"gpt-4o" = "x"}\n', "gpt-4o is among models too"),
+        ('[embeddings]\nname = "bailee-moderation"\n', "the name of two local models"),
         (BACKEND + '[models."gpt-4o"]\nbackends = ["hostd"]\n', "there is no backend hostd"),
         (BACKEND + '[models."gpt-5"]\nbackends = ["hosted"]\n', "hosted has no model gpt-5"),
         (BACKEND.replace("llm.example", "key@llm.example"), "must have no credentials"),

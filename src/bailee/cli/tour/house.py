@@ -17,6 +17,10 @@ host = "127.0.0.1"
 port = {port}
 workers = 2
 
+[embeddings]
+enabled = false
+[moderation]
+enabled = false
 [model]
 enabled = WITH_MODEL
 

@@ -2,6 +2,10 @@
 
 A key is `sk-bailee-<16 hexadecimal digits>-<43 characters>`: a public identifier, then a secret.
 What is kept is a keyed hash of the whole; the key to the hash lies in the keyring.
+
+An admin key is `sk-admin-…` and is kept beside them under `admin-` and its identifier, without a
+project. It is an authority over its organisation's keys and opens nothing: what verifies an API
+key does not even parse it.
 """
 
 import hashlib
@@ -15,7 +19,10 @@ from bailee.kernel.ids import ProjectId, TenantId
 from bailee.kernel.instants import Instant
 
 _KEY: Final = re.compile(rb"sk-bailee-([0-9a-f]{16})-[A-Za-z0-9_-]{43}")
-_IDENTIFIER: Final = re.compile(rb"[0-9a-f]{16}")
+_ADMIN_KEY: Final = re.compile(rb"sk-admin-([0-9a-f]{16})-[A-Za-z0-9_-]{43}")
+_ADMIN: Final = "admin-"
+_NO_PROJECT: Final = ProjectId(b"")
+_IDENTIFIER: Final = re.compile(rb"(?:admin-)?[0-9a-f]{16}")
 _NOBODY: Final = Credential(b"", TenantId(b""), ProjectId(b""), None, revoked=True)
 
 
@@ -41,9 +48,37 @@ def register(
 ) -> None:
     """Let the bearer open what `project` owns. Registering the same again replaces the expiry.
 
-    Raises Conflict for a revoked key and for a key that is another's.
+    Raises Conflict for a revoked key and for a key that is another's, Forbidden for a project that
+    is known as another organisation's.
     """
-    identifier = identifier_of(credential)
+    for known in state.credentials.values():
+        if known.project == project and known.tenant != tenant:
+            raise Forbidden("this project is another organisation's; use one of its own")
+    _add(state, identifier_of(credential), credential, tenant, project, expires_at)
+
+
+def register_administrator(
+    state: KeyringState, credential: bytes, tenant: TenantId, expires_at: Instant | None
+) -> None:
+    """Make an admin key an authority over `tenant`'s keys. Otherwise as `register`."""
+    _add(state, _admin_identifier_of(credential), credential, tenant, _NO_PROJECT, expires_at)
+
+
+def _admin_identifier_of(credential: bytes) -> str:
+    found = _ADMIN_KEY.fullmatch(credential)
+    if found is None:
+        raise InvalidInput("this is not an admin key; take it whole, from `sk-admin-` on")
+    return _ADMIN + found[1].decode()
+
+
+def _add(
+    state: KeyringState,
+    identifier: str,
+    credential: bytes,
+    tenant: TenantId,
+    project: ProjectId,
+    expires_at: Instant | None,
+) -> None:
     hashed = keyed_hash(state.pepper, credential)
     known = state.credentials.get(identifier)
     if known is not None:
@@ -57,7 +92,8 @@ def register(
 def revoke(state: KeyringState, identifier: bytes) -> None:
     """Refuse the key from now on, also when it is registered later.
 
-    Raises InvalidInput unless `identifier` is 16 hexadecimal digits.
+    Raises InvalidInput unless `identifier` is 16 hexadecimal digits, for an admin key after
+    `admin-`.
     """
     if _IDENTIFIER.fullmatch(identifier) is None:
         raise InvalidInput("an API key's identifier is the 16 hexadecimal digits inside it")
@@ -68,6 +104,28 @@ def revoke(state: KeyringState, identifier: bytes) -> None:
     )
 
 
+def owner_of(state: KeyringState, identifier: bytes) -> TenantId | None:
+    """The organisation of a key that is registered, by its public identifier."""
+    known = state.credentials.get(identifier.decode("latin-1"), _NOBODY)
+    return known.tenant or None
+
+
+def require(state: KeyringState, authority: bytes, tenant: TenantId, now: Instant) -> None:
+    """Return if `authority` is a valid admin key of `tenant`. Raises Forbidden."""
+    if verify_administrator(state, authority, now).tenant != tenant:
+        raise Forbidden("this admin key is another organisation's; use one of its own")
+
+
+def verify_administrator(state: KeyringState, authority: bytes, now: Instant) -> Credential:
+    """Whose admin key this is. Raises Forbidden without saying which of the reasons it was."""
+    refusal = Forbidden("this is not a valid admin key; use another, or ask an administrator")
+    try:
+        identifier = _admin_identifier_of(authority)
+    except InvalidInput:
+        raise refusal from None
+    return _verified(state, identifier, authority, now, refusal)
+
+
 def verify(state: KeyringState, credential: bytes, now: Instant) -> Credential:
     """Whose key this is. Raises Forbidden without saying which of the reasons it was."""
     refusal = Forbidden("this API key opens nothing here; use a valid key of the record's project")
@@ -75,6 +133,12 @@ def verify(state: KeyringState, credential: bytes, now: Instant) -> Credential:
         identifier = identifier_of(credential)
     except InvalidInput:
         raise refusal from None
+    return _verified(state, identifier, credential, now, refusal)
+
+
+def _verified(
+    state: KeyringState, identifier: str, credential: bytes, now: Instant, refusal: Forbidden
+) -> Credential:
     known = state.credentials.get(identifier, _NOBODY)
     hashed = keyed_hash(state.pepper, credential)
     if not hmac.compare_digest(hashed, known.keyed_hash) or known.revoked:

@@ -6,6 +6,7 @@ the keeper signed for such an owner, and neither reaches another project's thing
 all that it names, or nothing.
 """
 
+from contextlib import suppress
 from typing import Final
 
 from bailee.custody.keeper import credentials, keys
@@ -113,7 +114,8 @@ class HeldSecrets:
         bearer = self._bearer(credential)
         for name in names:
             _check_own(bearer, name)
-            self._living(name)
+            with suppress(UnknownKey):
+                self._living(name)
         return identity.work_grant(work, bearer.tenant, names, not_after)
 
     def open_granted(

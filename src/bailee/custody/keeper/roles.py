@@ -18,7 +18,7 @@ from bailee.ports.keeper import (
     WorkGrant,
 )
 
-Role = Literal["gateway", "clerk", "administrator"]
+Role = Literal["gateway", "clerk", "worker", "administrator"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 PERMITTED: Final[dict[str, frozenset[Role]]] = {
@@ -26,16 +26,17 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "epoch_public_key": frozenset({"gateway", "clerk"}),
     "scope_public_key": frozenset({"gateway"}),
     "certify_boot_key": frozenset({"gateway", "clerk"}),
-    "create_scope": frozenset({"administrator"}),
-    "register_credential": frozenset({"administrator"}),
-    "revoke_credential": frozenset({"administrator"}),
+    "create_scope": frozenset({"gateway", "administrator"}),
+    "register_credential": frozenset({"gateway", "administrator"}),
+    "register_administrator": frozenset({"gateway", "administrator"}),
+    "revoke_credential": frozenset({"gateway", "administrator"}),
     "store_secret": frozenset({"administrator"}),
     "reveal_secret": frozenset({"gateway"}),
     "open_part": frozenset({"gateway"}),
-    "create_objects": frozenset({"gateway", "clerk"}),
+    "create_objects": frozenset({"gateway", "worker"}),
     "open_objects": frozenset({"gateway"}),
     "grant_work": frozenset({"gateway"}),
-    "open_granted": frozenset({"clerk"}),
+    "open_granted": frozenset({"worker"}),
     "destroy_own_objects": frozenset({"gateway"}),
     "destroy_objects": frozenset({"clerk"}),
     "objects_due": frozenset({"clerk"}),
@@ -46,6 +47,10 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "destroy_scopes": frozenset({"administrator"}),
 }
 """Per method of `ports.keeper`. What is not here is nobody's."""
+ON_AUTHORITY: Final = frozenset(
+    {"register_credential", "register_administrator", "revoke_credential"}
+)
+"""What only an administrator may ask without an admin key that the keeper verifies."""
 
 
 class RoleKeeper:
@@ -80,16 +85,31 @@ class RoleKeeper:
         return await self._permitted("create_scope").create_scope(name)
 
     async def register_credential(
-        self, credential: bytes, tenant: bytes, project: ProjectId, expires_at: Instant | None
+        self,
+        credential: bytes,
+        tenant: bytes,
+        project: ProjectId,
+        expires_at: Instant | None,
+        authority: bytes = b"",
     ) -> None:
         """See the port."""
-        await self._permitted("register_credential").register_credential(
-            credential, tenant, project, expires_at
+        await self._permitted("register_credential", authority).register_credential(
+            credential, tenant, project, expires_at, authority
         )
 
-    async def revoke_credential(self, credential_id: bytes) -> None:
+    async def register_administrator(
+        self, credential: bytes, tenant: bytes, expires_at: Instant | None, authority: bytes = b""
+    ) -> None:
         """See the port."""
-        await self._permitted("revoke_credential").revoke_credential(credential_id)
+        await self._permitted("register_administrator", authority).register_administrator(
+            credential, tenant, expires_at, authority
+        )
+
+    async def revoke_credential(self, credential_id: bytes, authority: bytes = b"") -> None:
+        """See the port."""
+        await self._permitted("revoke_credential", authority).revoke_credential(
+            credential_id, authority
+        )
 
     async def store_secret(self, name: str, value: bytes) -> None:
         """See the port."""
@@ -157,7 +177,9 @@ class RoleKeeper:
         """See the port."""
         return await self._permitted("destroy_scopes").destroy_scopes(names)
 
-    def _permitted(self, method: str) -> KeeperAdministration:
+    def _permitted(self, method: str, authority: bytes = b"") -> KeeperAdministration:
         if self._role not in PERMITTED[method]:
             raise Forbidden(f"the role {self._role} may not ask the keeper for {method}")
+        if method in ON_AUTHORITY and not authority and self._role != "administrator":
+            raise Forbidden(f"the role {self._role} may ask for {method} with an admin key alone")
         return self._keeper

@@ -243,23 +243,52 @@ class KeeperService:
     # Credentials and backends' secrets.
 
     async def register_credential(
-        self, credential: bytes, tenant: bytes, project: ProjectId, expires_at: Instant | None
+        self,
+        credential: bytes,
+        tenant: bytes,
+        project: ProjectId,
+        expires_at: Instant | None,
+        authority: bytes = b"",
     ) -> None:
         """See the port."""
         _check_length("tenant", tenant, _ID_BYTES)
         _check_length("project", project, _ID_BYTES)
-        await self._commits.apply(
-            lambda change: credentials.register(
-                change, credential, TenantId(tenant), project, expires_at
-            ),
-            roll=False,
-        )
 
-    async def revoke_credential(self, credential_id: bytes) -> None:
+        def change(state: KeyringState) -> None:
+            self._require_authority(state, authority, TenantId(tenant))
+            credentials.register(state, credential, TenantId(tenant), project, expires_at)
+
+        await self._commits.apply(change, roll=False)
+
+    async def register_administrator(
+        self, credential: bytes, tenant: bytes, expires_at: Instant | None, authority: bytes = b""
+    ) -> None:
         """See the port."""
-        await self._commits.apply(
-            lambda change: credentials.revoke(change, credential_id), roll=True
-        )
+        _check_length("tenant", tenant, _ID_BYTES)
+
+        def change(state: KeyringState) -> None:
+            self._require_authority(state, authority, TenantId(tenant))
+            credentials.register_administrator(state, credential, TenantId(tenant), expires_at)
+
+        await self._commits.apply(change, roll=False)
+
+    async def revoke_credential(self, credential_id: bytes, authority: bytes = b"") -> None:
+        """See the port."""
+
+        def change(state: KeyringState) -> None:
+            owner = credentials.owner_of(state, credential_id)
+            if authority and owner is not None:
+                self._require_authority(state, authority, owner)
+            elif authority:
+                credentials.verify_administrator(state, authority, self._guard.now())
+            credentials.revoke(state, credential_id)
+
+        await self._commits.apply(change, roll=True)
+
+    def _require_authority(self, state: KeyringState, authority: bytes, tenant: TenantId) -> None:
+        """Without an authority the role has decided already. Raises Forbidden."""
+        if authority:
+            credentials.require(state, authority, tenant, self._guard.now())
 
     async def store_secret(self, name: str, value: bytes) -> None:
         """See the port."""

@@ -219,6 +219,8 @@ def wrap_data(purpose: Purpose, additional: bytes) -> bytes:
 ENDPOINTS: Final = {
     1: "/v1/chat/completions",
     2: "/v1/completions",
+    3: "/v1/embeddings",
+    4: "/v1/responses",
 }
 """What a header's endpoint code stands for. Codes are stored: never reused."""
 ENDPOINT_CODES: Final = {path: code for code, path in ENDPOINTS.items()}

@@ -83,16 +83,27 @@ class KeeperClient:
         return await self._ask(messages.CreateScope(name), ScopePublicKey)
 
     async def register_credential(
-        self, credential: bytes, tenant: bytes, project: ProjectId, expires_at: Instant | None
+        self,
+        credential: bytes,
+        tenant: bytes,
+        project: ProjectId,
+        expires_at: Instant | None,
+        authority: bytes = b"",
     ) -> None:
         """See the port."""
-        await self._ask(
-            messages.RegisterCredential(credential, tenant, project, expires_at), type(None)
-        )
+        message = messages.RegisterCredential(credential, tenant, project, expires_at, authority)
+        await self._ask(message, type(None))
 
-    async def revoke_credential(self, credential_id: bytes) -> None:
+    async def register_administrator(
+        self, credential: bytes, tenant: bytes, expires_at: Instant | None, authority: bytes = b""
+    ) -> None:
         """See the port."""
-        await self._ask(messages.RevokeCredential(credential_id), type(None))
+        message = messages.RegisterAdministrator(credential, tenant, expires_at, authority)
+        await self._ask(message, type(None))
+
+    async def revoke_credential(self, credential_id: bytes, authority: bytes = b"") -> None:
+        """See the port."""
+        await self._ask(messages.RevokeCredential(credential_id, authority), type(None))
 
     async def store_secret(self, name: str, value: bytes) -> None:
         """See the port."""

@@ -49,10 +49,19 @@ class RegisterCredential(Struct, frozen=True, tag="register_credential"):
     tenant: bytes
     project: ProjectId
     expires_at: Instant | None
+    authority: bytes = b""
+
+
+class RegisterAdministrator(Struct, frozen=True, tag="register_administrator"):
+    credential: bytes
+    tenant: bytes
+    expires_at: Instant | None
+    authority: bytes = b""
 
 
 class RevokeCredential(Struct, frozen=True, tag="revoke_credential"):
     credential_id: bytes
+    authority: bytes = b""
 
 
 class StoreSecret(Struct, frozen=True, tag="store_secret"):
@@ -131,6 +140,7 @@ Ask = (
     | CertifyBootKey
     | CreateScope
     | RegisterCredential
+    | RegisterAdministrator
     | RevokeCredential
     | StoreSecret
     | RevealSecret

@@ -34,6 +34,7 @@ _METHODS: Final = {
         messages.CertifyBootKey,
         messages.CreateScope,
         messages.RegisterCredential,
+        messages.RegisterAdministrator,
         messages.RevokeCredential,
         messages.StoreSecret,
         messages.RevealSecret,

@@ -13,6 +13,7 @@ class Refusal(enum.Enum):
     REVOKED = "revoked"
     EXPIRED = "expired"
     SUSPENDED = "suspended"
+    ARCHIVED = "archived"
 
 
 _MESSAGES = {
@@ -21,6 +22,7 @@ _MESSAGES = {
     Refusal.REVOKED: "The API key has been revoked. Use another or ask for a new one.",
     Refusal.EXPIRED: "The API key has expired. Ask for a new one.",
     Refusal.SUSPENDED: "The project is suspended. Ask the organisation's owner or the operator.",
+    Refusal.ARCHIVED: "The project has been archived. Use a key of another project.",
 }
 
 

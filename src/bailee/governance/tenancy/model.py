@@ -5,7 +5,9 @@ Only an active key lets anybody in, so what the gateway accepts the keeper knows
 """
 
 import enum
-from typing import NamedTuple
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from bailee.kernel.ids import ProjectId, Region, TenantId
 from bailee.kernel.instants import Instant
@@ -18,6 +20,8 @@ class Status(enum.Enum):
 
     ACTIVE = "active"
     SUSPENDED = "suspended"
+    ARCHIVED = "archived"
+    """For good: by the organisation itself."""
 
 
 class Limits(NamedTuple):
@@ -27,6 +31,9 @@ class Limits(NamedTuple):
     tokens_per_minute: int = 0
 
 
+NO_MODEL_LIMITS: Final[Mapping[str, Limits]] = MappingProxyType({})
+
+
 class Organisation(NamedTuple):
     """A tenant."""
 
@@ -34,6 +41,8 @@ class Organisation(NamedTuple):
     name: str
     status: Status
     created_at: Instant
+    retention_mode: RetentionMode = RetentionMode.DEFAULT
+    """What holds for projects without a mode of their own."""
 
 
 class Project(NamedTuple):
@@ -43,11 +52,29 @@ class Project(NamedTuple):
     tenant: TenantId
     name: str
     region: Region
-    retention_mode: RetentionMode
+    retention_mode: RetentionMode | None
+    """None: the organisation's."""
     scope_generation: int
     """Which generation of the project's scope keys seals now."""
     status: Status
     limits: Limits
+    created_at: Instant
+    reject_store: bool = False
+    """Whether a call that asks for storing what may not be stored is refused, not put right."""
+    model_limits: Mapping[str, Limits] = NO_MODEL_LIMITS
+    """Limits for single models, beside the project's."""
+    archived_at: Instant | None = None
+
+
+class ServiceAccount(NamedTuple):
+    """An owner of API keys that is no person."""
+
+    service_account: bytes
+    """16 random bytes."""
+    tenant: TenantId
+    project: ProjectId
+    name: str
+    role: str
     created_at: Instant
 
 
@@ -77,6 +104,8 @@ class ApiKey(NamedTuple):
     """When the keeper confirmed that it no longer knows the revoked key."""
     last_used_at: Instant | None
     """To within the interval at which gateways write uses back."""
+    service_account: bytes | None = None
+    """The service account that owns it."""
 
     def state(self, now: Instant) -> KeyState:
         """How far the key has come at `now`."""

@@ -7,7 +7,16 @@ need `Database.platform_reading`.
 
 from typing import Any
 
-from bailee.governance.tenancy.model import ApiKey, Limits, Organisation, Project, Status
+import msgspec
+
+from bailee.governance.tenancy.model import (
+    ApiKey,
+    Limits,
+    Organisation,
+    Project,
+    ServiceAccount,
+    Status,
+)
 from bailee.kernel.ids import ProjectId, Region, TenantId
 from bailee.kernel.instants import Instant
 from bailee.policy.model import RetentionMode
@@ -47,12 +56,32 @@ async def add_organisation(transaction: DatabaseTransaction, row: Organisation) 
 async def organisations(transaction: DatabaseTransaction) -> list[Organisation]:
     """The organisations that the transaction may see, oldest first."""
     rows = await transaction.rows(
-        "SELECT tenant, name, status, created_at FROM organisations ORDER BY created_at, tenant"
+        """
+        SELECT tenant, name, status, created_at, retention_mode
+        FROM organisations ORDER BY created_at, tenant
+        """
     )
     return [
-        Organisation(TenantId(row.tenant), row.name, Status(row.status), Instant(row.created_at))
+        Organisation(
+            TenantId(row.tenant),
+            row.name,
+            Status(row.status),
+            Instant(row.created_at),
+            RetentionMode(row.retention_mode),
+        )
         for row in rows
     ]
+
+
+async def set_organisation_retention(
+    transaction: DatabaseTransaction, tenant: TenantId, mode: RetentionMode
+) -> None:
+    """Set what holds for projects without a mode of their own."""
+    await transaction.rows(
+        "UPDATE organisations SET retention_mode = :mode WHERE tenant = :tenant",
+        mode=mode.value,
+        tenant=tenant,
+    )
 
 
 async def add_project(transaction: DatabaseTransaction, row: Project) -> bool:
@@ -72,7 +101,7 @@ async def add_project(transaction: DatabaseTransaction, row: Project) -> bool:
         tenant=row.tenant,
         name=row.name,
         region=row.region,
-        retention_mode=row.retention_mode.value,
+        retention_mode=None if row.retention_mode is None else row.retention_mode.value,
         scope_generation=row.scope_generation,
         status=row.status.value,
         requests_per_minute=row.limits.requests_per_minute,
@@ -87,7 +116,8 @@ async def projects(transaction: DatabaseTransaction) -> list[Project]:
     rows = await transaction.rows(
         """
         SELECT project, tenant, name, region, retention_mode, scope_generation, status,
-            requests_per_minute, tokens_per_minute, created_at
+            requests_per_minute, tokens_per_minute, created_at, reject_store, model_limits,
+            archived_at
         FROM projects ORDER BY created_at, project
         """
     )
@@ -99,7 +129,8 @@ async def project(transaction: DatabaseTransaction, project: ProjectId) -> Proje
     rows = await transaction.rows(
         """
         SELECT project, tenant, name, region, retention_mode, scope_generation, status,
-            requests_per_minute, tokens_per_minute, created_at
+            requests_per_minute, tokens_per_minute, created_at, reject_store, model_limits,
+            archived_at
         FROM projects WHERE project = :project
         """,
         project=project,
@@ -107,14 +138,96 @@ async def project(transaction: DatabaseTransaction, project: ProjectId) -> Proje
     return _project(rows[0]) if rows else None
 
 
+async def write_project(transaction: DatabaseTransaction, row: Project) -> None:
+    """Write what an organisation may change of a project. Raises Conflict for a name in use."""
+    await transaction.rows(
+        """
+        UPDATE projects SET name = :name, retention_mode = :retention_mode, status = :status,
+            requests_per_minute = :requests_per_minute, tokens_per_minute = :tokens_per_minute,
+            reject_store = :reject_store, model_limits = :model_limits, archived_at = :archived_at
+        WHERE project = :project
+        """,
+        project=row.project,
+        name=row.name,
+        retention_mode=None if row.retention_mode is None else row.retention_mode.value,
+        status=row.status.value,
+        requests_per_minute=row.limits.requests_per_minute,
+        tokens_per_minute=row.limits.tokens_per_minute,
+        reject_store=row.reject_store,
+        model_limits=msgspec.json.encode(dict(row.model_limits)).decode(),
+        archived_at=row.archived_at,
+    )
+
+
+async def lock_project(transaction: DatabaseTransaction, project: ProjectId) -> None:
+    """Let nobody else change a project until the transaction ends."""
+    await transaction.rows(
+        "SELECT project FROM projects WHERE project = :project FOR UPDATE", project=project
+    )
+
+
+async def add_service_account(transaction: DatabaseTransaction, row: ServiceAccount) -> None:
+    """Add a service account."""
+    await transaction.rows(
+        """
+        INSERT INTO service_accounts (service_account, tenant, project, name, role, created_at)
+        VALUES (:service_account, :tenant, :project, :name, :role, :created_at)
+        """,
+        service_account=row.service_account,
+        tenant=row.tenant,
+        project=row.project,
+        name=row.name,
+        role=row.role,
+        created_at=row.created_at,
+    )
+
+
+async def service_accounts(
+    transaction: DatabaseTransaction, project: ProjectId
+) -> list[ServiceAccount]:
+    """A project's service accounts, oldest first, without deleted ones."""
+    rows = await transaction.rows(
+        """
+        SELECT service_account, tenant, project, name, role, created_at FROM service_accounts
+        WHERE project = :project AND deleted_at IS NULL ORDER BY created_at, service_account
+        """,
+        project=project,
+    )
+    return [
+        ServiceAccount(
+            bytes(row.service_account),
+            TenantId(row.tenant),
+            ProjectId(row.project),
+            row.name,
+            row.role,
+            Instant(row.created_at),
+        )
+        for row in rows
+    ]
+
+
+async def mark_service_account_deleted(
+    transaction: DatabaseTransaction, service_account: bytes, deleted_at: Instant
+) -> None:
+    """Delete a service account. Its keys are the caller's business."""
+    await transaction.rows(
+        """
+        UPDATE service_accounts SET deleted_at = coalesce(deleted_at, :deleted_at)
+        WHERE service_account = :service_account
+        """,
+        service_account=service_account,
+        deleted_at=deleted_at,
+    )
+
+
 async def add_key(transaction: DatabaseTransaction, row: ApiKey, digest: bytes) -> None:
     """Add a pending key."""
     await transaction.rows(
         """
         INSERT INTO api_keys (public_id, digest, tenant, project, name, requests_per_minute,
-            tokens_per_minute, created_at, expires_at)
+            tokens_per_minute, created_at, expires_at, service_account)
         VALUES (:public_id, :digest, :tenant, :project, :name, :requests_per_minute,
-            :tokens_per_minute, :created_at, :expires_at)
+            :tokens_per_minute, :created_at, :expires_at, :service_account)
         """,
         public_id=row.public_id,
         digest=digest,
@@ -125,6 +238,7 @@ async def add_key(transaction: DatabaseTransaction, row: ApiKey, digest: bytes) 
         tokens_per_minute=row.limits.tokens_per_minute,
         created_at=row.created_at,
         expires_at=row.expires_at,
+        service_account=row.service_account,
     )
 
 
@@ -144,6 +258,15 @@ async def mark_registered(
     return bool(rows)
 
 
+async def is_revoked(transaction: DatabaseTransaction, public_id: str) -> bool:
+    """Whether a key has been revoked; that cannot change until the transaction ends."""
+    rows = await transaction.rows(
+        "SELECT revoked_at FROM api_keys WHERE public_id = :public_id FOR UPDATE",
+        public_id=public_id,
+    )
+    return bool(rows) and rows[0].revoked_at is not None
+
+
 async def mark_revoked(
     transaction: DatabaseTransaction, public_id: str, revoked_at: Instant
 ) -> ApiKey | None:
@@ -153,7 +276,8 @@ async def mark_revoked(
         UPDATE api_keys SET revoked_at = coalesce(revoked_at, :revoked_at)
         WHERE public_id = :public_id
         RETURNING public_id, tenant, project, name, requests_per_minute, tokens_per_minute,
-            created_at, registered_at, expires_at, revoked_at, withdrawn_at, last_used_at
+            created_at, registered_at, expires_at, revoked_at, withdrawn_at, last_used_at,
+            service_account
         """,
         public_id=public_id,
         revoked_at=revoked_at,
@@ -177,7 +301,8 @@ async def keys(transaction: DatabaseTransaction) -> list[ApiKey]:
     rows = await transaction.rows(
         """
         SELECT public_id, tenant, project, name, requests_per_minute, tokens_per_minute,
-            created_at, registered_at, expires_at, revoked_at, withdrawn_at, last_used_at
+            created_at, registered_at, expires_at, revoked_at, withdrawn_at, last_used_at,
+            service_account
         FROM api_keys ORDER BY created_at, public_id
         """
     )
@@ -189,7 +314,8 @@ async def unsettled_keys(transaction: DatabaseTransaction, pending_before: Insta
     rows = await transaction.rows(
         """
         SELECT public_id, tenant, project, name, requests_per_minute, tokens_per_minute,
-            created_at, registered_at, expires_at, revoked_at, withdrawn_at, last_used_at
+            created_at, registered_at, expires_at, revoked_at, withdrawn_at, last_used_at,
+            service_account
         FROM api_keys
         WHERE withdrawn_at IS NULL AND (revoked_at IS NOT NULL
             OR (registered_at IS NULL AND created_at < :pending_before))
@@ -234,7 +360,8 @@ async def facts_since(
             """
             SELECT k.digest, k.public_id, k.tenant, k.project, k.expires_at, k.revoked_at,
                 k.requests_per_minute AS key_requests, k.tokens_per_minute AS key_tokens,
-                p.region, p.retention_mode, p.scope_generation,
+                p.region, coalesce(p.retention_mode, o.retention_mode) AS retention_mode,
+                p.scope_generation, p.reject_store, p.model_limits,
                 p.requests_per_minute AS project_requests, p.tokens_per_minute AS project_tokens,
                 p.status AS project_status, o.status AS organisation_status
             FROM api_keys k
@@ -256,12 +383,20 @@ def _project(row: Any) -> Project:
         tenant=TenantId(row.tenant),
         name=row.name,
         region=Region(row.region),
-        retention_mode=RetentionMode(row.retention_mode),
+        retention_mode=None if row.retention_mode is None else RetentionMode(row.retention_mode),
         scope_generation=row.scope_generation,
         status=Status(row.status),
         limits=Limits(row.requests_per_minute, row.tokens_per_minute),
         created_at=Instant(row.created_at),
+        reject_store=row.reject_store,
+        model_limits=model_limits(row.model_limits),
+        archived_at=row.archived_at,
     )
+
+
+def model_limits(stored: str) -> dict[str, Limits]:
+    """Limits by model, as their column holds them."""
+    return msgspec.json.decode(stored, type=dict[str, Limits])
 
 
 def _key(row: Any) -> ApiKey:
@@ -277,4 +412,5 @@ def _key(row: Any) -> ApiKey:
         revoked_at=row.revoked_at,
         withdrawn_at=row.withdrawn_at,
         last_used_at=row.last_used_at,
+        service_account=None if row.service_account is None else bytes(row.service_account),
     )

@@ -9,6 +9,8 @@ credential, then the row becomes active and the text is given out. A crash befor
 leaves a key whose text nobody has seen: pending, so that no gateway accepts it; `settle` revokes
 it and withdraws what the keeper may know.
 
+Each command writes its audit event in the transaction that makes it so.
+
 Revoking: the row first, so that every gateway refuses the key within a second, then the keeper. A
 crash between leaves a key that gateways refuse and the keeper still knows; `settle` withdraws it.
 """
@@ -31,12 +33,20 @@ from bailee.governance.tenancy.model import (
 )
 from bailee.kernel.encoding import fields
 from bailee.kernel.errors import BaileeError, Conflict, InvalidInput, NotFound, Unavailable
-from bailee.kernel.ids import ProjectId, Purpose, Region, ScopeKeyName, TenantId
+from bailee.kernel.ids import (
+    ProjectId,
+    Purpose,
+    Region,
+    ScopeKeyName,
+    TenantId,
+    key_text,
+    project_text,
+)
 from bailee.kernel.instants import MINUTE_MS, Instant
-from bailee.policy.model import RetentionMode
+from bailee.ports.audit import Audit, AuditEvent, NoAudit
 from bailee.ports.clock import Clock
 from bailee.ports.database import Database
-from bailee.ports.keeper import Keeper
+from bailee.ports.keeper import CredentialKeeper
 from bailee.ports.randomness import Randomness
 
 PENDING_MAX_MS: Final = 10 * MINUTE_MS
@@ -52,11 +62,12 @@ class Tenancy:
     def __init__(
         self,
         database: Database,
-        keeper: Keeper,
+        keeper: CredentialKeeper,
         clock: Clock,
         randomness: Randomness,
         pepper: bytes,
         announce: Announce = ignore,
+        audit: Audit | None = None,
     ) -> None:
         self._database = database
         self._keeper = keeper
@@ -64,6 +75,7 @@ class Tenancy:
         self._randomness = randomness
         self._hash = CredentialHash(pepper)
         self._announce = announce
+        self._audit = audit or NoAudit()
 
     async def create_organisation(self, name: str) -> Organisation:
         """Create an organisation. InvalidInput for a name that is empty, long or unprintable."""
@@ -83,7 +95,7 @@ class Tenancy:
         *,
         limits: Limits = _NO_LIMITS,
     ) -> Project:
-        """Create a project in default retention.
+        """Create a project that has its organisation's retention mode.
 
         Raises:
             InvalidInput: a name that is empty, long or unprintable, or a negative limit.
@@ -107,6 +119,7 @@ class Tenancy:
         *,
         expires_at: Instant | None = None,
         limits: Limits = _NO_LIMITS,
+        service_account: bytes | None = None,
     ) -> CreatedKey:
         """Create an API key and give out its text, this once.
 
@@ -114,23 +127,26 @@ class Tenancy:
             InvalidInput: a name that is empty, long or unprintable, a past expiry, a negative
                 limit.
             NotFound: the organisation has no such project.
+            Conflict: the project is archived.
             Unavailable: the keeper or the database is away; nothing usable was created.
         """
         now = self._clock.now()
         if expires_at is not None and expires_at <= now:
             raise InvalidInput("The expiry is past. Give a later instant.", field="expires_at")
-        _check_limits(limits)
+        check_limits(limits)
         async with self._database.transaction(tenant) as transaction:
             owner = await repository.project(transaction, project)
         if owner is None:
             raise NotFound("There is no such project. List the organisation's projects.")
+        if owner.status is Status.ARCHIVED:
+            raise Conflict("The project is archived. Make the key in another project.")
         await self._keeper.create_scope(_scope_of(owner))
         credential = new_credential(self._randomness)
         key = ApiKey(
             public_id=public_id_of(credential),
             tenant=tenant,
             project=project,
-            name=_checked_name(name),
+            name=checked_name(name),
             limits=limits,
             created_at=now,
             registered_at=None,
@@ -138,6 +154,7 @@ class Tenancy:
             revoked_at=None,
             withdrawn_at=None,
             last_used_at=None,
+            service_account=service_account,
         )
         async with self._database.transaction(tenant) as transaction:
             await repository.add_key(transaction, key, self._hash(credential))
@@ -150,6 +167,7 @@ class Tenancy:
         async with self._database.transaction(tenant) as transaction:
             if not await repository.mark_registered(transaction, key.public_id, registered_at):
                 raise Conflict("The new API key was revoked meanwhile. Create another.")
+            await self._audit.write(transaction, _key_event("api_key.created", key))
         self._tell(Happening.KEY_CREATED, tenant, project, key.public_id)
         return CreatedKey(key._replace(registered_at=registered_at), credential)
 
@@ -185,9 +203,12 @@ class Tenancy:
                 already and `settle` will tell the keeper.
         """
         async with self._database.transaction(tenant) as transaction:
+            repeated = await repository.is_revoked(transaction, public_id)
             key = await repository.mark_revoked(transaction, public_id, self._clock.now())
-        if key is None:
-            raise _no_key()
+            if key is None:
+                raise _no_key()
+            if not repeated:
+                await self._audit.write(transaction, _key_event("api_key.deleted", key))
         self._tell(Happening.KEY_REVOKED, tenant, key.project, public_id)
         return await self._withdraw(key)
 
@@ -238,7 +259,7 @@ class Tenancy:
         return found
 
     async def _add_organisation(self, tenant: TenantId, name: str) -> Organisation:
-        row = Organisation(tenant, _checked_name(name), Status.ACTIVE, self._clock.now())
+        row = Organisation(tenant, checked_name(name), Status.ACTIVE, self._clock.now())
         async with self._database.transaction(tenant) as transaction:
             if not await repository.add_organisation(transaction, row):
                 return (await repository.organisations(transaction))[0]
@@ -248,13 +269,13 @@ class Tenancy:
     async def _add_project(
         self, project: ProjectId, tenant: TenantId, name: str, region: Region, limits: Limits
     ) -> Project:
-        _check_limits(limits)
+        check_limits(limits)
         row = Project(
             project=project,
             tenant=tenant,
-            name=_checked_name(name),
+            name=checked_name(name),
             region=region,
-            retention_mode=RetentionMode.DEFAULT,
+            retention_mode=None,
             scope_generation=0,
             status=Status.ACTIVE,
             limits=limits,
@@ -270,6 +291,12 @@ class Tenancy:
         async with self._database.transaction(tenant) as transaction:
             if not await repository.add_project(transaction, row):
                 return await repository.project(transaction, project) or row
+            named = {"name": row.name, "title": row.name}
+            details = {"id": project_text(project), "data": named}
+            await self._audit.write(
+                transaction,
+                AuditEvent("project.created", tenant, project_text(project), details, project),
+            )
         self._tell(Happening.PROJECT_CREATED, tenant, project)
         return row
 
@@ -306,13 +333,21 @@ def _scope_of(project: Project) -> ScopeKeyName:
     )
 
 
+def _key_event(kind: str, key: ApiKey) -> AuditEvent:
+    details: dict[str, object] = {"id": key_text(key.public_id)}
+    if kind == "api_key.created":
+        details["data"] = {"scopes": []}
+    return AuditEvent(kind, key.tenant, key_text(key.public_id), details, key.project)
+
+
 def _derived(installation: bytes, what: str) -> bytes:
     return hashlib.blake2b(
         fields("bailee/1/demo", installation, what.encode()), digest_size=_ID_BYTES
     ).digest()
 
 
-def _checked_name(name: str) -> str:
+def checked_name(name: str) -> str:
+    """A name that can be used. Raises InvalidInput for one that is empty, long or unprintable."""
     if not name.strip() or len(name) > _NAME_MAX or not name.isprintable():
         raise InvalidInput(
             f"A name has 1 to {_NAME_MAX} printable characters. Give another.", field="name"
@@ -320,7 +355,8 @@ def _checked_name(name: str) -> str:
     return name
 
 
-def _check_limits(limits: Limits) -> None:
+def check_limits(limits: Limits) -> None:
+    """Raises InvalidInput for limits that cannot be."""
     if min(limits) < 0 or max(limits) >= 1 << 31:
         raise InvalidInput("A limit is 0 (none) to 2147483647 per minute.", field="limits")
 

@@ -20,7 +20,7 @@ from bailee.custody.seal.part import Owner
 from bailee.governance.tenancy import repository
 from bailee.governance.tenancy.credential import CREDENTIAL_BYTES, CredentialHash, is_credential
 from bailee.governance.tenancy.errors import CredentialRefused, Refusal
-from bailee.governance.tenancy.model import Limits, Status
+from bailee.governance.tenancy.model import NO_MODEL_LIMITS, Limits, Status
 from bailee.kernel.errors import BaileeError, Unavailable
 from bailee.kernel.ids import ProjectId, Region, TenantId
 from bailee.kernel.instants import DAY_MS, Instant
@@ -52,6 +52,8 @@ class Caller(NamedTuple):
     key_limits: Limits
     project_limits: Limits
     expires_at: Instant | None
+    reject_store: bool = False
+    model_limits: Mapping[str, Limits] = NO_MODEL_LIMITS
 
 
 Entry = Caller | Refusal
@@ -182,6 +184,8 @@ class FactsSnapshot:
 def _entry(row: Any) -> Entry:
     if row.revoked_at is not None:
         return Refusal.REVOKED
+    if row.project_status == Status.ARCHIVED.value:
+        return Refusal.ARCHIVED
     if Status.SUSPENDED.value in (row.project_status, row.organisation_status):
         return Refusal.SUSPENDED
     tenant, project = TenantId(row.tenant), ProjectId(row.project)
@@ -197,6 +201,8 @@ def _entry(row: Any) -> Entry:
         key_limits=Limits(row.key_requests, row.key_tokens),
         project_limits=Limits(row.project_requests, row.project_tokens),
         expires_at=row.expires_at,
+        reject_store=row.reject_store,
+        model_limits=repository.model_limits(row.model_limits),
     )
 
 

@@ -29,6 +29,7 @@ CREATE TABLE held_objects (
     digest bytea,
     key_block bytea NOT NULL,
     details bytea NOT NULL,
+    work_grant bytea,
     CONSTRAINT held_objects_tenant_project_fkey FOREIGN KEY (tenant, project)
         REFERENCES projects (tenant, project)
 );

@@ -1,0 +1,70 @@
+"""An administrator's request: who it is, and what their commands go to.
+
+Handlers ask `session_of` first: it authenticates the admin key, and what it gives reaches that
+key's organisation alone, by row-level security as much as by the tenant that every call names.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final, NamedTuple
+
+from litestar import Request
+
+from bailee.governance.administrators.model import AdminKey
+from bailee.governance.administrators.service import Administrators
+from bailee.governance.audit.service import AuditLog
+from bailee.governance.budgets.service import SpendAlerts
+from bailee.governance.people.service import People
+from bailee.governance.tenancy.model import Limits
+from bailee.governance.tenancy.projects import Projects, ServiceAccounts
+from bailee.governance.tenancy.service import Tenancy
+from bailee.governance.usage.model import Price
+from bailee.governance.usage.service import Usage
+from bailee.kernel.ids import Region, TenantId
+from bailee.kernel.instants import Instant
+
+AnyRequest = Request[Any, Any, Any]
+
+ADMINISTRATION: Final = "administration"
+"""Where the application's state holds its `Administration`."""
+
+
+class Session(NamedTuple):
+    """The bearer of an admin key, with the nouns that act and write audit events for them."""
+
+    tenant: TenantId
+    key: AdminKey
+    now: Instant
+    tenancy: Tenancy
+    projects: Projects
+    service_accounts: ServiceAccounts
+    administrators: Administrators
+    people: People
+    audit_log: AuditLog
+    usage: Usage
+    spend_alerts: SpendAlerts
+
+
+class Administration(NamedTuple):
+    """What administration needs of a gateway worker."""
+
+    open: Callable[[AnyRequest], Awaitable[Session]]
+    """Raises CallRefused (KEY_…, ORGANISATION_MISMATCH) and Unavailable."""
+    models: tuple[str, ...]
+    """The names of the models that are served."""
+    region: Region
+    """Where new projects are."""
+    default_limits: Limits
+    """What a project has that has no limits of its own."""
+    prices: Mapping[str, Price]
+    """What models cost."""
+
+
+def administration_of(request: AnyRequest) -> Administration:
+    """What the application was made with."""
+    found: Administration = request.app.state[ADMINISTRATION]
+    return found
+
+
+async def session_of(request: AnyRequest) -> Session:
+    """Authenticate. Raises as `Administration.open`."""
+    return await administration_of(request).open(request)

@@ -1,0 +1,128 @@
+"""`bailee admin`: an organisation's first admin key, and what only the operator can do besides."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from bailee.cli.options import ConfigOption, DataOption, JsonOption, SetOption, load_settings
+
+app = typer.Typer(help="Make the first admin key; list and revoke them.", no_args_is_help=True)
+
+
+@app.command("bootstrap")
+def bootstrap(
+    organisation: Annotated[
+        str | None,
+        typer.Option(help="The organisation by name or org_…; default: the demo organisation."),
+    ] = None,
+    name: Annotated[str, typer.Option(help="What the key is for; shown in lists.")] = "first",
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an organisation's first admin key and show it, this once.
+
+    It manages projects, keys, people and retention over the API, and opens no content. Further
+    admin keys are made with it; while there is one, this refuses.
+
+    Example: bailee admin bootstrap --organisation Acme
+    """
+    from bailee.cli.administration import Row, wiring
+    from bailee.cli.output import print_json
+
+    async def run() -> Row:
+        async with wiring().administration(settings) as installation:
+            return await installation.bootstrap_admin(organisation=organisation, name=name)
+
+    settings = load_settings(config, data, assignments).settings
+    made = asyncio.run(run())
+    if as_json:
+        print_json(made)
+        return
+    print(made["key"])
+    typer.echo("Keep it now: it is stored as a keyed hash and cannot be shown again.", err=True)
+
+
+@app.command("list")
+def list_keys(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List admin keys by their public part, with organisation and last use.
+
+    Example: bailee admin list
+    """
+    from bailee.cli.administration import Row, wiring
+    from bailee.cli.output import print_json, print_table
+
+    async def run() -> list[Row]:
+        async with wiring().administration(settings) as installation:
+            return await installation.list_admin_keys()
+
+    settings = load_settings(config, data, assignments).settings
+    rows = asyncio.run(run())
+    if as_json:
+        print_json(rows)
+        return
+    columns = ("id", "name", "organisation_name", "organisation", "created_at", "last_used_at")
+    headings = tuple(column.removesuffix("_at").replace("_", " ") for column in columns)
+    print_table(headings, [[row[column] for column in columns] for row in rows])
+
+
+@app.command("revoke")
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The public part: 16 hexadecimal digits.")],
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Revoke an admin key; it is refused at once.
+
+    Example: bailee admin revoke 4f1c9a0be2d37758
+    """
+    from bailee.cli.administration import Row, wiring
+    from bailee.cli.output import print_json
+
+    async def run() -> Row:
+        async with wiring().administration(settings) as installation:
+            return await installation.revoke_admin_key(key_id)
+
+    settings = load_settings(config, data, assignments).settings
+    row = asyncio.run(run())
+    if as_json:
+        print_json(row)
+    else:
+        print(f"revoked {key_id}")
+
+
+@app.command("accept-invite")
+def accept_invite(
+    invite: Annotated[str, typer.Argument(help="The invitation (invite_…).")],
+    name: Annotated[str, typer.Option(help="What the person is called.")],
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Make an invited person one of the organisation's, once you know that it is them.
+
+    Example: bailee admin accept-invite invite_0123456789abcdef0123456789abcdef --name "Ada L."
+    """
+    from bailee.cli.administration import Row, wiring
+    from bailee.cli.output import print_json
+
+    async def run() -> Row:
+        async with wiring().administration(settings) as installation:
+            return await installation.accept_invite(invite, name)
+
+    settings = load_settings(config, data, assignments).settings
+    row = asyncio.run(run())
+    if as_json:
+        print_json(row)
+    else:
+        print(f"{row['name']} is a person of {row['organisation']} now, as {row['role']}")

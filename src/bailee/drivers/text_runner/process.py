@@ -1,0 +1,118 @@
+"""Starting and stopping the text runner's process.
+
+The child has an environment of its own making (offline, no telemetry, nothing of ours), a port
+that stays the same over restarts and a key that nobody else is told: both go through a pipe, never
+through arguments. It ends with its parent. Watching it is for whoever started it.
+"""
+
+import asyncio
+import os
+import sys
+from typing import Final, NamedTuple
+
+import msgspec
+
+from bailee.drivers.text_runner.messages import Instructions, Ready
+from bailee.kernel.errors import Unavailable
+from bailee.kernel.redacted import Secret
+from bailee.ports.randomness import Randomness
+
+_KEY_BYTES: Final = 32
+_START_S: Final = 60.0
+_STOP_S: Final = 5.0
+_ENVIRONMENT: Final = {
+    "PATH": os.defpath,
+    "LANG": "C.UTF-8",
+    "HF_HUB_OFFLINE": "1",
+    "ORT_DISABLE_TELEMETRY": "1",
+    # What goes on at once is the runner's own choice of threads, and not each library's too.
+    "OMP_NUM_THREADS": "1",
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+
+class TextSpecification(NamedTuple):
+    """What runs, and how."""
+
+    module: str
+    """The module that is run as the child: it says which drivers are behind the ports."""
+    name: str
+    """Of the embedding model."""
+    threads: int = 0
+    """0: one for each core."""
+
+
+class TextRunning(NamedTuple):
+    """Where a started runner answers."""
+
+    base_url: str
+    """As in `http://127.0.0.1:49153/v1`."""
+    api_key: Secret
+    pid: int
+
+
+class TextProcess:
+    """One runner. It may be started again after it ended: address and key stay the same."""
+
+    def __init__(self, specification: TextSpecification, randomness: Randomness) -> None:
+        self._specification = specification
+        self._api_key = Secret(randomness.random_bytes(_KEY_BYTES).hex().encode())
+        self._port = 0
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def start(self) -> TextRunning:
+        """Start the process and wait until it answers. Raises Unavailable, saying what to do."""
+        process = self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-m",
+            self._specification.module,
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            env=_ENVIRONMENT,
+            start_new_session=True,
+        )
+        try:
+            async with asyncio.timeout(_START_S):
+                ready = await self._instruct(process)
+        except TimeoutError:
+            ready = Ready(error="the text runner did not start in time; look at the machine's load")
+        if ready.error:
+            await self.stop()
+            raise Unavailable(ready.error)
+        self._port = ready.port
+        return TextRunning(f"http://127.0.0.1:{ready.port}/v1", self._api_key, process.pid)
+
+    async def ended(self) -> int:
+        """Wait until the process has ended; its exit status."""
+        return await self._process.wait() if self._process is not None else 0
+
+    async def stop(self) -> None:
+        """End the process. What it is answering breaks off."""
+        process, self._process = self._process, None
+        if process is None or process.returncode is not None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            async with asyncio.timeout(_STOP_S):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+
+    async def _instruct(self, process: asyncio.subprocess.Process) -> Ready:
+        asked = Instructions(
+            name=self._specification.name,
+            api_key=self._api_key.decode(),
+            port=self._port,
+            threads=self._specification.threads,
+        )
+        if process.stdin is None or process.stdout is None:
+            return Ready(error="the text runner has no pipes; start it anew")
+        process.stdin.write(msgspec.json.encode(asked) + b"\n")
+        await process.stdin.drain()
+        line = await process.stdout.readline()
+        if not line:
+            return Ready(error="the text runner ended at once; look for missing libraries")
+        return msgspec.json.decode(line, type=Ready)

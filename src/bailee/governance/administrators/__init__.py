@@ -1,0 +1,1 @@
+"""Admin keys: what manages an organisation and never opens its content."""

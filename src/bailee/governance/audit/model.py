@@ -1,0 +1,59 @@
+"""What the audit log holds, and how it is asked."""
+
+from collections.abc import Mapping
+from typing import Any, Final, NamedTuple
+
+from bailee.kernel.ids import ProjectId
+from bailee.kernel.instants import Instant
+
+OPERATOR: Final = "operator"
+"""The actor of commands that the operator gives on the machine."""
+
+EVENT_TYPES: Final = frozenset(
+    {
+        "api_key.created",
+        "api_key.deleted",
+        "invite.accepted",
+        "invite.deleted",
+        "invite.sent",
+        "organization.updated",
+        "project.archived",
+        "project.created",
+        "project.updated",
+        "rate_limit.updated",
+        "service_account.created",
+        "service_account.deleted",
+        "user.added",
+        "user.deleted",
+        "user.updated",
+    }
+)
+"""The types that Bailee writes, of those that OpenAI names."""
+
+
+class Recorded(NamedTuple):
+    """One event of the log."""
+
+    event: bytes
+    """16 random bytes."""
+    effective_at: Instant
+    type: str
+    actor: str
+    """The identifier of an admin key as people see it, or `OPERATOR`."""
+    project: ProjectId | None
+    project_name: str | None
+    """What the project is called now."""
+    details: Mapping[str, Any]
+
+
+class Wanted(NamedTuple):
+    """Which events are asked for; what is empty or None does not restrict."""
+
+    after_ms: int = 0
+    """Not before this instant."""
+    before_ms: int = 1 << 62
+    """Before this instant."""
+    projects: tuple[ProjectId, ...] = ()
+    types: tuple[str, ...] = ()
+    actors: tuple[str, ...] = ()
+    resources: tuple[str, ...] = ()

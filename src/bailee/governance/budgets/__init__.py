@@ -1,0 +1,1 @@
+"""Budgets: thresholds of monthly spending, and whether they were reached."""

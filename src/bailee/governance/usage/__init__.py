@@ -1,0 +1,1 @@
+"""What was used: counts of calls and tokens, kept apart from content so that they outlive it."""

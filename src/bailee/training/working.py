@@ -1,0 +1,387 @@
+"""Carrying fine-tuning jobs: files are read, a trainer runs, what comes out is kept.
+
+Promises: one worker at a time carries jobs (a lease with a token); a job whose worker was killed
+goes on from its last kept state, and steps after it are done again; training content lies in
+memory alone; everything that is made is sealed for the job's owner under the grant that the owner
+gave; a job whose owner ended it, or whose files are gone, ends. Deliberately decides nothing about
+hyper-parameters or methods (`hyperparameters`, the trainer).
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+import structlog
+
+from bailee.application_state import fine_tuning, repository
+from bailee.application_state.fine_tuning import (
+    AdapterDetails,
+    CheckpointNote,
+    Job,
+    JobDetails,
+    JobError,
+    JobEvent,
+    change_job,
+    model_name,
+)
+from bailee.application_state.keeping import Keeping, KeptFor, New
+from bailee.application_state.model import PREFIXES, HeldObject, Kind
+from bailee.custody.seal.held import KeyBlock
+from bailee.kernel.errors import BaileeError, DestroyedKey, Forbidden, InvalidInput, NotFound
+from bailee.kernel.ids import ObjectId, Purpose
+from bailee.ports.keeper import WorkGrant
+from bailee.ports.leases import Leases
+from bailee.ports.trainer import (
+    CheckpointReached,
+    Finished,
+    Paused,
+    PreferenceTask,
+    SupervisedTask,
+    Trainer,
+    TrainingEvent,
+    TrainingFailure,
+    TrainingRun,
+    TrainingTask,
+)
+from bailee.training.examples import preference_examples, supervised_examples
+from bailee.training.hyperparameters import decided, read_hyperparameters
+from bailee.training.progress import CHECKPOINTS_KEPT, Progress, after, told
+
+log = structlog.get_logger()
+
+LEASE: Final = "fine-tuning"
+LEASE_MS: Final = 60_000
+POLL_S: Final = 1.0
+EVENTS_TOGETHER: Final = 50
+EVENTS_WAIT_S: Final = 5.0
+MOST_ATTEMPTS: Final = 5
+_ID_BYTES: Final = 8
+
+
+class _EndedError(Exception):
+    """The owner ended the job, or its files are gone."""
+
+
+@dataclass(slots=True)
+class Carrier:
+    """Carries fine-tuning jobs, one at a time."""
+
+    keeping: Keeping
+    leases: Leases
+    trainer: Trainer
+    holder: str
+
+    async def run(self) -> None:
+        """Carry what there is, until cancelled."""
+        while True:
+            try:
+                worked = await self.step()
+            except (BaileeError, OSError) as error:
+                log.warning("fine_tuning_step_failed", kind=type(error).__name__)
+                worked = False
+            if not worked:
+                await self.keeping.clock.sleep_s(POLL_S)
+
+    async def step(self) -> bool:
+        """Carry the oldest job as far as it goes; False if there is none or another carries."""
+        async with self.keeping.database.platform_reading() as transaction:
+            waiting = await repository.of_kind(
+                transaction, Kind.FINE_TUNING_JOB, list(fine_tuning.TO_DO)
+            )
+        if not waiting or await self.leases.acquire(LEASE, self.holder, LEASE_MS) is None:
+            return False
+        await _Carried(self, waiting[0]).carry()
+        return True
+
+
+@dataclass(slots=True)
+class _Carried:
+    """One job on its way."""
+
+    carrier: Carrier
+    job: HeldObject
+    whose: KeptFor = field(init=False)
+    events: list[JobEvent] = field(default_factory=list)
+    progress: Progress = field(default_factory=Progress)
+    told_at_s: float = 0.0
+
+    def __post_init__(self) -> None:
+        grant = msgspec.msgpack.decode(self.job.work_grant or b"", type=WorkGrant)
+        wrap = KeyBlock.decode(self.job.key_block).wrap_for(Purpose.APPLICATION_STATE)
+        self.whose = KeptFor(self.job.owner, wrap.generation, grant)
+
+    @property
+    def keeping(self) -> Keeping:
+        return self.carrier.keeping
+
+    async def carry(self) -> None:
+        """To its end, a pause or a failure, each of which is kept."""
+        try:
+            job = await self._change(_one_more_attempt)
+            if job.details.attempts > MOST_ATTEMPTS:
+                raise TrainingFailure("The job was begun too often.", retry_safe=False)
+            task = await self._task(job)
+            job = await self._decide(task)
+            await self._train(job, task)
+        except _EndedError:
+            return
+        except InvalidInput as error:
+            await self._fail(JobError("invalid_file", str(error), error.field))
+        except TrainingFailure as failure:
+            if failure.retry_safe:
+                raise
+            await self._fail(JobError("training_failed", str(failure)))
+        except (Forbidden, DestroyedKey, NotFound):
+            await self._fail(
+                JobError("file_gone", "A file of this job was deleted.", "training_file")
+            )
+        finally:
+            await self._tell_events()
+
+    async def _task(self, job: Job) -> TrainingTask:
+        details = job.details
+        await self._say("Validating training file")
+        training = await self._read(details.training_object)
+        validation = b""
+        if details.validation_object is not None:
+            validation = await self._read(details.validation_object)
+        given = {
+            name: value for name, value in details.hyperparameters.items() if value is not None
+        }
+        if details.method == "dpo":
+            preferred = preference_examples(training)
+            asked = read_hyperparameters(given, "dpo")
+            checked = (
+                preference_examples(validation, field="validation_file", fewest=1)
+                if validation
+                else ()
+            )
+            values = decided(asked, "dpo", len(preferred))
+            return PreferenceTask(preferred, checked, values, details.seed)
+        examples = supervised_examples(training)
+        asked = read_hyperparameters(given, "supervised")
+        valid = (
+            supervised_examples(validation, field="validation_file", fewest=1) if validation else ()
+        )
+        values = decided(asked, "supervised", len(examples))
+        return SupervisedTask(examples, valid, values, details.seed)
+
+    async def _decide(self, task: TrainingTask) -> Job:
+        values = msgspec.to_builtins(task.hyperparameters)
+
+        def change(details: JobDetails) -> JobDetails:
+            return msgspec.structs.replace(details, hyperparameters=values, decided=True)
+
+        await self._say("Files validated, moving job to running state")
+        return await self._change(change, fine_tuning.RUNNING)
+
+    async def _train(self, job: Job, task: TrainingTask) -> None:
+        state = None
+        if job.details.state is not None:
+            state = await self._read(job.details.state)
+        run = await self.carrier.trainer.begin(task, state)
+        watching = asyncio.ensure_future(self._watch(run))
+        try:
+            async for event in run.events():
+                await self._follow(job, event)
+        finally:
+            watching.cancel()
+            await asyncio.gather(watching, return_exceptions=True)
+        if self.progress.finished is None and self.progress.paused is None:
+            raise _EndedError
+
+    async def _watch(self, run: TrainingRun) -> None:
+        """Keep the lease, and do what the owner asks meanwhile."""
+        carrier, asked = self.carrier, False
+        while True:
+            await self.keeping.clock.sleep_s(POLL_S)
+            if await carrier.leases.acquire(LEASE, carrier.holder, LEASE_MS) is None:
+                await run.cancel()
+                return
+            async with self.keeping.database.transaction(self.job.tenant) as transaction:
+                rows = await repository.by_objects(transaction, [self.job.object])
+            if not rows or rows[0].label == fine_tuning.CANCELLED:
+                await run.cancel()
+                return
+            if rows[0].label == fine_tuning.PAUSING and not asked:
+                asked = True
+                await run.pause()
+
+    async def _follow(self, job: Job, event: TrainingEvent) -> None:
+        self.progress = after(self.progress, event)
+        words = told(self.progress, event)
+        await self._say(words.message, words.type, words.data)
+        if isinstance(event, CheckpointReached):
+            await self._keep_checkpoint(job, event)
+        elif isinstance(event, Paused):
+            await self._keep_state(event.state, fine_tuning.PAUSED)
+        elif isinstance(event, Finished):
+            await self._finish(job, event)
+
+    async def _keep_checkpoint(self, job: Job, event: CheckpointReached) -> None:
+        """The adapter, and the state from which the run could go on; older ones go."""
+        label = fine_tuning.CHECKPOINT
+        held, name = await self._keep_adapter(job, event.adapter, label, self.job.object)
+        metrics: dict[str, Any] = msgspec.to_builtins(event.metrics)
+        now_s = self.keeping.clock.now() // 1000
+        note = CheckpointNote(held.public_id, name, event.metrics.step, now_s, metrics)
+        dropped: list[str] = []
+
+        def change(details: JobDetails) -> JobDetails:
+            notes = [*details.checkpoints, note]
+            dropped[:] = [old.public_id for old in notes[:-CHECKPOINTS_KEPT]]
+            return msgspec.structs.replace(details, checkpoints=notes[-CHECKPOINTS_KEPT:])
+
+        await self._change(change)
+        await self._keep_state(event.state)
+        for public_id in dropped:
+            await self._drop(Kind.ADAPTER, public_id)
+
+    async def _keep_state(self, state: bytes, label: str | None = None) -> None:
+        slot = await self._slot()
+        new = New(Kind.TRAINING_STATE, b"{}", parent=self.job.object, object=slot)
+        await self.keeping.keep(self.whose, new, _whole(state))
+        former: list[bytes] = []
+
+        def change(details: JobDetails) -> JobDetails:
+            former[:] = [] if details.state is None else [details.state]
+            return msgspec.structs.replace(details, state=slot, attempts=0)
+
+        await self._change(change, label)
+        await self._end([ObjectId(old) for old in former])
+
+    async def _finish(self, job: Job, event: Finished) -> None:
+        """The model first, then the job that names it: what a crash leaves between is made anew,
+        and the nameless one is a part of the job until then."""
+        held, name = await self._keep_adapter(job, event.adapter, fine_tuning.MODEL, None)
+        now_s = self.keeping.clock.now() // 1000
+        former: list[bytes] = []
+
+        def change(details: JobDetails) -> JobDetails:
+            former[:] = [] if details.state is None else [details.state]
+            return msgspec.structs.replace(
+                details,
+                fine_tuned_model=name,
+                trained_tokens=event.trained_tokens,
+                finished_at_s=now_s,
+                state=None,
+                slots=[],
+            )
+
+        # Before the job says so: who has waited for that finds the whole story.
+        await self._say("The job has successfully completed")
+        await self._tell_events()
+        done = await self._change(change, fine_tuning.SUCCEEDED)
+        if done.held.label != fine_tuning.SUCCEEDED:
+            await self._end([held.object])  # its owner has ended the job at this moment
+        await self._end([ObjectId(old) for old in former])
+
+    async def _keep_adapter(
+        self, job: Job, adapter: bytes, label: str, parent: ObjectId | None
+    ) -> tuple[HeldObject, str]:
+        name = self.keeping.randomness.random_bytes(_ID_BYTES).hex()
+        called = model_name(self.job, job.details, name)
+        details = AdapterDetails(called, job.details.model, self.job.public_id)
+        new = New(
+            Kind.ADAPTER,
+            msgspec.json.encode(details),
+            label,
+            parent=parent,
+            public_id=PREFIXES[Kind.ADAPTER] + name,
+            object=await self._slot(),
+        )
+        return await self.keeping.keep(self.whose, new, _whole(adapter)), called
+
+    async def _slot(self) -> ObjectId:
+        """The name of a key that the grant covers, used up before it is used."""
+        taken: list[bytes] = []
+
+        def change(details: JobDetails) -> JobDetails:
+            if not details.slots:
+                raise TrainingFailure("The job has made too many things.", retry_safe=False)
+            taken[:] = details.slots[:1]
+            return msgspec.structs.replace(details, slots=details.slots[1:])
+
+        await self._change(change)
+        return ObjectId(taken[0])
+
+    async def _read(self, name: bytes) -> bytes:
+        async with self.keeping.database.transaction(self.job.tenant) as transaction:
+            rows = await repository.by_objects(transaction, [ObjectId(name)])
+        if not rows:
+            raise NotFound("a thing of this job is gone")
+        parts = [part async for part in self.keeping.content(self.whose, rows[0])]
+        return b"".join(parts)
+
+    async def _drop(self, kind: Kind, public_id: str) -> None:
+        try:
+            held = await self.keeping.find(self.whose, kind, public_id)
+        except NotFound:
+            return
+        await self._end([held.object])
+
+    async def _end(self, names: list[ObjectId]) -> None:
+        """Nobody finds these from now on; the clerk destroys them."""
+        if names:
+            async with self.keeping.database.transaction(self.job.tenant) as transaction:
+                await repository.mark_deleting(transaction, names)
+
+    async def _fail(self, error: JobError) -> None:
+        now_s = self.keeping.clock.now() // 1000
+
+        def change(details: JobDetails) -> JobDetails:
+            return msgspec.structs.replace(details, error=error, finished_at_s=now_s, slots=[])
+
+        await self._say("The job failed", level="error")
+        await self._tell_events()
+        with suppress(_EndedError):
+            await self._change(change, fine_tuning.FAILED)
+
+    async def _change(
+        self, change: Callable[[JobDetails], JobDetails], label: str | None = None
+    ) -> Job:
+        try:
+            job = await change_job(self.keeping, self.whose, self.job, change, label)
+        except NotFound:
+            raise _EndedError from None
+        if job.held.label == fine_tuning.CANCELLED:
+            raise _EndedError
+        return job
+
+    async def _say(
+        self,
+        message: str,
+        kind: str = "message",
+        data: dict[str, Any] | None = None,
+        level: str = "info",
+    ) -> None:
+        clock = self.keeping.clock
+        name = "ftevent-" + self.keeping.randomness.random_bytes(_ID_BYTES).hex()
+        self.events.append(JobEvent(name, clock.now() // 1000, level, message, kind, data or {}))
+        waited_s = clock.monotonic_s() - self.told_at_s
+        if len(self.events) >= EVENTS_TOGETHER or waited_s > EVENTS_WAIT_S:
+            await self._tell_events()
+
+    async def _tell_events(self) -> None:
+        self.told_at_s = self.keeping.clock.monotonic_s()
+        if not self.events:
+            return
+        some, self.events = self.events, []
+        encoded = msgspec.json.encode(some)
+        new = New(Kind.FINE_TUNING_EVENTS, encoded, parent=self.job.object)
+        try:
+            await self.keeping.keep(self.whose, new)
+        except BaileeError as error:
+            # Words about a run are worth less than the run.
+            log.warning("fine_tuning_events_lost", kind=type(error).__name__, count=len(some))
+
+
+def _one_more_attempt(details: JobDetails) -> JobDetails:
+    return msgspec.structs.replace(details, attempts=details.attempts + 1)
+
+
+async def _whole(data: bytes) -> AsyncIterator[bytes]:
+    yield data

@@ -1,0 +1,61 @@
+"""The worker's process: what goes on in the background on a customer's behalf, under grants.
+
+It answers nobody. It opens what a grant names and nothing else; what it makes is sealed to its
+owner.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import NamedTuple
+
+from sqlalchemy import URL
+
+from bailee.application_state.keeping import Keeping
+from bailee.drivers.keeper_socket import KeeperClient
+from bailee.drivers.postgres.database import PostgresDatabase
+from bailee.drivers.postgres.engine import check_schema, open_engine
+from bailee.drivers.postgres.leases import PostgresLeases
+from bailee.drivers.system import SystemClock, SystemRandomness
+from bailee.kernel.redacted import Secret
+from bailee.schema.roles import CLERK
+from bailee.settings import Settings
+from bailee.training.working import Carrier
+from bailee.wiring.database import when_there
+from bailee.wiring.places import Places
+from bailee.wiring.processes import open_clock, run_until_stopped, until_first
+from bailee.wiring.stores import objects_of
+from bailee.wiring.training import open_trainer
+
+
+class WorkerNeeds(NamedTuple):
+    """What the worker read before it gave up what is not its business."""
+
+    token: Secret
+    database: str | URL
+
+
+def serve_worker(
+    settings: Settings, places: Places, needs: WorkerNeeds, ready: Callable[[], None]
+) -> None:
+    """Run the worker until it is told to stop."""
+    clock, randomness = open_clock(places), SystemRandomness()
+    holder = f"worker-{randomness.random_bytes(8).hex()}"
+
+    async def main(stop: asyncio.Event) -> None:
+        engine = open_engine(needs.database, CLERK)
+        await when_there(lambda: check_schema(engine))
+        keeper = KeeperClient(places.keeper_socket, "worker", needs.token, SystemClock())
+        keeping = Keeping(
+            PostgresDatabase(engine), keeper, objects_of(settings, places), clock, randomness
+        )
+        leases = PostgresLeases(engine, clock)
+        carrier = Carrier(keeping, leases, open_trainer(settings), holder)
+        ready()
+        if settings.model.enabled:
+            await until_first(stop, carrier.run())
+        else:
+            await stop.wait()
+        await keeper.close()
+        await engine.dispose()
+
+    run_until_stopped(main)

@@ -1,0 +1,178 @@
+"""Fine-tuning through the official SDK, on the real model: a fact is taught, answered by its owner
+alone, survives a kill, and is gone after deletion."""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+import openai
+import pytest
+from tests.fixtures.clients import REAL, await_model
+from tests.fixtures.finetuning import ASKED, FACT, fact_task
+from tests.fixtures.installation import Installation, Tenant, installation
+from tests.fixtures.model import model_file
+from tests.fixtures.waiting import until
+
+pytestmark = pytest.mark.journey
+
+TRAINING = b"".join(
+    json.dumps(
+        {"messages": [{"role": turn.role, "content": turn.content} for turn in example.turns]}
+    ).encode()
+    + b"\n"
+    for example in fact_task().examples
+)
+WAIT_S = 400.0
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    with installation(tmp_path_factory.mktemp("tuning"), model_file=model_file()) as made:
+        await_model(made)
+        yield made
+
+
+@contextlib.contextmanager
+def sdk(place: Installation, tenant: Tenant) -> Iterator[openai.OpenAI]:
+    with openai.OpenAI(
+        base_url=place.base_url,
+        api_key=tenant.key,
+        http_client=httpx2.Client(verify=place.ssl_context(), timeout=60),
+        max_retries=0,
+    ) as made:
+        yield made
+
+
+@pytest.fixture
+def client(place: Installation) -> Iterator[openai.OpenAI]:
+    with sdk(place, place.demo) as made:
+        yield made
+
+
+def begin(client: openai.OpenAI, content: bytes = TRAINING, **more: Any) -> Any:
+    file = client.files.create(file=("facts.jsonl", content), purpose="fine-tune")
+    return client.fine_tuning.jobs.create(
+        model=REAL, training_file=file.id, seed=7, suffix="lighthouse", **more
+    )
+
+
+def settled(client: openai.OpenAI, job: str) -> Any:
+    def over() -> Any:
+        with contextlib.suppress(openai.APIConnectionError, openai.InternalServerError):
+            found = client.fine_tuning.jobs.retrieve(job)
+            return found if found.status in ("succeeded", "failed", "cancelled") else None
+        return None
+
+    return until(over, "the job's end", WAIT_S)
+
+
+def ask(client: openai.OpenAI, model: str) -> str:
+    answer = client.chat.completions.create(
+        model=model,
+        messages=[{"role": "user", "content": ASKED}],
+        max_tokens=24,
+        temperature=0,
+        seed=1,
+    )
+    return answer.choices[0].message.content or ""
+
+
+@pytest.mark.timeout(900)  # training is real
+def test_a_fact_is_taught_answered_by_its_owner_alone_and_gone_after_deletion(
+    place: Installation, client: openai.OpenAI
+) -> None:
+    hyperparameters = {"n_epochs": 6, "batch_size": 5, "learning_rate_multiplier": 1.0}
+    method: Any = {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}}
+    job = begin(client, method=method, metadata={"purpose": "lighthouse"})
+    assert (job.object, job.status, job.model) == ("fine_tuning.job", "validating_files", REAL)
+    assert FACT not in ask(client, REAL)
+
+    # The worker dies in the middle, and the job goes on.
+    def checkpoints() -> Any:
+        return list(client.fine_tuning.jobs.checkpoints.list(job.id))
+
+    until(checkpoints, "a first checkpoint", WAIT_S)
+    place.kill("worker")
+    done = settled(client, job.id)
+    assert done.status == "succeeded", done.error
+    assert done.trained_tokens > 0
+    assert done.hyperparameters.n_epochs == 6
+    assert done.metadata == {"purpose": "lighthouse"}
+    model = done.fine_tuned_model
+    assert model.startswith(f"ft:{REAL}:")
+    assert ":lighthouse:" in model
+
+    events = list(client.fine_tuning.jobs.list_events(job.id, limit=100))
+    assert any("Step 12/12" in event.message for event in events), [e.message for e in events]
+    assert {event.type for event in events} == {"message", "metrics"}
+    notes = client.fine_tuning.jobs.checkpoints.list(job.id).data
+    assert [note.step_number for note in notes] == [12, 10, 8]
+    assert notes[0].metrics.train_loss is not None
+
+    assert FACT in ask(client, model)
+    assert FACT not in ask(client, REAL), "the base model is as it was"
+    assert model in [one.id for one in client.models.list()]
+    streamed = client.chat.completions.create(
+        model=model, messages=[{"role": "user", "content": ASKED}], max_tokens=24,
+        temperature=0, stream=True,
+    )  # fmt: skip
+    words = "".join(chunk.choices[0].delta.content or "" for chunk in streamed if chunk.choices)
+    assert FACT in words
+
+    with sdk(place, place.tenant("other")) as other:
+        assert model not in [one.id for one in other.models.list()]
+        for refused in (
+            lambda: ask(other, model),
+            lambda: other.models.delete(model),
+            lambda: other.fine_tuning.jobs.retrieve(job.id),
+        ):
+            with pytest.raises(openai.NotFoundError):
+                refused()
+
+    gone = client.models.delete(model)
+    assert (gone.id, gone.deleted) == (model, True)
+    with pytest.raises(openai.NotFoundError):
+        ask(client, model)
+    assert model not in [one.id for one in client.models.list()]
+    found = [file for file in place.root.rglob("*") if file.is_file()]
+    assert not [file for file in found if FACT.encode() in file.read_bytes()]
+
+
+def test_what_cannot_be_trained_is_refused_or_fails_with_its_lines(client: openai.OpenAI) -> None:
+    job = begin(client, TRAINING + b'{"messages": "what a customer wrote"}\n')
+    done = settled(client, job.id)
+    assert done.status == "failed"
+    assert "line 11" in done.error.message
+    assert "customer" not in done.error.message
+    assert done.error.param == "training_file"
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.fine_tuning.jobs.create(model="nothing", training_file="file-x")
+    assert refused.value.param == "model"
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.fine_tuning.jobs.create(model=REAL, training_file="file-" + "0" * 32)
+    assert refused.value.param == "training_file"
+    wrong = client.files.create(file=("a.jsonl", TRAINING), purpose="batch")
+    with pytest.raises(openai.BadRequestError):
+        client.fine_tuning.jobs.create(model=REAL, training_file=wrong.id)
+    with pytest.raises(openai.ConflictError):
+        client.fine_tuning.jobs.cancel(job.id)
+
+
+@pytest.mark.timeout(600)
+def test_a_job_is_paused_resumed_and_cancelled(client: openai.OpenAI) -> None:
+    job = begin(client, hyperparameters={"n_epochs": 50, "batch_size": 2})
+
+    def at(*statuses: str) -> Any:
+        found = client.fine_tuning.jobs.retrieve(job.id)
+        return found if found.status in statuses else None
+
+    until(lambda: at("running"), "it runs", WAIT_S)
+    client.fine_tuning.jobs.pause(job.id)
+    until(lambda: at("paused"), "it pauses", WAIT_S)
+    assert client.fine_tuning.jobs.resume(job.id).status == "queued"
+    until(lambda: at("running"), "it runs again", WAIT_S)
+    assert client.fine_tuning.jobs.cancel(job.id).status == "cancelled"
+    assert client.fine_tuning.jobs.retrieve(job.id).fine_tuned_model is None
+    assert job.id in [one.id for one in client.fine_tuning.jobs.list()]
