@@ -5,6 +5,7 @@ and that takes content has an entry here, or a test fails.
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
@@ -14,6 +15,7 @@ ECHO: Final = "echo"
 BOUNDARY: Final = "canary-form"
 _FORM: Final = f"multipart/form-data; boundary={BOUNDARY}"
 _JSON: Final = "application/json"
+_BRACES: Final = re.compile(r"\{[^}]*\}")
 
 
 class Way(StrEnum):
@@ -82,15 +84,19 @@ class Kind(NamedTuple):
     media: str
     body: Body
     ways: tuple[Way, ...]
-    zero_retention: bool
-    """Whether it is allowed there; else it is refused with 403, with content in its request."""
-    within: str | None = None
-    """The operation that makes the thing which its path names."""
+    under_zero_retention: int = 0
+    """What it ends in there, whatever its request holds; 0: as it does elsewhere."""
+    within: "Kind | None" = None
+    """What makes the thing that its path names."""
 
     @property
     def path(self) -> str:
         """Its path; what it has in braces is made before."""
         return self.operation.partition(" ")[2]
+
+    def path_of(self, name: str) -> str:
+        """Its path, of a thing of this name."""
+        return _BRACES.sub(name, self.path)
 
 
 def model_of(way: Way, content: str) -> str:
@@ -157,22 +163,85 @@ def _upload(content: str, way: Way) -> bytes:
     return _spoilt(body, content, way, "bytes")
 
 
+def _stored_chat(content: str, way: Way) -> bytes:
+    said = {"role": "user", "content": _said(content)}
+    return _asked(content, way, {"messages": [said], "store": True}, "messages")
+
+
+def _response(content: str, way: Way) -> bytes:
+    more: dict[str, object] = {"input": _said(content), "instructions": content}
+    return _asked(content, way, more, "max_output_tokens")
+
+
+def _background(content: str, way: Way) -> bytes:
+    return _asked(content, way, {"input": _said(content), "background": True}, "background")
+
+
+def _embedding(content: str, way: Way) -> bytes:
+    model = content if way is Way.UNKNOWN_MODEL else "multilingual-e5-small"
+    body: dict[str, object] = {"model": model, "input": _said(content), "user": content}
+    return _spoilt(body, content, way, "dimensions")
+
+
+def _moderation(content: str, way: Way) -> bytes:
+    body: dict[str, object] = {"input": [_said(content), content]}
+    if way in (Way.UNKNOWN_MODEL, Way.BAD_TYPE):
+        body["model"] = content if way is Way.UNKNOWN_MODEL else [content]
+    return _spoilt(body, content, way, "stream")
+
+
+def _metadata(content: str, way: Way) -> bytes:
+    return _spoilt({"metadata": {"note": content}}, content, way, "metadata")
+
+
+def _items(content: str, way: Way) -> bytes:
+    said = {"type": "message", "role": "user", "content": _said(content)}
+    return _spoilt({"items": [said]}, content, way, "items")
+
+
+def _conversation(content: str, way: Way) -> bytes:
+    body = {"metadata": {"note": content}, **json.loads(_items(content, Way.WHOLE))}
+    return _spoilt(body, content, way, "items")
+
+
+def _job(content: str, way: Way) -> bytes:
+    body: dict[str, object] = {"model": content, "training_file": content, "suffix": content}
+    return _spoilt(body, content, way, "seed")
+
+
 _BAD: Final = (Way.BAD_JSON, Way.BAD_TYPE)
+_LOCAL: Final = (Way.WHOLE, Way.UNKNOWN_MODEL, *_ANY_BODY, *_BAD)
+_KEPT: Final = (Way.WHOLE, *_ANY_BODY, *_BAD)
+_STORED: Final = Kind("POST /v1/chat/completions", _JSON, _stored_chat, (Way.WHOLE, Way.STREAM))
+_UPLOADS: Final = Kind("POST /v1/uploads", _JSON, _upload, _KEPT, 403)
+_CONVERSATIONS: Final = Kind("POST /v1/conversations", _JSON, _conversation, _KEPT, 403)
 KINDS: Final = (
-    Kind("POST /v1/chat/completions", _JSON, _chat, (*_ASKS_MODEL, *_ANY_BODY, *_BAD), True),
-    Kind("POST /v1/completions", _JSON, _completion, (*_ASKS_MODEL, *_ANY_BODY, *_BAD), True),
-    Kind("POST /v1/files", _FORM, _file, (Way.WHOLE, *_ANY_BODY, Way.BAD_TYPE), False),
-    Kind("POST /v1/uploads", _JSON, _upload, (Way.WHOLE, *_ANY_BODY, *_BAD), False),
-    Kind(
-        "POST /v1/uploads/{upload_id}/parts",
-        *(_FORM, _part, (Way.WHOLE, *_ANY_BODY), False),
-        within="POST /v1/uploads",
+    Kind("POST /v1/chat/completions", _JSON, _chat, (*_ASKS_MODEL, *_ANY_BODY, *_BAD)),
+    _STORED,
+    Kind("POST /v1/chat/completions/{id}", _JSON, _metadata, (Way.WHOLE,), 404, _STORED),
+    Kind("POST /v1/completions", _JSON, _completion, (*_ASKS_MODEL, *_ANY_BODY, *_BAD)),
+    Kind("POST /v1/responses", _JSON, _response, (*_ASKS_MODEL, *_ANY_BODY, *_BAD)),
+    Kind("POST /v1/responses", _JSON, _background, (Way.WHOLE,), 400),
+    _CONVERSATIONS,
+    Kind("POST /v1/conversations/{id}", _JSON, _metadata, _KEPT, 403, _CONVERSATIONS),
+    Kind("POST /v1/conversations/{id}/items", _JSON, _items, _KEPT, 403, _CONVERSATIONS),
+    Kind("POST /v1/embeddings", _JSON, _embedding, _LOCAL),
+    Kind("POST /v1/moderations", _JSON, _moderation, _LOCAL),
+    Kind("POST /v1/files", _FORM, _file, (Way.WHOLE, *_ANY_BODY, Way.BAD_TYPE), 403),
+    _UPLOADS,
+    Kind("POST /v1/uploads/{id}/parts", _FORM, _part, (Way.WHOLE, *_ANY_BODY), 403, _UPLOADS),
+    # No model is trained here: such a job is always refused.
+    Kind("POST /v1/fine_tuning/jobs", _JSON, _job, (Way.LEAVING_EARLY, *_BAD), 403),
+)
+WITHOUT_CONTENT: Final = (
+    *(f"POST /v1/uploads/{{upload_id}}/{what}" for what in ("complete", "cancel")),
+    "POST /v1/responses/{response_id}/cancel",
+    *(
+        f"POST /v1/fine_tuning/jobs/{{fine_tuning_job_id}}/{what}"
+        for what in ("cancel", "pause", "resume")
     ),
 )
-WITHOUT_CONTENT: Final = frozenset(
-    {"POST /v1/uploads/{upload_id}/complete", "POST /v1/uploads/{upload_id}/cancel"}
-)
-"""Operations whose bodies hold no text of the caller's."""
+"""Operations whose bodies hold no text of the caller's. What administrators write is none."""
 
 
 class Call(NamedTuple):

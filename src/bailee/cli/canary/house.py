@@ -3,11 +3,9 @@
 from pathlib import Path
 from typing import Final
 
-from bailee.cli.canary.sinks import as_owner
 from bailee.cli.canary.upstream import MODELS
 from bailee.cli.house import House
-from bailee.kernel.ids import parse_project
-from bailee.policy.model import RetentionMode
+from bailee.wiring.bench import agree_zero_retention
 from bailee.wiring.operating import administration
 
 GATEWAYS: Final = 2
@@ -66,23 +64,14 @@ def canary_house(root: Path, upstream_port: int) -> House:
     return House(folders["data"], text, variables=variables)
 
 
-async def make_key(house: House, organisation: str, mode: RetentionMode) -> str:
-    """A project in this retention mode, and a key of it."""
+async def make_key(house: House, organisation: str, *, zero_retention: bool) -> str:
+    """A project in default retention or under zero retention, and a key of it."""
     async with administration(house.settings) as installation:
         project = await installation.create_project(organisation=organisation, name="canary")
         # Before there is a key: who knows the key then knows the mode.
-        await set_retention(house, project["id"], mode)
+        if zero_retention:
+            await agree_zero_retention(house.settings, str(project["id"]))
         key = await installation.create_key(
-            project=project["id"], name="canary", expires_in_days=None
+            project=str(project["id"]), name="canary", expires_in_days=None
         )
     return str(key["key"])
-
-
-async def set_retention(house: House, project: str, mode: RetentionMode) -> None:
-    """Give a project a retention mode. The one place to change once an operation does this."""
-    async with as_owner(house) as connection:
-        await connection.execute(
-            "UPDATE projects SET retention_mode = $1 WHERE project = $2",
-            mode.value,
-            bytes(parse_project(project)),
-        )

@@ -1,6 +1,7 @@
 """One half of a canary: many calls of one project at once, and gateways killed in between."""
 
 import asyncio
+import re
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,8 +21,9 @@ _SWALLOWED: Final = 16
 _KNOWN: Final = 24
 """How often in a row a new key must be accepted, until every worker is taken to know it."""
 _LOOK_S: Final = 0.05
-_PATIENCE_S: Final = 20.0
-_NOT_HERE: Final = "upload_none"
+_PATIENCE_S: Final = 60.0
+_NOT_HERE: Final = "none"
+_ID: Final = re.compile(rb'"id":\s*"([^"]+)"')
 
 
 @dataclass(slots=True)
@@ -51,17 +53,24 @@ class Round:
             await self._swallow(share, f"gateway-{number % GATEWAYS}")
 
     async def _known(self) -> None:
-        """Wait until every worker accepts the key."""
+        """Wait until every worker accepts the key, and every backend is there."""
         accepted = 0
         try:
             async with asyncio.timeout(_PATIENCE_S):
+                while not await self._all_ready():  # noqa: ASYNC110 - of other processes
+                    await asyncio.sleep(_LOOK_S)
                 while accepted < _KNOWN:
                     answer = await self.client.get("/v1/models", self.key)
                     accepted = accepted + 1 if answer.status == 200 else 0
                     if not accepted:
                         await asyncio.sleep(_LOOK_S)
         except TimeoutError:
-            raise Unavailable("the gateways do not accept a new key") from None
+            raise Unavailable(
+                "the gateways do not accept a new key, or a part is not ready"
+            ) from None
+
+    async def _all_ready(self) -> bool:
+        return b'"ready":false' not in (await self.client.get("/health")).body
 
     async def _make(self, call: Call) -> None:
         async with self._limit:
@@ -93,14 +102,13 @@ class Round:
         """A kind's path, with the thing that it names made."""
         if kind.within is None:
             return kind.path
-        name = _NOT_HERE
-        if not self.zero_retention:
-            inside = next(other for other in KINDS if other.operation == kind.within)
-            headers = {"authorization": f"Bearer {self.key}", "content-type": inside.media}
-            body = inside.body("canary", Way.WHOLE)
-            made = await self.client.send("POST", inside.path, headers, body)
-            name = made.body.partition(b'"id":"')[2].partition(b'"')[0].decode() or _NOT_HERE
-        return kind.path.replace("{upload_id}", name)
+        if self.zero_retention:
+            return kind.path_of(_NOT_HERE)
+        headers = {"authorization": f"Bearer {self.key}", "content-type": kind.within.media}
+        body = kind.within.body("made", Way.WHOLE)
+        made = await self.client.send("POST", kind.within.path, headers, body)
+        found = _ID.search(made.body)
+        return kind.path_of(found[1].decode() if found else _NOT_HERE)
 
     def _note(self, call: Call, answer: Answer) -> None:
         record = answer.headers.get("bailee-record")
@@ -116,6 +124,7 @@ _HELD: Final = (Way.TIMEOUT, Way.STREAM, Way.WHOLE)
 def _wanted(call: Call, *, zero_retention: bool) -> frozenset[int]:
     """What a call must end in."""
     before_policy = (Way.LEAVING_EARLY, Way.UNKNOWN_PATH, Way.WRONG_KEY)
-    if zero_retention and not call.kind.zero_retention and call.way not in before_policy:
-        return frozenset({403})
+    under = call.kind.under_zero_retention
+    if zero_retention and under and call.way not in before_policy:
+        return frozenset({under})
     return ANSWERS[call.way]

@@ -24,7 +24,6 @@ from bailee.cli.canary.upstream import start_upstream
 from bailee.cli.house import House, empty_folder, remove
 from bailee.cli.output import print_json
 from bailee.drivers.system import SystemClock, SystemRandomness
-from bailee.policy.model import RetentionMode
 
 _MARK_BYTES: Final = 8
 _SHOWN: Final = 20
@@ -126,10 +125,9 @@ async def _canary(root: Path, prompts: int, console: Console) -> tuple[Result, l
 async def _round(
     house: House, client: Client, show: Progress, made: list[Call], *, zero_retention: bool
 ) -> Round:
-    mode = RetentionMode.ZERO_DATA_RETENTION if zero_retention else RetentionMode.DEFAULT
     title = "Calls under zero retention" if zero_retention else "Calls in default retention"
     bar = show.add_task(title, total=len(made))
-    key = await make_key(house, title, mode)
+    key = await make_key(house, title, zero_retention=zero_retention)
     one = Round(house, client, key, zero_retention, lambda _call: show.advance(bar))
     await one.run(made)
     return one
