@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from bailee.custody.seal.part import Owner
-from bailee.governance.usage.model import UsageKey
+from bailee.governance.usage.model import UsageKey, counted_model
 from bailee.kernel.ids import Purpose, tenant_text
 from bailee.kernel.instants import Instant, epoch_of
 from bailee.policy.decide import API_SERVICE, Decider, backend_refusals
@@ -186,7 +186,7 @@ class Planner:
             any(held.purpose is Purpose.ABUSE_MONITORING for held in decision.handlings),
             UsageKey(
                 *(caller.tenant, caller.project, caller.key_id),
-                *(call.operation.endpoint, call.model),
+                *(call.operation.endpoint, counted_model(call.model)),
             ),
         )
 

@@ -9,7 +9,7 @@ from tests.fixtures.postgres import FreshDatabase
 from bailee.drivers.memory import ManualClock
 from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.governance.usage.counting import UsageCounts
-from bailee.governance.usage.model import Kind, Price, Total, UsageKey, Wanted
+from bailee.governance.usage.model import Kind, Price, Total, UsageKey, Wanted, counted_model
 from bailee.governance.usage.service import Usage, cost_usd
 from bailee.kernel.errors import Unavailable
 from bailee.kernel.ids import ProjectId, TenantId
@@ -92,6 +92,12 @@ async def test_counts_wait_while_the_database_is_away(
     await postgres_database.as_owner("ALTER FUNCTION gone RENAME TO bailee_count_usage")
     await counts.flush()
     assert [(t.requests, t.input_tokens) for t in await usage.totals(TENANT, ALL)] == [(2, 3)]
+
+
+def test_what_an_owner_called_a_model_is_not_kept() -> None:
+    assert counted_model("ft:base:org_1:My diary:abc") == "ft:base:org_1::abc"
+    assert counted_model("ft:base:org_1:a:b:abc") == "ft:base:org_1::abc"
+    assert counted_model("gpt-5:latest") == "gpt-5:latest"
 
 
 def test_costs() -> None:

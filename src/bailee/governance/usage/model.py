@@ -40,6 +40,17 @@ class UsageKey(NamedTuple):
     """The name that the model is served under."""
 
 
+def counted_model(name: str) -> str:
+    """What a model is counted as: of a fine-tuned one (`ft:…`) without the suffix.
+
+    The suffix is its owner's own words, and counts outlive them.
+    """
+    parts = name.split(":")
+    if parts[0] != "ft" or len(parts) < 5:
+        return name
+    return ":".join((*parts[:3], "", parts[-1]))
+
+
 class Wanted(NamedTuple):
     """Which counts are asked for, and how they are put together."""
 
