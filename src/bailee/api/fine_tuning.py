@@ -20,6 +20,9 @@ CheckMethod = Callable[[str, dict[str, Any]], None]
 DeleteModel = Callable[[KeptFor, str], Awaitable[None]]
 """Destroys a fine-tuned model, also where it is loaded. Raises NotFound."""
 _METHODS: Final = ("supervised", "dpo")
+_NOT_INSTALLED: Final = (
+    "nothing can be here until the operator runs `make install-finetuning` and starts again"
+)
 _UNTOLD: Final = "An integration or a method of this kind is not served"
 
 
@@ -186,7 +189,7 @@ def _ending(tuning: FineTuning, admit: Admit, delete_model: DeleteModel) -> list
 
 def _new_job(body: _Create, trains: str | None, check: CheckMethod) -> NewJob:
     if trains is None or body.model != trains:
-        can = f"'{trains}' can be" if trains is not None else "no model of this server can be"
+        can = f"'{trains}' can be" if trains is not None else _NOT_INSTALLED
         raise InvalidInput(f"This model cannot be fine-tuned; {can}.", field="model")
     method = "supervised" if body.method is None else body.method.type
     if method not in _METHODS or body.integrations:

@@ -19,7 +19,8 @@ TRUST_VARIABLES = (
     "CURL_CA_BUNDLE",
     "NODE_EXTRA_CA_CERTS",
 )
-_FORMER = "BAILEE_FORMER_"
+_FORMER = "_BEFORE_BAILEE_"
+"""Not `BAILEE_…`: whatever begins so is a setting."""
 VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", *TRUST_VARIABLES)
 
 

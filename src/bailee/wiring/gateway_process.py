@@ -64,6 +64,7 @@ from bailee.wiring.operations import GatewayParts, operations_of, prove_journal
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
 from bailee.wiring.stores import objects_of
+from bailee.wiring.training import can_train
 from bailee.wiring.trust import Trust
 
 log = structlog.get_logger()
@@ -287,7 +288,7 @@ def operations_application(parts: GatewayParts, desk: AdministrationDesk) -> Lit
     operations = operations_of(parts)
     admit = admit_of(parts.answering, parts.clock, operations.authenticate)
     model = parts.settings.model
-    trains = model.name if model.enabled else None
+    trains = model.name if model.enabled and can_train() else None
     routers = held_routers(parts.held, parts.answering, admit, trains, parts.fine_tuned)
     administration = administration_of(desk, parts.settings, tuple(parts.answering.planner.models))
     return make_operations_application(operations, routers, administration)

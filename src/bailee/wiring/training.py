@@ -1,8 +1,15 @@
 """Where fine-tuning runs."""
 
+import importlib.util
+
 from bailee.drivers.trainer_local import LocalTrainer, LocalTrainerSpecification
 from bailee.ports.trainer import Trainer
 from bailee.settings import Settings
+
+
+def can_train() -> bool:
+    """Whether the packages of the extra `finetuning` are there; none of them is loaded."""
+    return all(importlib.util.find_spec(name) is not None for name in ("torch", "peft", "gguf"))
 
 
 def open_trainer(settings: Settings) -> Trainer:

@@ -107,10 +107,18 @@ def test_env_gives_what_a_shell_can_evaluate(tmp_path: Path) -> None:
     assert json.loads(running)["OPENAI_BASE_URL"] == "https://localhost:9001/v1"
     unset = run(tmp_path, "env", "--unset").stdout
     environment = {"PATH": os.environ["PATH"], "SSL_CERT_FILE": "/mine", "HOME": "/home"}
-    script = f"{printed}\n{printed}\nenv\necho taken back\n{unset}\nenv"
+    program = Path(sys.executable).with_name("bailee")
+    again = f"{program} config --json > config.json"
+    script = f"{printed}\n{printed}\n{again}\nenv\necho taken back\n{unset}\nenv"
     shell = subprocess.run(
-        ["/bin/sh", "-c", script], capture_output=True, text=True, check=True, env=environment
+        ["/bin/sh", "-c", f"set -e\n{script}"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+        cwd=tmp_path,
     )
+    assert json.loads((tmp_path / "config.json").read_text()), "commands work in such a shell"
     during, after = (
         dict(line.split("=", 1) for line in part.splitlines() if "=" in line)
         for part in shell.stdout.split("taken back\n")
