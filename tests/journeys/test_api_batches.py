@@ -2,7 +2,6 @@
 whatever is killed meanwhile, and to their owner alone."""
 
 import asyncio
-import contextlib
 import json
 from collections.abc import Iterator
 from typing import Any, Final
@@ -10,14 +9,13 @@ from typing import Any, Final
 import httpx2
 import openai
 import pytest
+from tests.fixtures.batches import OVER, await_completed, begin, jsonl, line, results, sdk, settled
 from tests.fixtures.echo import ANSWER_WORD, MODEL, answer_to
-from tests.fixtures.installation import CHAT, Installation, Tenant, installation
+from tests.fixtures.installation import CHAT, Installation, installation
 from tests.fixtures.leftovers import files_below, search
-from tests.fixtures.waiting import until
 
 pytestmark = pytest.mark.journey
 
-OVER: Final = ("completed", "failed", "expired", "cancelled")
 SECRET: Final = "corianderQz81"
 
 
@@ -27,63 +25,10 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         yield made
 
 
-@contextlib.contextmanager
-def sdk(place: Installation, tenant: Tenant) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(
-        base_url=place.base_url,
-        api_key=tenant.key,
-        http_client=httpx2.Client(verify=place.ssl_context(), timeout=60),
-        max_retries=0,
-    ) as made:
-        yield made
-
-
 @pytest.fixture
 def client(place: Installation) -> Iterator[openai.OpenAI]:
     with sdk(place, place.demo) as made:
         yield made
-
-
-def line(name: str, prompt: str, **more: object) -> dict[str, Any]:
-    """A line that asks for a chat completion."""
-    body = {"model": MODEL, "messages": [{"role": "user", "content": prompt}], **more}
-    return {"custom_id": name, "method": "POST", "url": CHAT, "body": body}
-
-
-def jsonl(lines: list[dict[str, Any]]) -> bytes:
-    return b"".join(json.dumps(one).encode() + b"\n" for one in lines)
-
-
-def begin(client: openai.OpenAI, content: bytes, **more: Any) -> Any:
-    file = client.files.create(file=("lines.jsonl", content), purpose="batch")
-    return client.batches.create(
-        input_file_id=file.id, endpoint=CHAT, completion_window="24h", **more
-    )
-
-
-def settled(client: openai.OpenAI, batch: str, statuses: tuple[str, ...] = OVER) -> Any:
-    def over() -> Any:
-        with contextlib.suppress(openai.APIConnectionError, openai.InternalServerError):
-            found = client.batches.retrieve(batch)
-            return found if found.status in statuses else None
-        return None
-
-    return until(over, "the batch's end")
-
-
-def await_completed(client: openai.OpenAI, batch: str, count: int) -> None:
-    def far() -> bool:
-        with contextlib.suppress(openai.APIConnectionError, openai.InternalServerError):
-            found: Any = client.batches.retrieve(batch)
-            return found.status in OVER or found.request_counts.completed >= count
-        return False
-
-    until(far, f"{count} lines")
-
-
-def results(client: openai.OpenAI, file: str | None) -> list[dict[str, Any]]:
-    assert file is not None
-    return [json.loads(one) for one in client.files.content(file).text.splitlines()]
 
 
 def test_every_line_is_answered_once_and_told_in_the_apis_shapes(

@@ -5,6 +5,7 @@ keys and projects are left out, since a batch waits its turn anyway.
 """
 
 import asyncio
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import structlog
@@ -20,9 +21,11 @@ from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.leases import PostgresLeases
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
-from bailee.drivers.system import SystemRandomness, ThreadOffload
+from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
 from bailee.governance.tenancy.errors import CredentialRefused
 from bailee.governance.tenancy.standing import standing
+from bailee.governance.usage.counting import UsageCounts
+from bailee.kernel.errors import Unavailable
 from bailee.kernel.ids import Region
 from bailee.policy.decide import Decider
 from bailee.policy.load import packaged_policy
@@ -54,6 +57,7 @@ class Batching(NamedTuple):
     carrier: BatchCarrier
     answering: Answering
     recorder: Recorder
+    usage: UsageCounts
     backends: dict[str, Backend]
 
     async def run(self) -> None:
@@ -61,11 +65,14 @@ class Batching(NamedTuple):
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.recorder.run())
             tasks.create_task(self.answering.streams.run())
+            tasks.create_task(self.usage.run())
             tasks.create_task(self.carrier.run())
 
     async def close(self) -> None:
         """What was recorded is made durable, connections are closed."""
         await self.recorder.drain()
+        with suppress(Unavailable):  # what was used while the database was away goes uncounted
+            await self.usage.flush()
         for backend in self.backends.values():
             await backend.close()
 
@@ -79,6 +86,7 @@ def open_batching(
     recorder = _recorder(settings, places, trust, keeper, clock, engine)
     backends = open_backends(settings, places, keeper.reveal_secret)
     tickets = Tickets(randomness)
+    usage = UsageCounts(keeping.database, SystemClock())
     tuning = fine_tuning_of(held)
     own = FineTunedModels(tuning, open_adapters(places), lambda _, ticket: tickets.whose(ticket))
     answering = Answering(
@@ -95,6 +103,7 @@ def open_batching(
         randomness,
         state_of(held),
         own if settings.model.enabled else None,
+        usage.count,
     )
     tools = BatchTools(
         tuning.files,
@@ -106,7 +115,7 @@ def open_batching(
     )
     holder = f"{trust.node}-{randomness.random_bytes(8).hex()}"
     carrier = BatchCarrier(tools, PostgresLeases(engine, clock), holder)
-    return Batching(carrier, answering, recorder, backends)
+    return Batching(carrier, answering, recorder, usage, backends)
 
 
 def standing_of(database: PostgresDatabase) -> Standing:
@@ -124,6 +133,7 @@ def standing_of(database: PostgresDatabase) -> Standing:
             region=owner.region,
             scope_generation=found.scope_generation,
             retention_mode=found.retention_mode,
+            reject_store=found.reject_store,
         )
 
     return caller_of

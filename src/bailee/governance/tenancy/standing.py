@@ -18,6 +18,7 @@ class Standing(NamedTuple):
 
     retention_mode: RetentionMode
     scope_generation: int
+    reject_store: bool
 
 
 async def standing(database: Database, owner: Owner) -> Standing:
@@ -31,6 +32,12 @@ async def standing(database: Database, owner: Owner) -> Standing:
         project = await repository.project(transaction, owner.project)
         organisations = await repository.organisations(transaction)
     active = [one for one in organisations if one.status is Status.ACTIVE]
+    if project is not None and project.status is Status.ARCHIVED:
+        raise CredentialRefused(Refusal.ARCHIVED)
     if project is None or project.status is not Status.ACTIVE or not active:
         raise CredentialRefused(Refusal.SUSPENDED)
-    return Standing(project.retention_mode, project.scope_generation)
+    return Standing(
+        project.retention_mode or active[0].retention_mode,
+        project.scope_generation,
+        project.reject_store,
+    )
