@@ -188,6 +188,21 @@ def test_the_asynchronous_client_has_the_same(place: Installation) -> None:
     assert told["response"]["body"]["choices"][0]["message"]["content"] == answer_to("hello")
 
 
+def test_a_deleted_input_takes_what_was_made_of_it_along_on_request(
+    client: openai.OpenAI,
+) -> None:
+    content = jsonl([line("good", "hello"), line("bad", "[fail]")])
+    kept, gone = (settled(client, begin(client, content).id) for _ in range(2))
+    client.files.delete(kept.input_file_id)
+    assert len(results(client, kept.output_file_id)) == 1
+    client.files.delete(gone.input_file_id, extra_query={"derived": "true"})
+    for file in (gone.input_file_id, gone.output_file_id, gone.error_file_id):
+        with pytest.raises(openai.NotFoundError):
+            client.files.retrieve(file)
+    assert client.batches.retrieve(gone.id).status == "completed"
+    assert len(results(client, kept.error_file_id)) == 1
+
+
 def test_a_deleted_input_ends_the_batch(client: openai.OpenAI) -> None:
     batch = begin(client, jsonl([line(f"slow-{number}", "[wait]") for number in range(20)]))
     settled(client, batch.id, ("in_progress",))

@@ -102,6 +102,8 @@ def test_zero_retention_refuses_batches_and_ends_what_goes_on(place: Installatio
     assert failed.status == "failed"
     assert len(failed.errors.data) == 1
     assert failed.output_file_id is None
+    (row,) = look(place, "SELECT work_grant FROM held_objects WHERE public_id = $1", batch.id)
+    assert row["work_grant"] is None
 
 
 def look(place: Installation, statement: str, *values: object) -> list[Any]:

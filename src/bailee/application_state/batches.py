@@ -49,6 +49,7 @@ SLOTS: Final = 900
 _MODELS: Final = 50
 """Fine-tuned models that a batch may call: the project's newest when it is created."""
 _ATTEMPTS: Final = 8
+_OPENED_AT_ONCE: Final = 100
 _SEED_BYTES: Final = 16
 
 
@@ -197,6 +198,24 @@ class Batches:
                 continue
             return Batch(held, details)
         raise Conflict("This batch changes at the moment. Try again.")
+
+    async def delete_with_outputs(self, whose: KeptFor, public_id: str) -> None:
+        """Destroy an input file, and what batches have made of it. Raises NotFound.
+
+        What goes on with it fails within about a second, and its results with it.
+        """
+        source = await self.keeping.find(whose, Kind.FILE, public_id)
+        ended, after = [source], None
+        while True:
+            page = await self.keeping.page(whose, Kind.BATCH, after=after, limit=_OPENED_AT_ONCE)
+            for batch in map(batch_of, await self.keeping.opened(whose, page.objects)):
+                if batch.details.input_object == source.object:
+                    made = await self.keeping.page(whose, Kind.FILE, parent=batch.held.object)
+                    ended += made.objects
+            if not page.has_more:
+                break
+            after = page.objects[-1].public_id
+        await self.deletion.delete(whose, ended)
 
     async def _input(self, whose: KeptFor, public_id: str) -> HeldObject:
         try:

@@ -89,7 +89,7 @@ def held_routers(
     tuning = fine_tuning_of(held)
     files = tuning.files
     routers = [
-        files_router(files, admit),
+        files_router(files, Batches(files), admit),
         uploads_router(Uploads(files), admit),
         batches_router(Batches(files), admit),
         fine_tuning_router(tuning, admit, trains, check_method, fine_tuned.delete),

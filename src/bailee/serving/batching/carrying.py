@@ -361,7 +361,7 @@ class Carrying:
         except (FencedError, _LostError):
             await self._unmake(made)
             raise
-        await self.results.drop()
+        await self._leave()
 
     async def _intend(self, ending: str) -> list[str]:
         """Names for the files: those of an earlier attempt where it came to make them."""
@@ -419,11 +419,17 @@ class Carrying:
 
         try:
             await self._change(change, batches.FAILED)
-            await self.results.drop()
+            await self._leave()
         except (_LostError, FencedError):
             return
         except BaileeError as error:
             log.warning("batch_interrupted", kind=type(error).__name__)
+
+    async def _leave(self) -> None:
+        """It is over: neither its results nor its grant are needed any more."""
+        await self.results.drop()
+        async with self.keeping.database.transaction(self.held.tenant) as transaction:
+            await repository.drop_grant(transaction, self.held.object)
 
     async def _give_up(self) -> None:
         """The grant has ended: nothing sealed can be changed any more, only the status."""
