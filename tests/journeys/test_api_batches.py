@@ -216,10 +216,13 @@ def test_a_deleted_input_ends_the_batch(client: openai.OpenAI) -> None:
 def test_a_batch_outlives_whatever_is_killed(place: Installation, client: openai.OpenAI) -> None:
     lines = [line(f"line-{number}", f"{SECRET} {number} [slow]") for number in range(100)]
     batch = begin(client, jsonl(lines))
-    for name, share in (("worker", 5), ("gateway-0", 20), ("worker", 40), ("clerk", 60),
-                        ("keeper", 70), ("worker", 85)):  # fmt: skip
+    victims = ("worker", "gateway-0", "worker", "clerk", "keeper", "database")
+    for name, share in zip(victims, (5, 20, 35, 50, 65, 80), strict=True):
         await_completed(client, batch.id, share)
         place.await_return(name, place.kill(name))
+    await_completed(client, batch.id, 90)
+    place.kill_everything()
+    place.start()
     done = settled(client, batch.id)
     assert done.status == "completed", done
     assert (done.request_counts.total, done.request_counts.completed) == (100, 100)

@@ -82,9 +82,9 @@ class Tickets:
 
     def confirm(self, ticket: str, caller: Caller) -> None:
         """What stands of the project now."""
-        known, whose = self._callers[ticket]
-        if known != caller:  # plans are remembered for the very same value
-            self._callers[ticket] = (caller, whose)
+        known = self._callers.get(ticket)
+        if known is not None and known[0] != caller:  # plans stand for the very same value
+            self._callers[ticket] = (caller, known[1])
 
     def withdraw(self, ticket: str) -> None:
         """Nobody calls with it any more."""

@@ -22,7 +22,14 @@ from bailee.application_state.keeping import Keeping, KeptFor
 from bailee.application_state.model import PREFIXES, HeldObject, Kind
 from bailee.custody.seal.held import KeyBlock
 from bailee.custody.seal.part import Owner
-from bailee.kernel.errors import BaileeError, DestroyedKey, Forbidden, NotFound, Unavailable
+from bailee.kernel.errors import (
+    BaileeError,
+    Conflict,
+    DestroyedKey,
+    Forbidden,
+    NotFound,
+    Unavailable,
+)
 from bailee.kernel.ids import ObjectId, Purpose
 from bailee.kernel.instants import Instant
 from bailee.ports.keeper import WorkGrant
@@ -184,7 +191,7 @@ class Carrying:
                 # What is away comes back; the lease may run out meanwhile, and fencing does the
                 # rest.
                 log.warning("batch_waits", kind=type(error).__name__)
-            except (_FailedError, _LostError, FencedError, ExhaustedError, BaileeError) as broken:
+            except Exception as broken:  # noqa: BLE001 - whoever carries raises it
                 self.broken = broken
 
     async def _look(self) -> None:
@@ -277,6 +284,8 @@ class Carrying:
                     task = asyncio.create_task(self._answer_line(line))
                     tasks.add(task)
                     task.add_done_callback(tasks.discard)
+                    # Not in the task: one that is cancelled before it runs never comes to it.
+                    task.add_done_callback(lambda _: self.tools.places.release())
             while tasks and not self._stopped:
                 await asyncio.wait(tasks, timeout=POLL_S)
         finally:
@@ -323,10 +332,8 @@ class Carrying:
                     await self._keep_results()
                 except Unavailable:
                     await self.keeping.clock.sleep_s(POLL_S)
-        except (FencedError, ExhaustedError, _LostError, BaileeError) as broken:
+        except Exception as broken:  # noqa: BLE001 - whoever carries raises it
             self.broken = broken
-        finally:
-            self.tools.places.release()
 
     async def _keep_results(self) -> None:
         if await self.results.keep():
@@ -341,6 +348,9 @@ class Carrying:
         if ending == batches.EXPIRED:
             await self._expire_lines()
         await self.results.keep()
+        missing = self.batch.details.counts.total - len(self.results.done)
+        if ending == batches.COMPLETED and missing:
+            raise Conflict("A line has no result. Answer it.")
         intended = await self._intend(ending)
         contents = await self.results.files()
         counts = self.results.counts(self.batch.details.counts.total)
