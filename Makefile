@@ -38,9 +38,10 @@ format: install-dev ## Format the code and mend what the linter can
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
 
-bench: install model ## Measure gateway, log and sealing, each ending in one JSON line
+bench: install model ## Measure gateway, batches, log and sealing, each ending in one JSON line
 	@tools/system_packages.sh wrk=wrk nginx-light=nginx
 	@$(BIN)/bailee bench gateway --json $(ARGS)
+	@$(BIN)/bailee bench batch --json
 	@$(BIN)/bailee bench log --json
 	@$(BIN)/bailee bench seal --json
 

@@ -265,7 +265,15 @@ async def test_each_role_may_do_its_own_and_no_more(keeper_for: KeeperFor) -> No
         "grant_work",
         "destroy_own_objects",
     }
-    assert allowed["worker"] == {"status", "create_objects", "open_granted"}
+    assert allowed["worker"] == {
+        "status",
+        "epoch_public_key",
+        "scope_public_key",
+        "certify_boot_key",
+        "reveal_secret",
+        "create_objects",
+        "open_granted",
+    }
     assert allowed["clerk"] == {
         "destroy_objects",
         "objects_due",

@@ -9,6 +9,8 @@ from typing import Any
 import httpx2
 import openai
 import pytest
+from tests.fixtures import batches
+from tests.fixtures.batches import line
 from tests.fixtures.clients import REAL, await_model
 from tests.fixtures.finetuning import ASKED, FACT, fact_task
 from tests.fixtures.installation import Installation, Tenant, installation
@@ -120,6 +122,13 @@ def test_a_fact_is_taught_answered_by_its_owner_alone_and_gone_after_deletion(
     )  # fmt: skip
     words = "".join(chunk.choices[0].delta.content or "" for chunk in streamed if chunk.choices)
     assert FACT in words
+
+    # A batch calls it too, with nothing but what its creation granted.
+    entry = line("only", ASKED, max_tokens=24, temperature=0, seed=1)
+    entry["body"]["model"] = model
+    batch = batches.settled(client, batches.begin(client, batches.jsonl([entry])).id)
+    (told,) = batches.results(client, batch.output_file_id)
+    assert FACT in told["response"]["body"]["choices"][0]["message"]["content"]
 
     with sdk(place, place.tenant("other")) as other:
         assert model not in [one.id for one in other.models.list()]

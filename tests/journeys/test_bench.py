@@ -38,6 +38,20 @@ def test_seal() -> None:
     assert 0 < figures["stored_ratio"] < 2
 
 
+def test_batch() -> None:
+    figures = _last_line("batch", "--lines", "200", "--calls", "50")
+    assert figures["status"] == "completed"
+    assert figures["completed"] == figures["delivered"] == figures["lines"] == 200
+    assert figures["ratio"] > 0
+
+
+@pytest.mark.soak
+def test_batch_at_full_size() -> None:
+    figures = _last_line("batch", "--lines", "10000")
+    assert figures["completed"] == figures["delivered"] == 10_000
+    assert figures["ratio"] > 1
+
+
 @pytest.mark.soak
 def test_gateway() -> None:
     """Needs wrk and nginx, which `make bench` installs."""

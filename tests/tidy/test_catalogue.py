@@ -33,6 +33,8 @@ TEXTS = [
 
 NOT_STORED = {
     "application/": "a media type",
+    "batch/": "the work that a grant is for",
+    "batches/": "the name of a lease",
     "build/": "weights of the local model, made before anything is stored",
     "bailee/": "a label of what is hashed or signed",
     "census/": "the subject of a receipt",

@@ -14,6 +14,7 @@ from litestar.response.base import ASGIResponse
 from bailee.api.access import Admit, Admitted, AnyRequest, list_of, paging
 from bailee.api.forms import FileForm
 from bailee.api.passing import Passing
+from bailee.application_state.batches import Batches
 from bailee.application_state.files import (
     MADE_PURPOSES,
     MAX_FILE_BYTES,
@@ -45,7 +46,7 @@ def file_object(file: KeptFile) -> dict[str, Any]:
     return written
 
 
-def files_router(files: Files, admit: Admit) -> Router:
+def files_router(files: Files, batches: Batches, admit: Admit) -> Router:
     """The operations on files."""
 
     @post("/v1/files", status_code=200, summary="Upload a file")
@@ -90,9 +91,15 @@ def files_router(files: Files, admit: Admit) -> Router:
 
     @delete("/v1/files/{file:str}", status_code=200, summary="Delete a file")
     async def delete_file(file: FromPath[str], request: AnyRequest) -> Response[dict[str, Any]]:
-        """Destroy the file's key: nothing opens it any more, in any copy."""
+        """Destroy the file's key: nothing opens it any more, in any copy.
+
+        With `derived=true` the files that batches made of it go along.
+        """
         admitted = admit(request, "DELETE /v1/files/{id}")
-        await files.delete(admitted.whose, file)
+        if request.query_params.get("derived") == "true":
+            await batches.delete_with_outputs(admitted.whose, file)
+        else:
+            await files.delete(admitted.whose, file)
         answer = {"id": file, "object": "file", "deleted": True}
         return Response(answer, headers=admitted.headers)
 

@@ -118,12 +118,13 @@ class Files:
         expires_at: Instant | None,
         content: AsyncIterator[bytes],
         parent: HeldObject | None = None,
+        public_id: str | None = None,
     ) -> KeptFile:
         """Keep a file of any purpose; deleting `parent` takes it along."""
         name = checked_name(filename)
         details = msgspec.json.encode(FileDetails(name))
         above = None if parent is None else parent.object
-        new = New(Kind.FILE, details, purpose, expires_at, above)
+        new = New(Kind.FILE, details, purpose, expires_at, above, public_id)
         return KeptFile(await self.keeping.keep(whose, new, content), name)
 
     async def find(self, whose: KeptFor, public_id: str) -> KeptFile:

@@ -167,6 +167,13 @@ async def update(
     return bool(rows)
 
 
+async def drop_grant(transaction: DatabaseTransaction, name: ObjectId) -> None:
+    """Work on a thing is over: what it might open, nobody needs to open any more."""
+    await transaction.rows(
+        "UPDATE held_objects SET work_grant = NULL WHERE object = :object", object=name
+    )
+
+
 async def mark_deleting(
     transaction: DatabaseTransaction, names: list[ObjectId]
 ) -> list[HeldObject]:

@@ -11,7 +11,7 @@ import typer
 from bailee.cli.options import JsonOption
 
 app = typer.Typer(
-    help="Measure the gateway, the log and sealing on this machine.", no_args_is_help=True
+    help="Measure the gateway, batches, the log and sealing on this machine.", no_args_is_help=True
 )
 
 
@@ -63,6 +63,24 @@ def seal(
     from bailee.cli.bench_seal import measure_seal
 
     _print(measure_seal(records, _tell), as_json=as_json)
+
+
+@app.command("batch")
+def batch(
+    lines: Annotated[int, typer.Option(min=1, max=50_000, help="Lines of the batch.")] = 10_000,
+    calls: Annotated[int, typer.Option(min=1, help="Calls one after another.")] = 1000,
+    concurrency: Annotated[
+        int, typer.Option(min=1, max=512, help="Lines answered at once (`batches.concurrency`).")
+    ] = 8,
+    as_json: JsonOption = False,
+) -> None:
+    """Lines per second of a batch beside the same calls one after another, over TLS.
+
+    Example: bailee bench batch --lines 10000 --json
+    """
+    from bailee.cli.bench_batch import measure_batch
+
+    _print(measure_batch(lines, calls, concurrency, _tell), as_json=as_json)
 
 
 @app.command("upstream", hidden=True)

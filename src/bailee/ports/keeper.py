@@ -179,7 +179,7 @@ class Keeper(Protocol):
         ...
 
     async def epoch_public_key(self, name: EpochKeyName) -> EpochPublicKey:
-        """gateway, clerk. Makes the secret if the epoch is the present one or begins within 2 h.
+        """gateway, clerk, worker. Makes the secret if the epoch is present or begins within 2 h.
 
         The secret is durable before its public key is given out. Raises DestroyedKey past the
         epoch's deadline or after destruction, InvalidInput too far ahead, UnknownKey for a past
@@ -188,13 +188,13 @@ class Keeper(Protocol):
         ...
 
     async def scope_public_key(self, name: ScopeKeyName) -> ScopePublicKey:
-        """gateway. Raises UnknownKey, DestroyedKey."""
+        """gateway, worker. Raises UnknownKey, DestroyedKey."""
         ...
 
     async def certify_boot_key(
         self, worker: str, region: Region, public_key: bytes
     ) -> BootCertificate:
-        """gateway, clerk. Valid for 7 days."""
+        """gateway, clerk, worker. Valid for 7 days."""
         ...
 
     async def create_scope(self, name: ScopeKeyName) -> ScopePublicKey:
@@ -239,7 +239,7 @@ class Keeper(Protocol):
         ...
 
     async def reveal_secret(self, name: str) -> bytes:
-        """gateway. A backend's credential. Raises UnknownKey."""
+        """gateway, worker. A backend's credential. Raises UnknownKey."""
         ...
 
     async def open_part(self, request: OpenPart) -> bytes:

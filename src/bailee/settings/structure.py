@@ -146,6 +146,15 @@ class LimitsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     ] = 10_000_000
 
 
+class BatchesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Answering the lines of batches."""
+
+    concurrency: Annotated[
+        int,
+        Meta(ge=1, le=10_000, description="Lines answered at once, over all batches, per worker."),
+    ] = 8
+
+
 class SnapshotSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The gateways' copy in memory of keys, projects and agreements."""
 
@@ -376,6 +385,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     journal: Annotated[JournalSettings, Meta(description="Journals.")] = JournalSettings()
     limits: Annotated[LimitsSettings, Meta(description="Limits.")] = LimitsSettings()
+    batches: Annotated[BatchesSettings, Meta(description="Batches.")] = BatchesSettings()
     snapshot: Annotated[SnapshotSettings, Meta(description="Snapshot.")] = SnapshotSettings()
     logging: Annotated[LoggingSettings, Meta(description="Log lines.")] = LoggingSettings()
     transparency: Annotated[TransparencySettings, Meta(description="Transparency log.")] = (

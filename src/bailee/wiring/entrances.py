@@ -60,13 +60,14 @@ def run_worker(
     """See `cli.administration.Wiring`."""
     start_logging(settings, "worker")
     places = Places(settings.data_folder.absolute())
+    trust = read_trust(places)
     token = read_secret(places.secrets, token_name("worker"), secrets)
     database = database_url(settings, places, CLERK)
     protect_memory()
     give_up(places, NOT_FOR_GATEWAYS)
     from bailee.wiring.worker_process import WorkerNeeds, serve_worker
 
-    serve_worker(settings, places, WorkerNeeds(token, database), ready)
+    serve_worker(settings, places, WorkerNeeds(trust, token, database), ready)
 
 
 def run_clerk(

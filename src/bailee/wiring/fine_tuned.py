@@ -1,5 +1,6 @@
 """Fine-tuned models in a gateway: found for their owner, loaded when called, unloaded when gone."""
 
+from collections.abc import Callable
 from typing import Any
 
 from bailee.application_state.fine_tuning import FineTuning
@@ -19,19 +20,26 @@ from bailee.wiring.backends import embedded_terms
 class FineTunedModels:
     """`serving.private_models.PrivateModels` of the embedded model's adapters."""
 
-    def __init__(self, tuning: FineTuning, adapters: AdapterRunner) -> None:
+    def __init__(
+        self,
+        tuning: FineTuning,
+        adapters: AdapterRunner,
+        whose: Callable[[Caller, str], KeptFor] | None = None,
+    ) -> None:
+        """`whose` tells what opens a caller's models; None: the credential does."""
         self._tuning = tuning
         self._adapters = adapters
+        self._whose = whose or _whose
 
     async def find(self, caller: Caller, credential: str, name: str) -> ServedModel:
         """See the port. The keeper is asked each time: what was deleted is found no more."""
-        whose = _whose(caller, credential)
+        whose = self._whose(caller, credential)
         found = await self._tuning.find_model(whose, name)
         return self._served(caller, whose, found.held, name)
 
     async def all(self, caller: Caller, credential: str) -> list[ServedModel]:
         """See the port."""
-        whose = _whose(caller, credential)
+        whose = self._whose(caller, credential)
         return [
             self._served(caller, whose, held, details.model)
             for held, details in await self._tuning.models(whose)

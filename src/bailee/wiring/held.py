@@ -6,12 +6,14 @@ from typing import Any, Final, NamedTuple
 from litestar import Router
 
 from bailee.api.access import Admit, Admitted, AnyRequest
+from bailee.api.batches import batches_router
 from bailee.api.chat_completions import chat_completions_router
 from bailee.api.conversations import conversations_router
 from bailee.api.files import files_router
 from bailee.api.fine_tuning import fine_tuning_router
 from bailee.api.responses import responses_router
 from bailee.api.uploads import uploads_router
+from bailee.application_state.batches import Batches
 from bailee.application_state.chat_completions import ChatCompletions
 from bailee.application_state.conversations import Conversations
 from bailee.application_state.deletion import Deletion
@@ -87,8 +89,9 @@ def held_routers(
     tuning = fine_tuning_of(held)
     files = tuning.files
     routers = [
-        files_router(files, admit),
+        files_router(files, Batches(files), admit),
         uploads_router(Uploads(files), admit),
+        batches_router(Batches(files), admit),
         fine_tuning_router(tuning, admit, trains, check_method, fine_tuned.delete),
     ]
     state, background = answering.state, answering.background

@@ -1,7 +1,8 @@
 """The worker's process: what goes on in the background on a customer's behalf, under grants.
 
 It answers nobody. It opens what a grant names and nothing else; what it makes is sealed to its
-owner.
+owner. The lines of batches take the gateways' road from here, so that they are recorded as single
+calls are (docs/decisions/0034-batches-in-the-worker.md).
 """
 
 import asyncio
@@ -20,16 +21,19 @@ from bailee.kernel.redacted import Secret
 from bailee.schema.roles import CLERK
 from bailee.settings import Settings
 from bailee.training.working import Carrier
+from bailee.wiring.batching import CONNECTIONS, open_batching
 from bailee.wiring.database import when_there
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
 from bailee.wiring.stores import objects_of
 from bailee.wiring.training import open_trainer
+from bailee.wiring.trust import Trust
 
 
 class WorkerNeeds(NamedTuple):
     """What the worker read before it gave up what is not its business."""
 
+    trust: Trust
     token: Secret
     database: str | URL
 
@@ -42,7 +46,7 @@ def serve_worker(
     holder = f"worker-{randomness.random_bytes(8).hex()}"
 
     async def main(stop: asyncio.Event) -> None:
-        engine = open_engine(needs.database, CLERK)
+        engine = open_engine(needs.database, CLERK, connections=CONNECTIONS)
         await when_there(lambda: check_schema(engine))
         keeper = KeeperClient(places.keeper_socket, "worker", needs.token, SystemClock())
         keeping = Keeping(
@@ -50,11 +54,13 @@ def serve_worker(
         )
         leases = PostgresLeases(engine, clock)
         carrier = Carrier(keeping, leases, open_trainer(settings), holder)
+        batching = open_batching(settings, places, needs.trust, keeping, engine)
         ready()
+        work = [batching.run()]
         if settings.model.enabled:
-            await until_first(stop, carrier.run())
-        else:
-            await stop.wait()
+            work.append(carrier.run())
+        await until_first(stop, *work)
+        await batching.close()
         await keeper.close()
         await engine.dispose()
 

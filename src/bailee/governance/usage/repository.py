@@ -12,7 +12,7 @@ Row = tuple[UsageKey, int, list[int]]
 
 
 async def add(transaction: DatabaseTransaction, rows: Iterable[Row]) -> None:
-    """Across organisations: add to the counts. The gateway's role may."""
+    """Across organisations: add to the counts. The gateway's and the clerk's roles may."""
     all_ = list(rows)
     await transaction.rows(
         """

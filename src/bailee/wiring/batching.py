@@ -1,0 +1,174 @@
+"""Answering the lines of batches, put together for the worker's process.
+
+It is the gateways' road with other ends: who calls follows from the batch's project, and limits of
+keys and projects are left out, since a batch waits its turn anyway.
+"""
+
+import asyncio
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bailee.api.errors import OpenAiRefusals
+from bailee.application_state.deletion import Deletion
+from bailee.application_state.keeping import Keeping
+from bailee.custody.recorder import Recorder
+from bailee.custody.seal.part import Owner
+from bailee.drivers.files_local import LocalFiles
+from bailee.drivers.postgres.database import PostgresDatabase
+from bailee.drivers.postgres.leases import PostgresLeases
+from bailee.drivers.postgres.ledger import PostgresLedger
+from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
+from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
+from bailee.governance.tenancy.errors import CredentialRefused
+from bailee.governance.tenancy.standing import standing
+from bailee.governance.usage.counting import UsageCounts
+from bailee.kernel.errors import Unavailable
+from bailee.kernel.ids import Region
+from bailee.policy.decide import Decider
+from bailee.policy.load import packaged_policy
+from bailee.ports.backend import Backend
+from bailee.ports.clock import Clock
+from bailee.ports.keeper import Keeper
+from bailee.serving.answer import Answering
+from bailee.serving.batching.answering import LineAnswering, Tickets
+from bailee.serving.batching.carrier import BatchCarrier
+from bailee.serving.batching.carrying import BatchTools, Standing
+from bailee.serving.caller import Caller
+from bailee.serving.errors import Because, CallRefused
+from bailee.serving.limits import Limits
+from bailee.serving.routing import Planner
+from bailee.settings import Settings
+from bailee.wiring.backends import open_adapters, open_backends, served_models
+from bailee.wiring.fine_tuned import FineTunedModels
+from bailee.wiring.held import HeldParts, fine_tuning_of, state_of
+from bailee.wiring.places import Places
+from bailee.wiring.trust import Trust
+
+log = structlog.get_logger()
+CONNECTIONS: Final = 8
+
+
+class Batching(NamedTuple):
+    """What carries batches in a process."""
+
+    carrier: BatchCarrier
+    answering: Answering
+    recorder: Recorder
+    usage: UsageCounts
+    backends: dict[str, Backend]
+
+    async def run(self) -> None:
+        """Carry batches until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self.recorder.run())
+            tasks.create_task(self.answering.streams.run())
+            tasks.create_task(self.usage.run())
+            tasks.create_task(self.carrier.run())
+
+    async def close(self) -> None:
+        """What was recorded is made durable, connections are closed."""
+        await self.recorder.drain()
+        with suppress(Unavailable):  # what was used while the database was away goes uncounted
+            await self.usage.flush()
+        for backend in self.backends.values():
+            await backend.close()
+
+
+def open_batching(
+    settings: Settings, places: Places, trust: Trust, keeping: Keeping, engine: AsyncEngine
+) -> Batching:
+    """Everything that carrying batches takes. Nothing is connected yet."""
+    clock, keeper, randomness = keeping.clock, keeping.keeper, SystemRandomness()
+    held = HeldParts(keeping, Deletion(keeping.database, keeper, keeping.objects, clock))
+    recorder = _recorder(settings, places, trust, keeper, clock, engine)
+    backends = open_backends(settings, places, keeper.reveal_secret)
+    tickets = Tickets(randomness)
+    usage = UsageCounts(keeping.database, SystemClock())
+    tuning = fine_tuning_of(held)
+    own = FineTunedModels(tuning, open_adapters(places), lambda _, ticket: tickets.whose(ticket))
+    answering = Answering(
+        tickets,
+        Planner(
+            served_models(settings, backends, clock.now()),
+            Decider(packaged_policy()),
+            keeps_application_state=True,
+        ),
+        Limits(LeasedRateLimit(SharedRateLimit(places.rate_limits))),
+        recorder,
+        OpenAiRefusals(),
+        clock,
+        randomness,
+        state_of(held),
+        own if settings.model.enabled else None,
+        usage.count,
+    )
+    tools = BatchTools(
+        tuning.files,
+        answering.planner,
+        LineAnswering(answering, tickets, clock, randomness, _report),
+        standing_of(PostgresDatabase(engine)),
+        settings.limits.body_size_bytes,
+        asyncio.Semaphore(settings.batches.concurrency),
+    )
+    holder = f"{trust.node}-{randomness.random_bytes(8).hex()}"
+    carrier = BatchCarrier(tools, PostgresLeases(engine, clock), holder)
+    return Batching(carrier, answering, recorder, usage, backends)
+
+
+def standing_of(database: PostgresDatabase) -> Standing:
+    """What stands of a project now, as a caller."""
+
+    async def caller_of(owner: Owner, key_id: bytes) -> Caller:
+        try:
+            found = await standing(database, owner)
+        except CredentialRefused as refused:
+            raise CallRefused(Because.SUSPENDED, str(refused)) from None
+        return Caller(
+            key_id=key_id,
+            tenant=owner.tenant,
+            project=owner.project,
+            region=owner.region,
+            scope_generation=found.scope_generation,
+            retention_mode=found.retention_mode,
+            reject_store=found.reject_store,
+        )
+
+    return caller_of
+
+
+def _recorder(
+    settings: Settings,
+    places: Places,
+    trust: Trust,
+    keeper: Keeper,
+    clock: Clock,
+    engine: AsyncEngine,
+) -> Recorder:
+    randomness = SystemRandomness()
+    return Recorder(
+        LocalFiles(places.data),
+        ThreadOffload(2),
+        PostgresLedger(engine),
+        keeper,
+        clock,
+        randomness,
+        node=trust.node,
+        worker=f"{trust.node}-batches-{randomness.random_bytes(6).hex()}",
+        regions=(Region(settings.region),),
+        identity=trust.identity,
+        close_after_s=settings.journal.close_after_s,
+        max_journal_bytes=settings.journal.size_bytes,
+        ledger_grace_s=settings.snapshot.grace_s,
+    )
+
+
+def _report(name: str, error: BaseException) -> None:
+    """Log a defect: where it happened, never what it was about."""
+    trace = error.__traceback__
+    while trace is not None and trace.tb_next is not None:
+        trace = trace.tb_next
+    place = "" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
+    log.error("defect", request_id=name, kind=type(error).__name__, place=place)
