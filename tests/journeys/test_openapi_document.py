@@ -42,8 +42,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 def campaign(place: Installation, folder: Path, examples: int, timeout_s: float) -> None:
     with place.client() as client:
         document = client.get("/bailee/v1/openapi/openapi.json").json()
-    for schema in document["components"]["schemas"].values():
-        if "model" in schema.get("required", ()) and "Request" in schema.get("title", "Request"):
+    for name, schema in document["components"]["schemas"].items():
+        if name.endswith("Request") and "model" in schema["properties"]:
             schema["properties"]["model"] = {"enum": [MODEL]}
     file = folder / "document.json"
     file.write_text(json.dumps(document))
