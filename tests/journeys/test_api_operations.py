@@ -1,6 +1,7 @@
 """The operations off the hot path."""
 
 import json
+import socket
 
 import httpx
 import pytest
@@ -83,3 +84,24 @@ def test_every_answer_off_the_hot_path_has_the_headers(gateway: RunningGateway) 
         got = httpx.get(gateway.origin + path)
         assert got.headers["x-request-id"].startswith("req_")
         assert got.headers["bailee-handling"] == "none"
+
+
+def test_an_answer_before_the_body_says_that_the_connection_ends(gateway: RunningGateway) -> None:
+    """A client that was not told would send its next request into a closing connection."""
+    head = (
+        "POST /v1/nowhere HTTP/1.1\r\nhost: localhost\r\ncontent-length: 9\r\n"
+        f"authorization: Bearer {KEY}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", gateway.port), 10) as connection:
+        connection.sendall(head.encode())
+        said = b""
+        while b"\r\n\r\n" not in said:
+            said += connection.recv(4096)
+        assert said.startswith(b"HTTP/1.1 404")
+        if b"connection: close" in said.lower():
+            return
+        connection.sendall(b"{" + b" " * 7 + b"}" + head.replace("nowhere", "later").encode())
+        while b"later" not in said:
+            more = connection.recv(4096)
+            assert more, "it was closed without a word"
+            said += more

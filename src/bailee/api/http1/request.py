@@ -192,6 +192,8 @@ class ServerRequest:
         await self._connection.drained()
 
     def _head(self, status: int, headers: HeaderList, framing: str) -> bytes:
+        if not self.body_complete:
+            self.keep_alive = False  # nobody will read the rest: the client must not come again
         line = _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n"
         fields = "\r\n".join(map(": ".join, headers))
         close = "" if self.keep_alive else "connection: close\r\n"
