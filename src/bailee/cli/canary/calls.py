@@ -87,7 +87,7 @@ class Kind(NamedTuple):
     under_zero_retention: int = 0
     """What it ends in there, whatever its request holds; 0: as it does elsewhere."""
     within: "Kind | None" = None
-    """What makes the thing that its path names."""
+    """What makes the thing that its path or its body names (`{id}`)."""
 
     @property
     def path(self) -> str:
@@ -144,12 +144,12 @@ def _part(content: str, _way: Way) -> bytes:
     return _form({}, "data", content)
 
 
-def _form(fields: Mapping[str, str], file: str, content: str) -> bytes:
+def _form(fields: Mapping[str, str], file: str, content: str, text: str | None = None) -> bytes:
     lines = []
     for name, value in fields.items():
         lines += [f"--{BOUNDARY}", f'Content-Disposition: form-data; name="{name}"', "", value]
     disposition = f'Content-Disposition: form-data; name="{file}"; filename="{content}.txt"'
-    lines += [f"--{BOUNDARY}", disposition, "", _said(content), f"--{BOUNDARY}--", ""]
+    lines += [f"--{BOUNDARY}", disposition, "", text or _said(content), f"--{BOUNDARY}--", ""]
     return "\r\n".join(lines).encode()
 
 
@@ -209,10 +209,27 @@ def _job(content: str, way: Way) -> bytes:
     return _spoilt(body, content, way, "seed")
 
 
+def _batch_input(content: str, _way: Way) -> bytes:
+    body = json.loads(_chat(content, Way.WHOLE))
+    line = {"custom_id": content, "method": "POST", "url": "/v1/chat/completions", "body": body}
+    return _form({"purpose": "batch"}, "file", content, json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _batch(content: str, way: Way) -> bytes:
+    body: dict[str, object] = {
+        "input_file_id": "{id}",
+        "endpoint": "/v1/chat/completions",
+        "completion_window": "24h",
+        "metadata": {"note": content},
+    }
+    return _spoilt(body, content, way, "metadata")
+
+
 _BAD: Final = (Way.BAD_JSON, Way.BAD_TYPE)
 _LOCAL: Final = (Way.WHOLE, Way.UNKNOWN_MODEL, *_ANY_BODY, *_BAD)
 _KEPT: Final = (Way.WHOLE, *_ANY_BODY, *_BAD)
 _STORED: Final = Kind("POST /v1/chat/completions", _JSON, _stored_chat, (Way.WHOLE, Way.STREAM))
+_BATCH_INPUTS: Final = Kind("POST /v1/files", _FORM, _batch_input, (Way.WHOLE,), 403)
 _UPLOADS: Final = Kind("POST /v1/uploads", _JSON, _upload, _KEPT, 403)
 _CONVERSATIONS: Final = Kind("POST /v1/conversations", _JSON, _conversation, _KEPT, 403)
 KINDS: Final = (
@@ -230,12 +247,15 @@ KINDS: Final = (
     Kind("POST /v1/files", _FORM, _file, (Way.WHOLE, *_ANY_BODY, Way.BAD_TYPE), 403),
     _UPLOADS,
     Kind("POST /v1/uploads/{id}/parts", _FORM, _part, (Way.WHOLE, *_ANY_BODY), 403, _UPLOADS),
+    _BATCH_INPUTS,
+    Kind("POST /v1/batches", _JSON, _batch, _KEPT, 403, _BATCH_INPUTS),
     # No model is trained here: such a job is always refused.
     Kind("POST /v1/fine_tuning/jobs", _JSON, _job, (Way.LEAVING_EARLY, *_BAD), 403),
 )
 WITHOUT_CONTENT: Final = (
     *(f"POST /v1/uploads/{{upload_id}}/{what}" for what in ("complete", "cancel")),
     "POST /v1/responses/{response_id}/cancel",
+    "POST /v1/batches/{batch_id}/cancel",
     *(
         f"POST /v1/fine_tuning/jobs/{{fine_tuning_job_id}}/{what}"
         for what in ("cancel", "pause", "resume")

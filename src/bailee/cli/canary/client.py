@@ -35,10 +35,11 @@ class Client:
         self._port = house.settings.server.port
         self._trust = trust
 
-    async def make(self, call: Call, key: str, path: str) -> Answer:
-        """Make a call in its way."""
+    async def make(self, call: Call, key: str, name: str = "") -> Answer:
+        """Make a call in its way; `name` is the thing's that its path or body names."""
         content, way = call.content, call.way
-        body = call.kind.body(content, way)
+        path = call.kind.path_of(name)
+        body = call.kind.body(content, way).replace(b"{id}", name.encode())
         headers = {
             "authorization": f"Bearer {content if way is Way.WRONG_KEY else key}",
             "content-type": call.kind.media,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from bailee.cli.canary.calls import ANSWERS, KINDS, Call, Kind, Way
+from bailee.cli.canary.calls import ANSWERS, KINDS, Call, Way
 from bailee.cli.canary.client import Answer, Client
 from bailee.cli.canary.house import GATEWAYS
 from bailee.cli.house import House
@@ -74,7 +74,7 @@ class Round:
 
     async def _make(self, call: Call) -> None:
         async with self._limit:
-            answer = await self.client.make(call, self.key, await self._path(call.kind))
+            answer = await self.client.make(call, self.key, await self._name(call))
         self._note(call, answer)
         wanted = _wanted(call, zero_retention=self.zero_retention)
         if answer.status not in wanted:
@@ -87,10 +87,7 @@ class Round:
     async def _swallow(self, calls: list[Call], gateway: str) -> None:
         """Kill a gateway while it answers; what it then answers is nobody's to say."""
         holding = [call._replace(kind=KINDS[0], way=_HELD[i % 3]) for i, call in enumerate(calls)]
-        making = [
-            asyncio.ensure_future(self.client.make(call, self.key, call.kind.path))
-            for call in holding
-        ]
+        making = [asyncio.ensure_future(self.client.make(call, self.key)) for call in holding]
         await asyncio.sleep(_LOOK_S)
         before = self.house.kill(gateway)
         self.kills += 1
@@ -98,17 +95,16 @@ class Round:
             self._note(call, answer)
         await self.house.back(gateway, before)
 
-    async def _path(self, kind: Kind) -> str:
-        """A kind's path, with the thing that it names made."""
-        if kind.within is None:
-            return kind.path
-        if self.zero_retention:
-            return kind.path_of(_NOT_HERE)
-        headers = {"authorization": f"Bearer {self.key}", "content-type": kind.within.media}
-        body = kind.within.body("made", Way.WHOLE)
-        made = await self.client.send("POST", kind.within.path, headers, body)
+    async def _name(self, call: Call) -> str:
+        """The name of the thing that a call is about, made for it."""
+        within = call.kind.within
+        if within is None or self.zero_retention:
+            return _NOT_HERE
+        headers = {"authorization": f"Bearer {self.key}", "content-type": within.media}
+        body = within.body(call.content, Way.WHOLE)
+        made = await self.client.send("POST", within.path, headers, body)
         found = _ID.search(made.body)
-        return kind.path_of(found[1].decode() if found else _NOT_HERE)
+        return found[1].decode() if found else _NOT_HERE
 
     def _note(self, call: Call, answer: Answer) -> None:
         record = answer.headers.get("bailee-record")
