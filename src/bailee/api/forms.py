@@ -9,7 +9,7 @@ from typing import Final
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from bailee.application_state.files import Arriving, FileTerms
+from bailee.application_state.files import FileTerms
 from bailee.kernel.errors import InvalidInput
 from bailee.serving.errors import Because, CallRefused
 
@@ -17,7 +17,7 @@ _FIELD_BYTES: Final = 4096
 _FIELDS: Final = 32
 
 
-class FileForm(Arriving):
+class FileForm:
     """A form with a file called `part`, and small fields. Fields are complete at content's end."""
 
     def __init__(
@@ -43,7 +43,7 @@ class FileForm(Arriving):
         self._found = False
 
     @property
-    def terms(self) -> FileTerms:  # type: ignore[override]
+    def terms(self) -> FileTerms:
         """What the fields say."""
         fields = self.fields
         return FileTerms(

@@ -5,7 +5,7 @@ Names are content: sealed with the file. The purpose is a word of a fixed list, 
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 import msgspec
 
@@ -157,15 +157,19 @@ class Files:
         await self.deletion.delete(whose, [held])
 
 
-class Arriving:
+class Arriving(Protocol):
     """A form's file as its parts arrive: `content` first, then `filename` and `terms`."""
 
     filename: str
-    terms: FileTerms
+
+    @property
+    def terms(self) -> FileTerms:
+        """What the other fields say."""
+        ...
 
     def content(self) -> AsyncIterator[bytes]:
         """The file's bytes; at their end every field of the form is known."""
-        raise NotImplementedError
+        ...
 
 
 def checked_name(filename: str) -> str:

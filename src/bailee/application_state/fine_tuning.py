@@ -46,6 +46,10 @@ PREFIX: Final = "ft:"
 _ATTEMPTS: Final = 8
 
 
+class JobOverError(Exception):
+    """The job is over: nothing changes it any more."""
+
+
 class JobError(msgspec.Struct, frozen=True):
     """Why a job failed."""
 
@@ -88,6 +92,8 @@ class JobDetails(msgspec.Struct, frozen=True, kw_only=True):
     checkpoints: list[CheckpointNote] = []
     state: bytes | None = None
     """The object from which the run goes on."""
+    intended: str | None = None
+    """What the model will be called, from the moment on in which it may exist."""
     attempts: int = 0
 
 
@@ -224,9 +230,15 @@ class FineTuning:
 
         def change(details: JobDetails) -> JobDetails:
             now_s = self.keeping.clock.now() // 1000
-            return msgspec.structs.replace(details, finished_at_s=now_s)
+            return msgspec.structs.replace(details, finished_at_s=now_s, state=None)
 
-        return await self._move(whose, public_id, CANCELLED, change)
+        job = await self._move(whose, public_id, CANCELLED, change)
+        states = await self.keeping.page(
+            whose, Kind.TRAINING_STATE, parent=job.held.object, limit=SLOTS
+        )
+        if states.objects:
+            await self.deletion.delete(whose, states.objects)
+        return job
 
     async def pause(self, whose: KeptFor, public_id: str) -> Job:
         """Let a job stop after its present step. Raises NotFound, Conflict."""
@@ -318,7 +330,7 @@ async def change_job(
 ) -> Job:
     """Change a job on the work's behalf, whatever its owner changes at the same time.
 
-    A job that its owner has ended stays so. Raises NotFound when it is gone.
+    Raises JobOverError when it is over, whoever has ended it, and NotFound when it is gone.
     """
     for _ in range(_ATTEMPTS):
         async with keeping.database.transaction(job.tenant) as transaction:
@@ -326,9 +338,11 @@ async def change_job(
         if not rows:
             raise NotFound("The job was deleted.")
         (opened,) = await keeping.opened(whose, rows)
-        details = change(job_of(opened).details)
         present = opened.held.label
-        kept = present if label is None or present == CANCELLED else label
+        if present in OVER:
+            raise JobOverError
+        details = change(job_of(opened).details)
+        kept = present if label is None else label
         if label == RUNNING and present == PAUSING:
             kept = present
         try:

@@ -167,7 +167,12 @@ class Uploads:
         held = await self.keeping.change(whose, opened, msgspec.json.encode(details), COMPLETING)
         opened = opened._replace(held=held)
         await self._make_file(whose, details, parts, md5)
-        return await self._finish(whose, opened, details)
+        try:
+            return await self._finish(whose, opened, details)
+        except Conflict:
+            # Completed twice at once: the other one's file is the upload's.
+            await self.files.delete(whose, name)
+            raise
 
     async def cancel(self, whose: KeptFor, public_id: str) -> Upload:
         """End an upload and destroy its parts. Raises NotFound, Conflict if it was completed."""

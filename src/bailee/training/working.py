@@ -24,6 +24,7 @@ from bailee.application_state.fine_tuning import (
     JobDetails,
     JobError,
     JobEvent,
+    JobOverError,
     change_job,
     model_name,
 )
@@ -58,6 +59,7 @@ POLL_S: Final = 1.0
 EVENTS_TOGETHER: Final = 50
 EVENTS_WAIT_S: Final = 5.0
 MOST_ATTEMPTS: Final = 5
+_GONE: Final = JobError("file_gone", "A file of this job was deleted.", "training_file")
 _ID_BYTES: Final = 8
 
 
@@ -107,6 +109,10 @@ class _Carried:
     events: list[JobEvent] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
     told_at_s: float = 0.0
+    learned: ObjectId | None = None
+    """The training file's key."""
+    deleted: bool = False
+    """Whether its owner has deleted it meanwhile."""
 
     def __post_init__(self) -> None:
         grant = msgspec.msgpack.decode(self.job.work_grant or b"", type=WorkGrant)
@@ -134,12 +140,21 @@ class _Carried:
             if failure.retry_safe:
                 raise
             await self._fail(JobError("training_failed", str(failure)))
-        except (Forbidden, DestroyedKey, NotFound):
-            await self._fail(
-                JobError("file_gone", "A file of this job was deleted.", "training_file")
-            )
+        except (DestroyedKey, NotFound):
+            await self._fail(_GONE)
+        except Forbidden:
+            # The grant has ended: nothing sealed can be changed any more, only the status.
+            await self._give_up()
         finally:
             await self._tell_events()
+            await self._leave()
+
+    async def _leave(self) -> None:
+        """What the grant lets open, nobody needs to open for a job that is over."""
+        async with self.keeping.database.transaction(self.job.tenant) as transaction:
+            for row in await repository.by_objects(transaction, [self.job.object]):
+                if row.label in fine_tuning.OVER:
+                    await repository.drop_grant(transaction, row.object)
 
     async def _task(self, job: Job) -> TrainingTask:
         details = job.details
@@ -182,6 +197,7 @@ class _Carried:
         state = None
         if job.details.state is not None:
             state = await self._read(job.details.state)
+        self.learned = ObjectId(job.details.training_object)
         run = await self.carrier.trainer.begin(task, state)
         watching = asyncio.ensure_future(self._watch(run))
         try:
@@ -190,6 +206,8 @@ class _Carried:
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
+        if self.deleted:
+            raise NotFound("The training file was deleted.")
         if self.progress.finished is None and self.progress.paused is None:
             raise _EndedError
 
@@ -203,7 +221,9 @@ class _Carried:
                 return
             async with self.keeping.database.transaction(self.job.tenant) as transaction:
                 rows = await repository.by_objects(transaction, [self.job.object])
-            if not rows or rows[0].label == fine_tuning.CANCELLED:
+                wanted = [] if self.learned is None else [self.learned]
+                self.deleted = not await repository.by_objects(transaction, wanted)
+            if not rows or rows[0].label in fine_tuning.OVER or self.deleted:
                 await run.cancel()
                 return
             if rows[0].label == fine_tuning.PAUSING and not asked:
@@ -219,7 +239,7 @@ class _Carried:
         elif isinstance(event, Paused):
             await self._keep_state(event.state, fine_tuning.PAUSED)
         elif isinstance(event, Finished):
-            await self._finish(job, event)
+            await self._finish(event)
 
     async def _keep_checkpoint(self, job: Job, event: CheckpointReached) -> None:
         """The adapter, and the state from which the run could go on; older ones go."""
@@ -235,7 +255,7 @@ class _Carried:
             dropped[:] = [old.public_id for old in notes[:-CHECKPOINTS_KEPT]]
             return msgspec.structs.replace(details, checkpoints=notes[-CHECKPOINTS_KEPT:])
 
-        await self._change(change)
+        await self._change_for(held, change)
         await self._keep_state(event.state)
         for public_id in dropped:
             await self._drop(Kind.ADAPTER, public_id)
@@ -243,20 +263,20 @@ class _Carried:
     async def _keep_state(self, state: bytes, label: str | None = None) -> None:
         slot = await self._slot()
         new = New(Kind.TRAINING_STATE, b"{}", parent=self.job.object, object=slot)
-        await self.keeping.keep(self.whose, new, _whole(state))
+        held = await self.keeping.keep(self.whose, new, _whole(state))
         former: list[bytes] = []
 
         def change(details: JobDetails) -> JobDetails:
             former[:] = [] if details.state is None else [details.state]
             return msgspec.structs.replace(details, state=slot, attempts=0)
 
-        await self._change(change, label)
+        await self._change_for(held, change, label)
         await self._end([ObjectId(old) for old in former])
 
-    async def _finish(self, job: Job, event: Finished) -> None:
-        """The model first, then the job that names it: what a crash leaves between is made anew,
-        and the nameless one is a part of the job until then."""
-        held, name = await self._keep_adapter(job, event.adapter, fine_tuning.MODEL, None)
+    async def _finish(self, event: Finished) -> None:
+        """The model's name first, then the model, then the job that says so: after a crash the
+        model is found by its name, or made under another."""
+        held, name = await self._keep_model(event.adapter)
         now_s = self.keeping.clock.now() // 1000
         former: list[bytes] = []
 
@@ -269,20 +289,37 @@ class _Carried:
                 finished_at_s=now_s,
                 state=None,
                 slots=[],
+                intended=None,
             )
 
         # Before the job says so: who has waited for that finds the whole story.
         await self._say("The job has successfully completed")
         await self._tell_events()
-        done = await self._change(change, fine_tuning.SUCCEEDED)
-        if done.held.label != fine_tuning.SUCCEEDED:
-            await self._end([held.object])  # its owner has ended the job at this moment
+        await self._change_for(held, change, fine_tuning.SUCCEEDED)
         await self._end([ObjectId(old) for old in former])
 
-    async def _keep_adapter(
-        self, job: Job, adapter: bytes, label: str, parent: ObjectId | None
-    ) -> tuple[HeldObject, str]:
+    async def _keep_model(self, adapter: bytes) -> tuple[HeldObject, str]:
+        job = await self._change(lambda details: details)
+        intended = job.details.intended
+        if intended is not None:
+            made = await self.keeping.find_all(
+                self.whose, Kind.ADAPTER, [PREFIXES[Kind.ADAPTER] + intended]
+            )
+            if made:
+                return made[0], model_name(self.job, job.details, intended)
         name = self.keeping.randomness.random_bytes(_ID_BYTES).hex()
+        await self._change(lambda details: msgspec.structs.replace(details, intended=name))
+        return await self._keep_adapter(job, adapter, fine_tuning.MODEL, None, name)
+
+    async def _keep_adapter(
+        self,
+        job: Job,
+        adapter: bytes,
+        label: str,
+        parent: ObjectId | None,
+        name: str | None = None,
+    ) -> tuple[HeldObject, str]:
+        name = name or self.keeping.randomness.random_bytes(_ID_BYTES).hex()
         called = model_name(self.job, job.details, name)
         details = AdapterDetails(called, job.details.model, self.job.public_id)
         new = New(
@@ -332,24 +369,51 @@ class _Carried:
     async def _fail(self, error: JobError) -> None:
         now_s = self.keeping.clock.now() // 1000
 
+        left: list[JobDetails] = []
+
         def change(details: JobDetails) -> JobDetails:
-            return msgspec.structs.replace(details, error=error, finished_at_s=now_s, slots=[])
+            left[:] = [details]
+            return msgspec.structs.replace(
+                details, error=error, finished_at_s=now_s, slots=[], state=None, intended=None
+            )
 
         await self._say("The job failed", level="error")
         await self._tell_events()
         with suppress(_EndedError):
             await self._change(change, fine_tuning.FAILED)
+            for details in left:
+                await self._end([] if details.state is None else [ObjectId(details.state)])
+                if details.intended is not None:
+                    await self._drop(Kind.ADAPTER, PREFIXES[Kind.ADAPTER] + details.intended)
+
+    async def _give_up(self) -> None:
+        async with self.keeping.database.transaction(self.job.tenant) as transaction:
+            for row in await repository.by_objects(transaction, [self.job.object]):
+                sealed, failed = row.details, fine_tuning.FAILED
+                await repository.update(
+                    transaction, row.object, details=sealed, label=failed, former=sealed
+                )
+
+    async def _change_for(
+        self,
+        made: HeldObject,
+        change: Callable[[JobDetails], JobDetails],
+        label: str | None = None,
+    ) -> None:
+        """Change the job because of what was made; if the job has ended, that ends too."""
+        try:
+            await self._change(change, label)
+        except _EndedError:
+            await self._end([made.object])
+            raise
 
     async def _change(
         self, change: Callable[[JobDetails], JobDetails], label: str | None = None
     ) -> Job:
         try:
-            job = await change_job(self.keeping, self.whose, self.job, change, label)
-        except NotFound:
+            return await change_job(self.keeping, self.whose, self.job, change, label)
+        except (NotFound, JobOverError):
             raise _EndedError from None
-        if job.held.label == fine_tuning.CANCELLED:
-            raise _EndedError
-        return job
 
     async def _say(
         self,

@@ -196,11 +196,13 @@ async def test_keys_made_ahead_are_made_together_and_die_unused(house: House) ->
     now = house.world.clock.now()
     until = Instant(now + HOUR_MS)
     before = (await house.world.keeper.status()).generation
-    commits = len(house.world.keeper._keyring.state.objects)
-    for _ in range(3):
+    made = []
+    for _ in range(20):
         await house.keeping.keep(MINE, New(Kind.RESPONSE, b"{}", expires_at=until, often=True))
-    made = len(house.world.keeper._keyring.state.objects) - commits
-    assert made == 16, "one writing for all three"
+        made.append(len(house.world.keeper._keyring.state.objects))
+    assert made[0] == 1, "nothing ahead for who keeps one thing"
+    assert len(set(made)) <= 6, "few writings for many"
+    assert made[-1] <= 40, "no more in vain than are used"
     house.world.clock.set(until)
     await house.clerk.finish()
     await house.clerk.finish()
@@ -208,10 +210,10 @@ async def test_keys_made_ahead_are_made_together_and_die_unused(house: House) ->
     assert (await house.world.keeper.status()).generation > before
     rows = await house.database.as_owner("SELECT leaf FROM outbox")
     said = [_fields(row) for row in rows]
-    assert len({one["subject"] for one in said if one["type"] == "destroyed"}) == 16
-    assert len([one for one in said if one["type"] == "destroyed"]) == 16, "each once"
+    assert len({one["subject"] for one in said if one["type"] == "destroyed"}) == made[-1]
+    assert len([one for one in said if one["type"] == "destroyed"]) == made[-1], "each once"
     receipts = await house.database.as_owner("SELECT subject FROM receipts")
-    assert len(receipts) == 16
+    assert len(receipts) == made[-1]
 
 
 async def test_a_grant_reads_and_deletes_nothing(house: House) -> None:
