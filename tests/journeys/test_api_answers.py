@@ -85,13 +85,28 @@ def test_models(gateway: RunningGateway) -> None:
     assert "plain" in names
 
 
+def test_models_are_those_that_a_key_may_call(gateway: RunningGateway) -> None:
+    def listed(key: str) -> set[str]:
+        got = httpx.get(gateway.base_url + "/models", headers={"authorization": f"Bearer {key}"})
+        return {model["id"] for model in got.json()["data"]}
+
+    everybody, zero = listed(KEY), listed(ZERO_KEY)
+    assert {"plain", "keeping", "keeping-first"} <= everybody
+    assert everybody - zero == {"keeping"}, "its terms would break zero retention"
+    for name, status in (("keeping", 404), ("keeping-first", 200)):
+        got = httpx.get(
+            f"{gateway.base_url}/models/{name}", headers={"authorization": f"Bearer {ZERO_KEY}"}
+        )
+        assert got.status_code == status
+
+
 BODY_WITH_EVERYTHING = (
     b' {"messages" :[ {"role":"user","content":"\\uc548\\ub155 \xec\x95\x88"}], "model":"plain",'
     b'"tools":[{"type":"function","function":{"name":"f","parameters":{"type":"object"}}}],'
     b'"tool_choice":"auto","response_format":{"type":"json_schema","json_schema":{"name":"x",'
     b'"schema":{}}},"logprobs":true,"top_logprobs":2,"n":2,"stop":["\\n"],"seed":9007199254740993,'
     b'"temperature":0.70000000000000001,"metadata":{"a":"b"},"user":"u","safety_identifier":"s",'
-    b'"prompt_cache_key":"k","max_completion_tokens":7,"from_the_future":{"x":[1,2.50,null,"y"]}} '
+    b'"max_completion_tokens":7,"from_the_future":{"x":[1,2.50,null,"y"]}} '
 )
 
 
@@ -104,6 +119,16 @@ def test_bodies_pass_byte_for_byte_in_both_directions(gateway: RunningGateway) -
     recorded = gateway.last()
     assert recorded.request == BODY_WITH_EVERYTHING
     assert recorded.answer == answer
+
+
+def test_the_name_of_a_cache_is_the_project_s_own(gateway: RunningGateway) -> None:
+    more = b',"prompt_cache_key":"mine","cache_salt":"stolen"} '
+    post(gateway, BODY_WITH_EVERYTHING.rstrip().removesuffix(b"}") + more)
+    sent = json.loads(gateway.upstream.received[0].body)
+    assert "cache_salt" not in sent
+    assert sent["prompt_cache_key"] not in ("", "mine")
+    assert sent["from_the_future"] == {"x": [1, 2.5, None, "y"]}
+    assert b"stolen" in gateway.last().request, "what came is what is held"
 
 
 def test_an_alias_changes_the_model_and_no_other_byte_of_a_value(gateway: RunningGateway) -> None:

@@ -321,17 +321,18 @@ class Application:
         planner = self._answering.planner
         _, decision = planner.decide(caller, _MODELS, arrival.now)
         name = scope.path[len(_MODELS) + 1 :]
+        known = [*planner.models.values()]
+        if name not in planner.models:
+            known += await self._own_models(caller, exchange)
+        served = [model for model in known if planner.may_call(caller, model, arrival.now)]
         if not name:
-            served = [*planner.models.values(), *await self._own_models(caller, exchange)]
             listed = [_model_object(model) for model in served]
             document: object = {"object": "list", "data": listed}
-        elif name in planner.models:
-            document = _model_object(planner.models[name])
         else:
-            own = {model.name: model for model in await self._own_models(caller, exchange)}
-            if name not in own:
+            found = {model.name: model for model in served}
+            if name not in found:
                 raise unknown_model(name)
-            document = _model_object(own[name])
+            document = _model_object(found[name])
         headers = self._answering.headers(arrival)
         headers.extend(planner.headers(caller, decision))
         headers.append(("content-type", _JSON_MEDIA))

@@ -175,6 +175,8 @@ class Answering:
             else:
                 plan = await self._private_plan(caller, call, request, arrival.now)
             progress.plan = plan
+            if call.names_cache or plan.takes_salt:
+                call = call._replace(cache_salt=plan.cache_salt)
             admission = self.limits.admit(plan.gauges, call.estimated_tokens(), arrival.now)
             progress.admission = admission
             keep: Keep | None = None

@@ -43,6 +43,8 @@ class _Read(Struct):
     n: int | None = None
     user: str | None = None
     safety_identifier: str | None = None
+    prompt_cache_key: msgspec.Raw | UnsetType = UNSET
+    cache_salt: msgspec.Raw | UnsetType = UNSET
 
 
 class _ChatRead(_Read):
@@ -143,6 +145,10 @@ class Call(NamedTuple):
     """How many answers were asked for."""
     translation: Translation | None = None
     """None: the backend gets the client's own words."""
+    names_cache: bool = False
+    """Whether it says under which name a backend is to remember it."""
+    cache_salt: str | None = None
+    """The project's, where a backend is to get it in the place of the caller's words."""
 
     def estimated_tokens(self) -> int:
         """A guess before anything was counted: four bytes a token, and what the answer may use."""
@@ -189,6 +195,8 @@ def parse(operation: Operation, body: bytes) -> Call:
         options is not None and options.include_usage is True,
         max(0, most) * answers,
         answers,
+        None,
+        read.prompt_cache_key is not UNSET or read.cache_salt is not UNSET,
     )
 
 

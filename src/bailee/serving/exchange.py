@@ -12,6 +12,7 @@ import msgspec
 from bailee.ports.backend import BackendAnswer, BackendCall, BackendFailure
 from bailee.serving.call import Call, forwarded_body
 from bailee.serving.errors import Because, CallRefused
+from bailee.serving.prefix_cache import salted
 from bailee.serving.routing import Route
 
 _CANNOT_ANSWER: Final = frozenset({429, 500, 502, 503, 504, 529})
@@ -38,6 +39,9 @@ async def reach(call: Call, routes: tuple[Route, ...]) -> BackendAnswer:
             request = BackendCall(call.operation.backend_path, body, call.stream)
         else:
             request = translation.backend_call(route.upstream_model, native=route.speaks_responses)
+        if call.cache_salt is not None:
+            named = salted(request.body, call.cache_salt, adds=route.takes_salt)
+            request = request._replace(body=named)
         try:
             answer = await route.backend.send(request)
         except BackendFailure as failure:

@@ -21,6 +21,7 @@ from bailee.serving.call import CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, RESPO
 from bailee.serving.caller import Caller
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.limits import Gauges, gauges_of
+from bailee.serving.prefix_cache import SaltOf
 
 Headers = list[tuple[str, str]]
 
@@ -44,6 +45,8 @@ class Route(NamedTuple):
     terms: BackendTerms
     speaks_responses: bool = False
     """Whether it answers the Responses API itself; otherwise it is asked for chat completions."""
+    takes_salt: bool = False
+    """Whether it knows `cache_salt`."""
 
 
 class ServedModel(NamedTuple):
@@ -74,6 +77,10 @@ class Plan(NamedTuple):
     """Whether a record is made, for abuse monitoring."""
     usage_key: UsageKey
     """What its calls are counted under."""
+    cache_salt: str
+    """Of the project, for prefix caches."""
+    takes_salt: bool
+    """Whether one of the routes always gets it."""
 
 
 class Planner:
@@ -84,11 +91,13 @@ class Planner:
         models: Mapping[str, ServedModel],
         decider: Decider,
         *,
+        salt_of: SaltOf,
         keeps_application_state: bool = False,
     ) -> None:
         """Without `keeps_application_state` a `store` that the policy would allow is left out,
         and the handling header says so."""
         self.models: Final = models
+        self._salt_of = salt_of
         self._decider = decider
         self._keeps_application_state = keeps_application_state
         self._plans: dict[tuple[bytes, str, str, bool | None], Plan] = {}
@@ -136,6 +145,16 @@ class Planner:
             kept = tuple(h for h in decision.handlings if h.purpose is not _STATE)
             decision = decision._replace(handlings=kept, store=False, store_left_out=True)
         return facts, decision
+
+    def may_call(self, caller: Caller, served: ServedModel, now: Instant) -> bool:
+        """Whether a backend of this model may get any call of the caller's."""
+        for endpoint in served.endpoints:
+            facts, decision = self.decide(caller, endpoint, now)
+            if decision.allowed and any(
+                not backend_refusals(decision, facts, route.terms) for route in served.routes
+            ):
+                return True
+        return False
 
     def headers(self, caller: Caller, decision: Decision) -> Headers:
         """The headers that say whose the call is and how its content is handled."""
@@ -188,6 +207,8 @@ class Planner:
                 *(caller.tenant, caller.project, caller.key_id),
                 *(call.operation.endpoint, counted_model(call.model)),
             ),
+            self._salt_of(caller.project),
+            any(route.takes_salt for route in allowed),
         )
 
 

@@ -315,6 +315,13 @@ class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
             "are translated to chat completions."
         ),
     ] = False
+    cache_salt: Annotated[
+        bool,
+        Meta(
+            description="Whether it knows vLLM's `cache_salt`: each project then gets a salt of "
+            "its own, so that nobody learns from its prefix cache what others have asked."
+        ),
+    ] = False
     moderation_models: Annotated[
         dict[str, str],
         Meta(description="The same for `/moderations`."),

@@ -274,7 +274,9 @@ def served_models(
     for backend in settings.backends:
         reached, terms = backends[backend.name], terms_of(backend.terms)
         for name, upstream in backend.models.items():
-            route = Route(backend.name, reached, upstream, terms, backend.responses)
+            route = Route(
+                backend.name, reached, upstream, terms, backend.responses, backend.cache_salt
+            )
             offers.add(name, route, UPSTREAM_ENDPOINTS)
         for name, upstream in backend.moderation_models.items():
             offers.add(name, _moderation(backend.name, reached, upstream, terms), _MODERATION)

@@ -39,6 +39,7 @@ from bailee.serving.batching.carrying import BatchTools, Standing
 from bailee.serving.caller import Caller
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.limits import Limits
+from bailee.serving.prefix_cache import salt_from
 from bailee.serving.routing import Planner
 from bailee.settings import Settings
 from bailee.wiring.backends import open_adapters, open_backends, served_models
@@ -94,6 +95,8 @@ def open_batching(
         Planner(
             served_models(settings, backends, clock.now()),
             Decider(packaged_policy()),
+            # A worker's own: what gateways have cached is not needed here.
+            salt_of=salt_from(randomness.random_bytes(32)),
             keeps_application_state=True,
         ),
         Limits(LeasedRateLimit(SharedRateLimit(places.rate_limits))),

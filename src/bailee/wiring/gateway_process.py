@@ -44,6 +44,7 @@ from bailee.schema.roles import ADMINISTRATOR, GATEWAY
 from bailee.serving.answer import Answering
 from bailee.serving.limits import Limits
 from bailee.serving.owner_reads import OwnerReads
+from bailee.serving.prefix_cache import salt_from
 from bailee.serving.routing import Planner
 from bailee.serving.usage import Count
 from bailee.settings import Settings
@@ -232,7 +233,9 @@ def _parts(
     fine_tuned = FineTunedModels(fine_tuning_of(held), open_adapters(places))
     answering = Answering(
         directory.authenticate,
-        Planner(models, Decider(policies), keeps_application_state=True),
+        Planner(
+            models, Decider(policies), salt_of=salt_from(needs.pepper), keeps_application_state=True
+        ),
         Limits(LeasedRateLimit(SharedRateLimit(places.rate_limits))),
         recorder,
         OpenAiRefusals(),

@@ -23,6 +23,7 @@ from bailee.serving.call import CHAT_COMPLETIONS, RESPONSES, Operation, parse
 from bailee.serving.caller import Caller
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.kept import ApplicationState, KeptRecording, kept_until
+from bailee.serving.prefix_cache import salt_from
 from bailee.serving.recording import UNRECORDED
 from bailee.serving.responding import Prepared, Responding
 from bailee.serving.routing import Plan, Planner, Route, ServedModel
@@ -91,7 +92,10 @@ class Worker:
         terms = BackendTerms(CALLER.region, 0, False, True, True)
         served = ServedModel("m", 1, "bailee", (Route("one", self.backend, "m", terms),))
         self.planner = Planner(
-            {"m": served}, Decider(packaged_policy()), keeps_application_state=True
+            {"m": served},
+            Decider(packaged_policy()),
+            salt_of=salt_from(b"s" * 32),
+            keeps_application_state=True,
         )
         self.state = ApplicationState(
             Responses(house.keeping, house.deletion),
