@@ -149,7 +149,7 @@ class Life:
             self._name,
             self.epochs,
             DestructionReceipts(self.ledger, self.keeper, self.objects, self.outbox, self.log),
-            Census(self.ledger, self.keeper, clock),
+            Census(self.ledger, self.keeper),
             keep_local,
         )
         self.recorder = Recorder(

@@ -1,7 +1,9 @@
 """The half-hourly census: what is alive, and that nothing overdue exists.
 
 Promises: one entry per half hour, counting by region and purpose what the log before it says is
-alive, and calling overdue whatever log or keyring still have past its deadline; a function that
+alive, and calling overdue whatever log or keyring still have past its deadline although this
+tick has destroyed what was due when it began (a clerk that was suspended in the middle of a tick
+does not accuse itself of what its next tick would have entered); a function that
 anybody can run over the log (`recount`) and, for operators, over bucket and keyring names
 (`discrepancies`) and that must agree. Copies that nobody logged cannot be excluded, and the page
 that shows the census says so.
@@ -14,7 +16,6 @@ from typing import Any, NamedTuple
 from bailee.kernel.ids import EpochKeyName, Purpose, Region
 from bailee.kernel.instants import Epoch, Instant, epoch_deadline, epoch_of
 from bailee.lifecycle.epochs import BEFORE_DESTRUCTION
-from bailee.ports.clock import Clock
 from bailee.ports.keeper import Keeper
 from bailee.ports.ledger import Ledger, ReceiptRow
 from bailee.transparency import entry
@@ -26,12 +27,13 @@ class Census:
 
     ledger: Ledger
     keeper: Keeper
-    clock: Clock
     _last: Epoch | None = None
 
-    async def step(self, fence: tuple[str, int] | None) -> None:
-        """Take the census of this half hour unless it has been taken."""
-        now = self.clock.now()
+    async def step(self, fence: tuple[str, int] | None, now: Instant) -> None:
+        """Take the census of `now`'s half hour unless it has been taken.
+
+        `now` is when the tick began, before its destructions: what is due later is not late yet.
+        """
         half_hour = epoch_of(now)
         if self._last == half_hour:
             return

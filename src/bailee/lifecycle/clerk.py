@@ -8,6 +8,7 @@ the others from running. Deliberately answers no customer and holds no private k
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import structlog
 
@@ -57,13 +58,14 @@ class Clerk:
 
         Destruction comes first: whatever else fails, what is due dies.
         """
+        began = self.clock.now()
         fence = await self._fence()
         if fence is not None:
             await self._attempt("epochs", self.epochs.step, fence)
             for name, step in self.more:
                 await self._attempt(name, step, fence)
             await self._attempt("receipts", self.receipts.step, fence)
-            await self._attempt("census", self.census.step, fence)
+            await self._attempt("census", partial(self.census.step, now=began), fence)
         await self._attempt("journals", self._keep_local, None)
 
     async def _keep_local(self, _fence: tuple[str, int] | None) -> None:

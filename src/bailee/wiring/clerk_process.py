@@ -85,7 +85,7 @@ def serve_clerk(
             holder,
             EpochLifecycle(ledger, keeper, objects, files, clock),
             DestructionReceipts(ledger, keeper, objects, outbox, log_reader),
-            Census(ledger, keeper, clock),
+            Census(ledger, keeper),
             keep_local,
             more=(
                 (
