@@ -11,13 +11,13 @@ that the work keeps beside it until they become files.
 """
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import msgspec
 
-from bailee.application_state import repository
+from bailee.application_state.carried import FencedError, Revised, carried, revise
 from bailee.application_state.deletion import Deletion
 from bailee.application_state.files import Files
 from bailee.application_state.keeping import Keeping, KeptFor, New, Opened
@@ -48,7 +48,6 @@ SLOTS: Final = 900
 """Stretches of results that one batch may keep. A grant names a thousand things at most."""
 _MODELS: Final = 50
 """Fine-tuned models that a batch may call: the project's newest when it is created."""
-_ATTEMPTS: Final = 8
 _OPENED_AT_ONCE: Final = 100
 _SEED_BYTES: Final = 16
 
@@ -181,23 +180,22 @@ class Batches:
 
     async def cancel(self, whose: KeptFor, public_id: str) -> Batch:
         """Let a batch end after what was answered. Raises NotFound, Conflict if it is over."""
-        for _ in range(_ATTEMPTS):
-            opened = await self.keeping.read(whose, Kind.BATCH, public_id)
+        now_s = self.keeping.clock.now() // 1000
+
+        def change(opened: Opened) -> Revised | None:
             batch = batch_of(opened)
             if batch.status == CANCELLING:
-                return batch
+                return None
             if batch.status not in _CANCELLABLE:
                 raise Conflict(f"Cannot cancel a batch with status '{batch.status}'.")
-            now_s = self.keeping.clock.now() // 1000
-            details = reached(batch.details, CANCELLING, now_s)
-            try:
-                held = await self.keeping.change(
-                    whose, opened, msgspec.json.encode(details), CANCELLING
-                )
-            except Conflict:
-                continue
-            return Batch(held, details)
-        raise Conflict("This batch changes at the moment. Try again.")
+            return Revised(
+                msgspec.json.encode(reached(batch.details, CANCELLING, now_s)), CANCELLING
+            )
+
+        def read() -> Awaitable[Opened]:
+            return self.keeping.read(whose, Kind.BATCH, public_id)
+
+        return batch_of(await revise(self.keeping, whose, read, change))
 
     async def delete_with_outputs(self, whose: KeptFor, public_id: str) -> None:
         """Destroy an input file, and what batches have made of it. Raises NotFound.
@@ -248,10 +246,6 @@ def slot_name(seed: bytes, number: int) -> ObjectId:
     return ObjectId(hashlib.blake2b(b"results%d" % number, key=seed, digest_size=16).digest())
 
 
-class FencedError(Exception):
-    """Another carries the batch since."""
-
-
 async def change_batch(
     keeping: Keeping,
     whose: KeptFor,
@@ -265,12 +259,8 @@ async def change_batch(
     A batch that its owner cancels goes on to be cancelled. Raises NotFound when it is gone,
     FencedError when a later holder has begun.
     """
-    for _ in range(_ATTEMPTS):
-        async with keeping.database.transaction(whose.owner.tenant) as transaction:
-            rows = await repository.by_objects(transaction, [name])
-        if not rows:
-            raise NotFound("The batch was deleted.")
-        (opened,) = await keeping.opened(whose, rows)
+
+    def revised(opened: Opened) -> Revised:
         details = batch_of(opened).details
         if details.fence > fence:
             raise FencedError
@@ -281,9 +271,9 @@ async def change_batch(
         changed = msgspec.structs.replace(change(details), fence=fence)
         if kept != present:
             changed = reached(changed, kept, keeping.clock.now() // 1000)
-        try:
-            held = await keeping.change(whose, opened, msgspec.json.encode(changed), kept)
-        except Conflict:
-            continue
-        return Batch(held, changed)
-    raise Conflict("The batch changes all the time.")
+        return Revised(msgspec.json.encode(changed), kept)
+
+    def read() -> Awaitable[Opened]:
+        return carried(keeping, whose, name)
+
+    return batch_of(await revise(keeping, whose, read, revised))

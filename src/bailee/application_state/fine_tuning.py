@@ -10,12 +10,13 @@ the job is created: for the files, for the job, and for the things that the work
 """
 
 import re
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from bailee.application_state import repository
+from bailee.application_state.carried import FencedError, Revised, carried, revise
 from bailee.application_state.deletion import Deletion
 from bailee.application_state.files import Files
 from bailee.application_state.keeping import Keeping, KeptFor, New, Opened
@@ -43,7 +44,6 @@ SLOTS: Final = 160
 GRANT_MS: Final = 30 * DAY_MS
 SUFFIX: Final = re.compile(r"[a-zA-Z0-9-]{1,64}")
 PREFIX: Final = "ft:"
-_ATTEMPTS: Final = 8
 
 
 class JobOverError(Exception):
@@ -95,6 +95,8 @@ class JobDetails(msgspec.Struct, frozen=True, kw_only=True):
     intended: str | None = None
     """What the model will be called, from the moment on in which it may exist."""
     attempts: int = 0
+    fence: int = 0
+    """The newest holder's token: an earlier one changes nothing any more."""
 
 
 class Job(NamedTuple):
@@ -127,6 +129,10 @@ class AdapterDetails(msgspec.Struct, frozen=True):
     """What its owner calls it: `ft:…`."""
     base: str
     job: str
+
+
+Change = Callable[[JobDetails], JobDetails]
+"""What a job's details are to be instead."""
 
 
 class NewJob(NamedTuple):
@@ -284,22 +290,25 @@ class FineTuning:
             )
         return held
 
-    async def _move(self, whose: KeptFor, public_id: str, status: str, change: Any = None) -> Job:
-        for _ in range(_ATTEMPTS):
-            opened = await self.keeping.read(whose, Kind.FINE_TUNING_JOB, public_id)
+    async def _move(
+        self,
+        whose: KeptFor,
+        public_id: str,
+        status: str,
+        change: Change = lambda details: details,
+    ) -> Job:
+        def revised(opened: Opened) -> Revised:
             job = job_of(opened)
-            if job.held.label not in _FROM[status]:
+            present = job.held.label
+            if present not in _FROM[status]:
                 raise Conflict(f"This job is {job.status}. Only {_WANTED[status]} can be.")
-            details = job.details if change is None else change(job.details)
-            target = PAUSED if status == PAUSING and job.held.label == QUEUED else status
-            try:
-                held = await self.keeping.change(
-                    whose, opened, msgspec.json.encode(details), target
-                )
-            except Conflict:
-                continue
-            return Job(held, details)
-        raise Conflict("This job changes at the moment. Try again.")
+            target = PAUSED if status == PAUSING and present == QUEUED else status
+            return Revised(msgspec.json.encode(change(job.details)), target)
+
+        def read() -> Awaitable[Opened]:
+            return self.keeping.read(whose, Kind.FINE_TUNING_JOB, public_id)
+
+        return job_of(await revise(self.keeping, whose, read, revised))
 
 
 _FROM: Final = {
@@ -326,28 +335,32 @@ def model_name(job: HeldObject, details: JobDetails, name: str) -> str:
 
 
 async def change_job(
-    keeping: Keeping, whose: KeptFor, job: HeldObject, change: Any, label: str | None = None
+    keeping: Keeping,
+    whose: KeptFor,
+    name: ObjectId,
+    fence: int,
+    change: Change,
+    label: str | None = None,
 ) -> Job:
     """Change a job on the work's behalf, whatever its owner changes at the same time.
 
-    Raises JobOverError when it is over, whoever has ended it, and NotFound when it is gone.
+    Raises JobOverError when it is over, whoever has ended it, NotFound when it is gone,
+    FencedError when a later holder has begun.
     """
-    for _ in range(_ATTEMPTS):
-        async with keeping.database.transaction(job.tenant) as transaction:
-            rows = await repository.by_objects(transaction, [job.object])
-        if not rows:
-            raise NotFound("The job was deleted.")
-        (opened,) = await keeping.opened(whose, rows)
-        present = opened.held.label
+
+    def revised(opened: Opened) -> Revised:
+        present, details = opened.held.label, job_of(opened).details
         if present in OVER:
             raise JobOverError
-        details = change(job_of(opened).details)
+        if details.fence > fence:
+            raise FencedError
         kept = present if label is None else label
         if label == RUNNING and present == PAUSING:
             kept = present
-        try:
-            held = await keeping.change(whose, opened, msgspec.json.encode(details), kept)
-        except Conflict:
-            continue
-        return Job(held, details)
-    raise Conflict("The job changes all the time.")
+        changed = msgspec.structs.replace(change(details), fence=fence)
+        return Revised(msgspec.json.encode(changed), kept)
+
+    def read() -> Awaitable[Opened]:
+        return carried(keeping, whose, name)
+
+    return job_of(await revise(keeping, whose, read, revised))

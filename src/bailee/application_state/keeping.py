@@ -20,6 +20,7 @@ import msgspec
 from bailee.application_state import repository
 from bailee.application_state.model import PREFIXES, HeldObject, Kind, Page, State
 from bailee.application_state.reserve import Reserve
+from bailee.application_state.sealing_keys import SealingKeys
 from bailee.custody.seal.held import (
     CHUNK_BYTES,
     TAG_BYTES,
@@ -30,7 +31,7 @@ from bailee.custody.seal.held import (
 from bailee.custody.seal.part import Owner
 from bailee.custody.unseal import HeldThing, open_held
 from bailee.kernel.errors import Conflict, DestroyedKey, NotFound
-from bailee.kernel.ids import EpochKeyName, ObjectId, ObjectKeyName, Purpose, ScopeKeyName
+from bailee.kernel.ids import ObjectId, ObjectKeyName, Purpose, ScopeKeyName
 from bailee.kernel.instants import Epoch, Instant
 from bailee.kernel.redacted import Content, Secret
 from bailee.ports.clock import Clock
@@ -101,10 +102,14 @@ class Keeping:
     objects: Objects
     clock: Clock
     randomness: Randomness
+    identity: bytes
+    """The keeper's, as pinned: nothing is sealed to a key that it did not sign."""
+    _sealing: SealingKeys = field(init=False, repr=False)
     _reserve: Reserve = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        self._reserve = Reserve(self.keeper, self.new_object)
+        self._sealing = SealingKeys(self.keeper, self.identity)
+        self._reserve = Reserve(self._sealing, self.new_object)
 
     async def keep(
         self,
@@ -272,14 +277,18 @@ class Keeping:
             public = await self._reserve.take(owner, whose.generation, new.expires_at)
         else:
             wanted = ObjectKeyName(owner.region, owner.project, new.object or self.new_object())
-            (public,) = await self.keeper.create_objects([wanted], whose.generation, new.expires_at)
+            (public,) = await self._sealing.of_objects([wanted], whose.generation, new.expires_at)
         name = public.name
         scope = ScopeKeyName(
             owner.region, Purpose.APPLICATION_STATE, owner.project, whose.generation
         )
-        recipients = (Recipient(scope, public.scope_key), *await self._monitoring(whose))
+        recipients = [Recipient(scope, public.scope_key)]
+        if whose.monitored_in is not None:
+            recipients.append(
+                await self._sealing.for_monitoring(owner, whose.generation, whose.monitored_in)
+            )
         held, block = new_held_key(
-            name, owner, (public.mlkem_key, public.x25519_key), recipients, self.randomness
+            name, owner, (public.mlkem_key, public.x25519_key), tuple(recipients), self.randomness
         )
         public_id = new.public_id or (
             PREFIXES[new.kind] + self.randomness.random_bytes(_ID_BYTES).hex()
@@ -306,17 +315,6 @@ class Keeping:
         )
         return row, held
 
-    async def _monitoring(self, whose: KeptFor) -> tuple[Recipient, ...]:
-        if whose.monitored_in is None:
-            return ()
-        owner, purpose = whose.owner, Purpose.ABUSE_MONITORING
-        scope = ScopeKeyName(owner.region, purpose, owner.project, whose.generation)
-        epoch = EpochKeyName(owner.region, purpose, whose.monitored_in)
-        scope_key = await self.keeper.scope_public_key(scope)
-        epoch_key = await self.keeper.epoch_public_key(epoch)
-        keys = (epoch_key.mlkem_key, epoch_key.x25519_key)
-        return (Recipient(scope, scope_key.x25519_key, epoch, keys),)
-
     async def _write(
         self, row: HeldObject, held: HeldKey, content: AsyncIterable[bytes]
     ) -> HeldObject:
@@ -328,7 +326,7 @@ class Keeping:
         self, whose: KeptFor, row: HeldObject, held: HeldKey, terms: Terms
     ) -> HeldObject:
         if terms.expires_at is not None:
-            await self.keeper.create_objects([row.name], whose.generation, terms.expires_at)
+            await self._sealing.of_objects([row.name], whose.generation, terms.expires_at)
         if terms.details is not None:
             row = row._replace(details=self._seal_details(held, terms.details))
         return row._replace(label=terms.label, expires_at=terms.expires_at or row.expires_at)

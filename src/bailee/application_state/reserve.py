@@ -10,10 +10,11 @@ is left for ever. Content and secrets are never here: these are public keys.
 from collections.abc import Callable
 from typing import Final
 
+from bailee.application_state.sealing_keys import SealingKeys
 from bailee.custody.seal.part import Owner
 from bailee.kernel.ids import ObjectId, ObjectKeyName
 from bailee.kernel.instants import Instant
-from bailee.ports.keeper import Keeper, ObjectPublicKey
+from bailee.ports.keeper import ObjectPublicKey
 
 AT_ONCE: Final = 16
 _RESERVES: Final = 1024
@@ -22,14 +23,14 @@ _RESERVES: Final = 1024
 class Reserve:
     """Keys that are made and not used yet. One for each process."""
 
-    def __init__(self, keeper: Keeper, new_object: Callable[[], ObjectId]) -> None:
-        self._keeper = keeper
+    def __init__(self, sealing: SealingKeys, new_object: Callable[[], ObjectId]) -> None:
+        self._sealing = sealing
         self._new_object = new_object
         self._made: dict[tuple[Owner, int, Instant], list[ObjectPublicKey]] = {}
         self._taken: dict[tuple[Owner, int, Instant], int] = {}
 
     async def take(self, owner: Owner, generation: int, deadline: Instant) -> ObjectPublicKey:
-        """A fresh key. Raises what `Keeper.create_objects` raises."""
+        """A fresh key. Raises what `SealingKeys.of_objects` raises."""
         kind = (owner, generation, deadline)
         made = self._made.get(kind)
         if made:
@@ -43,7 +44,7 @@ class Reserve:
         names = [
             ObjectKeyName(owner.region, owner.project, self._new_object()) for _ in range(count)
         ]
-        fresh = await self._keeper.create_objects(names, generation, deadline)
+        fresh = await self._sealing.of_objects(names, generation, deadline)
         taken = fresh.pop()
         self._made.setdefault(kind, []).extend(fresh)
         return taken

@@ -1,14 +1,15 @@
 """Carrying fine-tuning jobs: files are read, a trainer runs, what comes out is kept.
 
-Promises: one worker at a time carries jobs (a lease with a token); a job whose worker was killed
-goes on from its last kept state, and steps after it are done again; training content lies in
-memory alone; everything that is made is sealed for the job's owner under the grant that the owner
-gave; a job whose owner ended it, or whose files are gone, ends. Deliberately decides nothing about
-hyper-parameters or methods (`hyperparameters`, the trainer).
+Promises: one worker at a time carries jobs (a lease, whose token fences off whoever held it
+before); a job whose worker was killed goes on from its last kept state, and steps after it are done
+again; training content lies in memory alone; everything that is made is sealed for the job's owner
+under the grant that the owner gave; a job whose owner ended it, whose files are gone, or whose
+project may not train any more, ends. Deliberately decides nothing about hyper-parameters or methods
+(`hyperparameters`, the trainer), nor about who may train (`Standing`).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -17,6 +18,7 @@ import msgspec
 import structlog
 
 from bailee.application_state import fine_tuning, repository
+from bailee.application_state.carried import FencedError, end_without_grant, right_of
 from bailee.application_state.fine_tuning import (
     AdapterDetails,
     CheckpointNote,
@@ -30,10 +32,16 @@ from bailee.application_state.fine_tuning import (
 )
 from bailee.application_state.keeping import Keeping, KeptFor, New
 from bailee.application_state.model import PREFIXES, HeldObject, Kind
-from bailee.custody.seal.held import KeyBlock
-from bailee.kernel.errors import BaileeError, DestroyedKey, Forbidden, InvalidInput, NotFound
-from bailee.kernel.ids import ObjectId, Purpose
-from bailee.ports.keeper import WorkGrant
+from bailee.custody.seal.part import Owner
+from bailee.kernel.errors import (
+    BaileeError,
+    DestroyedKey,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Unavailable,
+)
+from bailee.kernel.ids import ObjectId
 from bailee.ports.leases import Leases
 from bailee.ports.trainer import (
     CheckpointReached,
@@ -63,8 +71,20 @@ _GONE: Final = JobError("file_gone", "A file of this job was deleted.", "trainin
 _ID_BYTES: Final = 8
 
 
+Standing = Callable[[Owner], Awaitable[JobError | None]]
+"""Why a project may not train at present; None: it may. Raises Unavailable when nobody can say."""
+
+
 class _EndedError(Exception):
-    """The owner ended the job, or its files are gone."""
+    """The owner ended the job, or another carries it."""
+
+
+class _RefusedError(Exception):
+    """The project may not train any more."""
+
+    def __init__(self, error: JobError) -> None:
+        super().__init__()
+        self.error = error
 
 
 @dataclass(slots=True)
@@ -74,6 +94,7 @@ class Carrier:
     keeping: Keeping
     leases: Leases
     trainer: Trainer
+    standing: Standing
     holder: str
 
     async def run(self) -> None:
@@ -93,10 +114,15 @@ class Carrier:
             waiting = await repository.of_kind(
                 transaction, Kind.FINE_TUNING_JOB, list(fine_tuning.TO_DO)
             )
-        if not waiting or await self.leases.acquire(LEASE, self.holder, LEASE_MS) is None:
+        token = await self.prolong() if waiting else None
+        if token is None:
             return False
-        await _Carried(self, waiting[0]).carry()
+        await _Carried(self, waiting[0], token).carry()
         return True
+
+    async def prolong(self) -> int | None:
+        """The token under which jobs are carried; None: another carries them."""
+        return await self.leases.acquire(LEASE, self.holder, LEASE_MS)
 
 
 @dataclass(slots=True)
@@ -105,6 +131,7 @@ class _Carried:
 
     carrier: Carrier
     job: HeldObject
+    token: int
     whose: KeptFor = field(init=False)
     events: list[JobEvent] = field(default_factory=list)
     progress: Progress = field(default_factory=Progress)
@@ -113,11 +140,11 @@ class _Carried:
     """The training file's key."""
     deleted: bool = False
     """Whether its owner has deleted it meanwhile."""
+    refused: JobError | None = None
+    """Why its project may not train any more."""
 
     def __post_init__(self) -> None:
-        grant = msgspec.msgpack.decode(self.job.work_grant or b"", type=WorkGrant)
-        wrap = KeyBlock.decode(self.job.key_block).wrap_for(Purpose.APPLICATION_STATE)
-        self.whose = KeptFor(self.job.owner, wrap.generation, grant)
+        self.whose = right_of(self.job)
 
     @property
     def keeping(self) -> Keeping:
@@ -126,6 +153,7 @@ class _Carried:
     async def carry(self) -> None:
         """To its end, a pause or a failure, each of which is kept."""
         try:
+            await self._permitted()
             job = await self._change(_one_more_attempt)
             if job.details.attempts > MOST_ATTEMPTS:
                 raise TrainingFailure("The job was begun too often.", retry_safe=False)
@@ -134,6 +162,8 @@ class _Carried:
             await self._train(job, task)
         except _EndedError:
             return
+        except _RefusedError as refused:
+            await self._fail(refused.error)
         except InvalidInput as error:
             await self._fail(JobError("invalid_file", str(error), error.field))
         except TrainingFailure as failure:
@@ -144,7 +174,7 @@ class _Carried:
             await self._fail(_GONE)
         except Forbidden:
             # The grant has ended: nothing sealed can be changed any more, only the status.
-            await self._give_up()
+            await end_without_grant(self.keeping, self.job, fine_tuning.FAILED)
         finally:
             await self._tell_events()
             await self._leave()
@@ -206,29 +236,50 @@ class _Carried:
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
+        if self.progress.finished is not None or self.progress.paused is not None:
+            return
         if self.deleted:
             raise NotFound("The training file was deleted.")
-        if self.progress.finished is None and self.progress.paused is None:
-            raise _EndedError
+        if self.refused is not None:
+            raise _RefusedError(self.refused)
+        raise _EndedError
+
+    async def _permitted(self) -> None:
+        error = await self.carrier.standing(self.job.owner)
+        if error is not None:
+            raise _RefusedError(error)
 
     async def _watch(self, run: TrainingRun) -> None:
-        """Keep the lease, and do what the owner asks meanwhile."""
-        carrier, asked = self.carrier, False
+        """Keep the lease, and do what the owner asks meanwhile, until the run must end."""
+        paused = False
         while True:
             await self.keeping.clock.sleep_s(POLL_S)
-            if await carrier.leases.acquire(LEASE, carrier.holder, LEASE_MS) is None:
+            try:
+                wanted = await self._wanted()
+            except Unavailable as error:
+                # What is away comes back; the lease may run out meanwhile, and the fence does the
+                # rest.
+                log.warning("fine_tuning_waits", kind=type(error).__name__)
+                continue
+            if wanted is None:
                 await run.cancel()
                 return
-            async with self.keeping.database.transaction(self.job.tenant) as transaction:
-                rows = await repository.by_objects(transaction, [self.job.object])
-                wanted = [] if self.learned is None else [self.learned]
-                self.deleted = not await repository.by_objects(transaction, wanted)
-            if not rows or rows[0].label in fine_tuning.OVER or self.deleted:
-                await run.cancel()
-                return
-            if rows[0].label == fine_tuning.PAUSING and not asked:
-                asked = True
+            if wanted == fine_tuning.PAUSING and not paused:
+                paused = True
                 await run.pause()
+
+    async def _wanted(self) -> str | None:
+        """The status that the job is to have; None: its run is to end now."""
+        if await self.carrier.prolong() != self.token:
+            return None
+        async with self.keeping.database.transaction(self.job.tenant) as transaction:
+            rows = await repository.by_objects(transaction, [self.job.object])
+            learned = [] if self.learned is None else [self.learned]
+            self.deleted = not await repository.by_objects(transaction, learned)
+        self.refused = await self.carrier.standing(self.job.owner)
+        if not rows or rows[0].label in fine_tuning.OVER or self.deleted or self.refused:
+            return None
+        return rows[0].label
 
     async def _follow(self, job: Job, event: TrainingEvent) -> None:
         self.progress = after(self.progress, event)
@@ -386,14 +437,6 @@ class _Carried:
                 if details.intended is not None:
                     await self._drop(Kind.ADAPTER, PREFIXES[Kind.ADAPTER] + details.intended)
 
-    async def _give_up(self) -> None:
-        async with self.keeping.database.transaction(self.job.tenant) as transaction:
-            for row in await repository.by_objects(transaction, [self.job.object]):
-                sealed, failed = row.details, fine_tuning.FAILED
-                await repository.update(
-                    transaction, row.object, details=sealed, label=failed, former=sealed
-                )
-
     async def _change_for(
         self,
         made: HeldObject,
@@ -411,8 +454,10 @@ class _Carried:
         self, change: Callable[[JobDetails], JobDetails], label: str | None = None
     ) -> Job:
         try:
-            return await change_job(self.keeping, self.whose, self.job, change, label)
-        except (NotFound, JobOverError):
+            return await change_job(
+                self.keeping, self.whose, self.job.object, self.token, change, label
+            )
+        except (NotFound, JobOverError, FencedError):
             raise _EndedError from None
 
     async def _say(

@@ -15,15 +15,12 @@ from bailee.api.errors import OpenAiRefusals
 from bailee.application_state.deletion import Deletion
 from bailee.application_state.keeping import Keeping
 from bailee.custody.recorder import Recorder
-from bailee.custody.seal.part import Owner
 from bailee.drivers.files_local import LocalFiles
 from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.leases import PostgresLeases
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
 from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
-from bailee.governance.tenancy.errors import CredentialRefused
-from bailee.governance.tenancy.standing import standing
 from bailee.governance.usage.counting import UsageCounts
 from bailee.kernel.errors import Unavailable
 from bailee.kernel.ids import Region
@@ -35,9 +32,7 @@ from bailee.ports.keeper import Keeper
 from bailee.serving.answer import Answering
 from bailee.serving.batching.answering import LineAnswering, Tickets
 from bailee.serving.batching.carrier import BatchCarrier
-from bailee.serving.batching.carrying import BatchTools, Standing
-from bailee.serving.caller import Caller
-from bailee.serving.errors import Because, CallRefused
+from bailee.serving.batching.carrying import BatchTools
 from bailee.serving.limits import Limits
 from bailee.serving.prefix_cache import salt_from
 from bailee.serving.routing import Planner
@@ -46,6 +41,7 @@ from bailee.wiring.backends import open_adapters, open_backends, served_models
 from bailee.wiring.fine_tuned import FineTunedModels
 from bailee.wiring.held import HeldParts, fine_tuning_of, state_of
 from bailee.wiring.places import Places
+from bailee.wiring.standing import standing_of
 from bailee.wiring.trust import Trust
 
 log = structlog.get_logger()
@@ -119,27 +115,6 @@ def open_batching(
     holder = f"{trust.node}-{randomness.random_bytes(8).hex()}"
     carrier = BatchCarrier(tools, PostgresLeases(engine, clock), holder)
     return Batching(carrier, answering, recorder, usage, backends)
-
-
-def standing_of(database: PostgresDatabase) -> Standing:
-    """What stands of a project now, as a caller."""
-
-    async def caller_of(owner: Owner, key_id: bytes) -> Caller:
-        try:
-            found = await standing(database, owner)
-        except CredentialRefused as refused:
-            raise CallRefused(Because.SUSPENDED, str(refused)) from None
-        return Caller(
-            key_id=key_id,
-            tenant=owner.tenant,
-            project=owner.project,
-            region=owner.region,
-            scope_generation=found.scope_generation,
-            retention_mode=found.retention_mode,
-            reject_store=found.reject_store,
-        )
-
-    return caller_of
 
 
 def _recorder(

@@ -81,9 +81,7 @@ def _refusal(refused: CredentialRefused) -> CallRefused:
         case Refusal.EXPIRED:
             return CallRefused(Because.KEY_EXPIRED, "This API key has expired. Use another.")
         case Refusal.SUSPENDED:
-            return CallRefused(
-                Because.KEY_REVOKED, "This API key's project is suspended. Ask its administrator."
-            )
+            return CallRefused(Because.SUSPENDED, str(refused))
         case Refusal.ARCHIVED:
             return CallRefused(Because.KEY_REVOKED, str(refused))
         case _:

@@ -227,7 +227,14 @@ def _parts(
     models = served_models(settings, backends, clock.now())
     database = PostgresDatabase(stores.engine)
     held = HeldParts(
-        Keeping(database, stores.keeper, stores.objects, clock, SystemRandomness()),
+        Keeping(
+            database,
+            stores.keeper,
+            stores.objects,
+            clock,
+            SystemRandomness(),
+            needs.trust.identity,
+        ),
         Deletion(database, stores.keeper, stores.objects, clock),
     )
     fine_tuned = FineTunedModels(fine_tuning_of(held), open_adapters(places))

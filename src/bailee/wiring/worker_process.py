@@ -25,6 +25,7 @@ from bailee.wiring.batching import CONNECTIONS, open_batching
 from bailee.wiring.database import when_there
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
+from bailee.wiring.standing import may_train_of
 from bailee.wiring.stores import objects_of
 from bailee.wiring.training import open_trainer
 from bailee.wiring.trust import Trust
@@ -50,11 +51,18 @@ def serve_worker(
         await when_there(lambda: check_schema(engine))
         keeper = KeeperClient(places.keeper_socket, "worker", needs.token, SystemClock())
         keeping = Keeping(
-            PostgresDatabase(engine), keeper, objects_of(settings, places), clock, randomness
+            PostgresDatabase(engine),
+            keeper,
+            objects_of(settings, places),
+            clock,
+            randomness,
+            needs.trust.identity,
         )
         leases = PostgresLeases(engine, clock)
-        carrier = Carrier(keeping, leases, open_trainer(settings), holder)
         batching = open_batching(settings, places, needs.trust, keeping, engine)
+        tools = batching.carrier.tools
+        may_train = may_train_of(tools.standing, tools.planner, clock)
+        carrier = Carrier(keeping, leases, open_trainer(settings), may_train, holder)
         ready()
         work = [batching.run()]
         if settings.model.enabled:

@@ -59,11 +59,12 @@ async def house(postgres_database: FreshDatabase) -> AsyncIterator[House]:
         objects = MemoryObjects(bucket, faults)
         gateway, clerk = world.keeper.for_role("gateway"), world.keeper.for_role("clerk")
         database = PostgresDatabase(own)
+        identity = (await gateway.status()).identity
         yield House(
             world,
             bucket,
             faults,
-            Keeping(database, gateway, objects, world.clock, SeededRandomness(77)),
+            Keeping(database, gateway, objects, world.clock, SeededRandomness(77), identity),
             Deletion(database, gateway, objects, world.clock),
             Deletion(PostgresDatabase(clerks), clerk, objects, world.clock),
             postgres_database,

@@ -11,10 +11,10 @@ from bailee.application_state import batches
 from bailee.application_state.batches import (
     Batch,
     Batches,
-    FencedError,
     NewBatch,
     change_batch,
 )
+from bailee.application_state.carried import FencedError
 from bailee.application_state.files import Files
 from bailee.application_state.keeping import Keeping, KeptFor
 from bailee.application_state.model import Kind
@@ -48,7 +48,12 @@ def worker(house: House, batch: Batch, seed: int) -> tuple[Keeping, KeptFor]:
     keeper = house.world.keeper.for_role("worker")
     objects = MemoryObjects(house.bucket, house.faults)
     keeping = Keeping(
-        house.keeping.database, keeper, objects, house.world.clock, SeededRandomness(seed)
+        house.keeping.database,
+        keeper,
+        objects,
+        house.world.clock,
+        SeededRandomness(seed),
+        house.keeping.identity,
     )
     grant = msgspec.msgpack.decode(batch.held.work_grant or b"", type=WorkGrant)
     return keeping, KeptFor(batch.held.owner, 0, grant)

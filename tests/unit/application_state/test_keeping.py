@@ -2,16 +2,27 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import msgspec
 import pytest
+from tests.support.keeper_world import World
 from tests.unit.application_state.conftest import MINE, OTHERS, House
 
 from bailee.application_state.keeping import New
 from bailee.application_state.model import HeldObject, Kind
-from bailee.custody.seal.held import CHUNK_BYTES
-from bailee.kernel.errors import Conflict, Forbidden, NotFound, NotYet, TamperedContent, Unavailable
-from bailee.kernel.instants import HOUR_MS, Instant
+from bailee.custody.seal.held import CHUNK_BYTES, KeyBlock
+from bailee.kernel.errors import (
+    Conflict,
+    DestroyedKey,
+    Forbidden,
+    NotFound,
+    NotYet,
+    TamperedContent,
+    Unavailable,
+)
+from bailee.kernel.ids import Purpose
+from bailee.kernel.instants import HOUR_MS, Instant, epoch_of
 from bailee.kernel.redacted import Secret
 from bailee.ports.keeper import WorkGrant
 from bailee.ports.objects import StoredObject
@@ -68,6 +79,30 @@ async def test_another_project_finds_and_opens_nothing(house: House) -> None:
     with pytest.raises(NotFound) as unknown:
         await house.keeping.find(MINE, Kind.FILE, "what a customer wrote")
     assert "customer" not in str(unknown.value)
+
+
+@pytest.mark.parametrize("often", [False, True], ids=["alone", "made ahead"])
+async def test_nothing_is_sealed_to_keys_that_another_keeper_signed(
+    house: House, often: bool
+) -> None:
+    elsewhere = await World(seed=5).begin()
+    keeping = replace(house.keeping, keeper=elsewhere.keeper.for_role("gateway"))
+    until = Instant(house.world.clock.now() + HOUR_MS)
+    with pytest.raises(TamperedContent):
+        await keeping.keep(MINE, New(Kind.FILE, b"{}", expires_at=until, often=often), pieces(b"a"))
+    assert house.bucket.objects == {}
+    assert await house.database.as_owner("SELECT * FROM held_objects") == []
+
+
+async def test_a_copy_for_monitoring_ends_with_its_epoch(house: House) -> None:
+    epoch = epoch_of(house.world.clock.now())
+    monitored = await house.keeping.keep(
+        MINE._replace(monitored_in=epoch), New(Kind.FILE, b"{}"), pieces(b"a")
+    )
+    wrap = KeyBlock.decode(monitored.key_block).wrap_for(Purpose.ABUSE_MONITORING)
+    assert wrap.epoch == epoch
+    with pytest.raises(DestroyedKey):
+        KeyBlock.decode((await keep(house)).key_block).wrap_for(Purpose.ABUSE_MONITORING)
 
 
 async def test_a_changed_byte_is_noticed(house: House) -> None:

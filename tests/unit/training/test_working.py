@@ -1,7 +1,8 @@
 """A fine-tuning job on its way, with a trainer that says what the test wants it to say."""
 
+import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,9 +11,10 @@ from tests.unit.application_state.conftest import MINE, House, house  # noqa: F4
 
 from bailee.application_state import fine_tuning
 from bailee.application_state.files import Files, FileTerms
-from bailee.application_state.fine_tuning import FineTuning, Job, NewJob
+from bailee.application_state.fine_tuning import FineTuning, Job, JobError, NewJob
 from bailee.application_state.keeping import Keeping
 from bailee.application_state.model import Kind
+from bailee.custody.seal.part import Owner
 from bailee.drivers.memory import SeededRandomness
 from bailee.drivers.memory.database import Database, MemoryLeases
 from bailee.drivers.postgres.database import PostgresDatabase
@@ -27,7 +29,7 @@ from bailee.ports.trainer import (
     TrainingRun,
     TrainingTask,
 )
-from bailee.training.working import Carrier
+from bailee.training.working import LEASE_MS, Carrier
 
 LINE = {
     "messages": [
@@ -52,6 +54,7 @@ class Scripted:
     before: dict[type, Any] = field(default_factory=dict)
     """What happens just before an event of a type is given."""
     states: list[bytes | None] = field(default_factory=list)
+    cancelled: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def begin(self, task: TrainingTask, state: bytes | None = None) -> TrainingRun:
         assert len(task.examples) == 10
@@ -62,13 +65,15 @@ class Scripted:
         for event in self.events_of:
             if type(event) in self.before:
                 await self.before[type(event)]()
+            if self.cancelled.is_set():
+                return
             yield event
 
     async def pause(self) -> None:
         raise AssertionError
 
     async def cancel(self) -> None:
-        self.events_of = []
+        self.cancelled.set()
 
 
 @dataclass
@@ -89,12 +94,29 @@ class Shop:
         new = NewJob("base", file.held.public_id, None, "supervised", {}, 1, "mine", None)
         return await self.tuning.create(MINE, new)
 
+    async def passes_until(self, true: Callable[[], bool]) -> None:
+        """Let time pass, a second at a time, until something is true."""
+        while not true():
+            self.house.world.clock.advance(1_000)
+            await asyncio.sleep(0)
+
     async def now(self, job: Job) -> Job:
         return await self.tuning.find(MINE, job.held.public_id)
 
     async def kept(self, kind: Kind) -> list[str]:
         page = await self.house.keeping.page(MINE, kind, limit=100)
         return [one.label for one in page.objects]
+
+
+async def may_train(_owner: Owner) -> JobError | None:
+    return None
+
+
+SUSPENDED = JobError("project_suspended", "The project is suspended.")
+
+
+async def may_not_train(_owner: Owner) -> JobError | None:
+    return SUSPENDED
 
 
 @pytest.fixture
@@ -106,11 +128,12 @@ def shop(house: House) -> Shop:  # noqa: F811 - the fixture
         keeping.objects,
         house.world.clock,
         SeededRandomness(99),
+        keeping.identity,
     )
     trainer = Scripted()
     leases = MemoryLeases(Database(), house.world.clock)
     tuning = FineTuning(Files(keeping, house.deletion))
-    return Shop(house, tuning, trainer, Carrier(working, leases, trainer, "one"))
+    return Shop(house, tuning, trainer, Carrier(working, leases, trainer, may_train, "one"))
 
 
 async def test_a_job_ends_with_one_model_and_no_state(shop: Shop) -> None:
@@ -184,9 +207,73 @@ async def test_a_job_whose_file_is_gone_fails(shop: Shop) -> None:
     assert done.details.error.code == "file_gone"
 
 
+async def test_a_project_that_may_not_train_begins_nothing(shop: Shop) -> None:
+    job = await shop.begin()
+    shop.carrier.standing = may_not_train
+    assert await shop.carrier.step()
+    done = await shop.now(job)
+    assert (done.status, done.details.error) == (fine_tuning.FAILED, SUSPENDED)
+    assert shop.trainer.states == []
+
+
+async def test_a_project_that_may_not_train_any_more_ends_its_run(shop: Shop) -> None:
+    async def suspend() -> None:
+        shop.carrier.standing = may_not_train
+        await shop.passes_until(shop.trainer.cancelled.is_set)
+
+    job = await shop.begin()
+    shop.trainer.before[Finished] = suspend
+    assert await shop.carrier.step()
+    done = await shop.now(job)
+    assert (done.status, done.details.error) == (fine_tuning.FAILED, SUSPENDED)
+    assert "model" not in await shop.kept(Kind.ADAPTER)
+    assert await shop.kept(Kind.TRAINING_STATE) == []
+    assert done.held.work_grant is None
+
+
+async def test_a_run_goes_on_while_nobody_can_say_whether_it_may(shop: Shop) -> None:
+    asked = 0
+
+    async def away(_owner: Owner) -> JobError | None:
+        nonlocal asked
+        asked += 1
+        raise Unavailable("the database is away")
+
+    async def wait() -> None:
+        shop.carrier.standing = away
+        await shop.passes_until(lambda: asked >= 2)
+
+    job = await shop.begin()
+    shop.trainer.before[Finished] = wait
+    assert await shop.carrier.step()
+    assert (await shop.now(job)).status == fine_tuning.SUCCEEDED
+
+
+@pytest.mark.parametrize("event", [CheckpointReached, Finished])
+async def test_a_worker_whose_lease_another_took_changes_nothing(shop: Shop, event: type) -> None:
+    """It slept over its lease; the other has begun. It wakes, and its run ends."""
+    job = await shop.begin()
+    other_trainer = Scripted()
+    other = Carrier(shop.carrier.keeping, shop.carrier.leases, other_trainer, may_train, "two")
+
+    async def sleep_over() -> None:
+        shop.house.world.clock.advance(LEASE_MS + 1)
+        assert await other.prolong() is not None
+        assert await other.step()
+        await shop.passes_until(shop.trainer.cancelled.is_set)
+        shop.trainer.cancelled.clear()  # it notices at the worst moment: with one more event
+
+    shop.trainer.before[event] = sleep_over
+    assert await shop.carrier.step()
+    done = await shop.now(job)
+    assert done.status == fine_tuning.SUCCEEDED
+    assert (await shop.kept(Kind.ADAPTER)).count("model") == 1
+    await shop.tuning.find_model(MINE, done.details.fine_tuned_model or "")
+
+
 async def test_one_worker_carries_at_a_time(shop: Shop) -> None:
     await shop.begin()
-    other = Carrier(shop.carrier.keeping, shop.carrier.leases, Scripted(), "two")
+    other = Carrier(shop.carrier.keeping, shop.carrier.leases, Scripted(), may_train, "two")
     assert await shop.carrier.leases.acquire("fine-tuning", "two", 60_000) is not None
     assert not await shop.carrier.step()
     assert await other.step()

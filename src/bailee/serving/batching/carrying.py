@@ -14,13 +14,12 @@ from bailee.application_state.batches import (
     Batch,
     BatchDetails,
     BatchProblem,
-    FencedError,
     change_batch,
 )
+from bailee.application_state.carried import FencedError, end_without_grant, right_of
 from bailee.application_state.files import Files
 from bailee.application_state.keeping import Keeping, KeptFor
 from bailee.application_state.model import PREFIXES, HeldObject, Kind
-from bailee.custody.seal.held import KeyBlock
 from bailee.custody.seal.part import Owner
 from bailee.kernel.errors import (
     BaileeError,
@@ -30,9 +29,8 @@ from bailee.kernel.errors import (
     NotFound,
     Unavailable,
 )
-from bailee.kernel.ids import ObjectId, Purpose
+from bailee.kernel.ids import ObjectId
 from bailee.kernel.instants import Instant
-from bailee.ports.keeper import WorkGrant
 from bailee.serving.batching.answering import LineAnswering
 from bailee.serving.batching.lines import (
     BATCHED,
@@ -112,9 +110,7 @@ class Carrying:
     """Why it cannot go on here at all."""
 
     def __post_init__(self) -> None:
-        grant = msgspec.msgpack.decode(self.held.work_grant or b"", type=WorkGrant)
-        wrap = KeyBlock.decode(self.held.key_block).wrap_for(Purpose.APPLICATION_STATE)
-        self.whose = KeptFor(self.held.owner, wrap.generation, grant)
+        self.whose = right_of(self.held)
 
     @property
     def keeping(self) -> Keeping:
@@ -145,7 +141,7 @@ class Carrying:
         try:
             batch = await self._change(lambda details: details)
         except Forbidden:
-            await self._give_up()
+            await end_without_grant(self.keeping, self.held, batches.EXPIRED)
             return
         details = batch.details
         until = Instant(self.held.created_at + batches.KEPT_MS)
@@ -440,19 +436,6 @@ class Carrying:
         await self.results.drop()
         async with self.keeping.database.transaction(self.held.tenant) as transaction:
             await repository.drop_grant(transaction, self.held.object)
-
-    async def _give_up(self) -> None:
-        """The grant has ended: nothing sealed can be changed any more, only the status."""
-        async with self.keeping.database.transaction(self.held.tenant) as transaction:
-            for row in await repository.by_objects(transaction, [self.held.object]):
-                sealed = row.details
-                await repository.update(
-                    transaction,
-                    row.object,
-                    details=sealed,
-                    label=batches.EXPIRED,
-                    former=sealed,
-                )
 
     async def _change(
         self, change: Callable[[BatchDetails], BatchDetails], label: str | None = None

@@ -1,0 +1,55 @@
+"""What stands of a project now, for work in the background: may it go on?"""
+
+from typing import Final
+
+from bailee.application_state.fine_tuning import JobError
+from bailee.custody.seal.part import Owner
+from bailee.governance.tenancy.errors import CredentialRefused
+from bailee.governance.tenancy.standing import standing
+from bailee.ports.clock import Clock
+from bailee.ports.database import Database
+from bailee.serving.batching.carrying import Standing
+from bailee.serving.caller import Caller
+from bailee.serving.errors import Because, CallRefused
+from bailee.serving.routing import Planner, refused_by_policy
+from bailee.training.working import Standing as MayTrain
+
+_TRAINING: Final = "/v1/fine_tuning/jobs"
+_NO_KEY: Final = bytes(8)
+
+
+def standing_of(database: Database) -> Standing:
+    """What stands of a project now, as a caller."""
+
+    async def caller_of(owner: Owner, key_id: bytes) -> Caller:
+        try:
+            found = await standing(database, owner)
+        except CredentialRefused as refused:
+            raise CallRefused(Because.SUSPENDED, str(refused)) from None
+        return Caller(
+            key_id=key_id,
+            tenant=owner.tenant,
+            project=owner.project,
+            region=owner.region,
+            scope_generation=found.scope_generation,
+            retention_mode=found.retention_mode,
+            reject_store=found.reject_store,
+        )
+
+    return caller_of
+
+
+def may_train_of(caller_of: Standing, planner: Planner, clock: Clock) -> MayTrain:
+    """Whether a project's jobs may go on: as if it asked for one now."""
+
+    async def may_train(owner: Owner) -> JobError | None:
+        try:
+            caller = await caller_of(owner, _NO_KEY)
+            _, decision = planner.decide(caller, _TRAINING, clock.now())
+            if not decision.allowed:
+                raise refused_by_policy(decision)
+        except CallRefused as refused:
+            return JobError(refused.name or refused.because.value, str(refused))
+        return None
+
+    return may_train
