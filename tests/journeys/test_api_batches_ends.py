@@ -1,23 +1,20 @@
 """How batches end before their time: the window closes, the project's retention changes; and what
 else they call: other endpoints, counted and recorded as single calls are."""
 
-import asyncio
 from collections.abc import Iterator
 from typing import Any
 
 import openai
 import pytest
 from tests.fixtures.batches import await_completed, begin, jsonl, line, results, sdk, settled
-from tests.fixtures.clients import Mirror, backend
+from tests.fixtures.clients import Mirror, backend, run_command
 from tests.fixtures.echo import MODEL
 from tests.fixtures.installation import Installation, installation
+from tests.fixtures.tables import look
 from tests.fixtures.waiting import until
 
-from bailee.drivers.postgres.engine import connector
 from bailee.kernel.ids import parse_project
 from bailee.kernel.instants import DAY_MS, HOUR_MS
-from bailee.wiring.bench import agree_zero_retention
-from bailee.wiring.database import database_url
 
 pytestmark = pytest.mark.journey
 
@@ -72,7 +69,7 @@ def test_zero_retention_refuses_batches_and_ends_what_goes_on(place: Installatio
     with sdk(place, tenant) as client:
         batch = begin(client, jsonl([line(f"slow-{number}", "[wait]") for number in range(9)]))
         settled(client, batch.id, ("in_progress",))
-        asyncio.run(agree_zero_retention(place.settings, tenant.project))
+        run_command(place, "projects", "set", tenant.project, "--retention", "zero_data_retention")
 
         def refused() -> bool:
             try:
@@ -104,20 +101,6 @@ def test_zero_retention_refuses_batches_and_ends_what_goes_on(place: Installatio
     assert failed.output_file_id is None
     (row,) = look(place, "SELECT work_grant FROM held_objects WHERE public_id = $1", batch.id)
     assert row["work_grant"] is None
-
-
-def look(place: Installation, statement: str, *values: object) -> list[Any]:
-    """Rows, as the tables' owner sees them."""
-
-    async def run() -> list[Any]:
-        connection = await connector(database_url(place.settings, place.places, None), None)()
-        try:
-            rows: list[Any] = await connection.fetch(statement, *values)
-            return rows
-        finally:
-            await connection.close()
-
-    return asyncio.run(run())
 
 
 def test_lines_may_ask_other_endpoints(client: openai.OpenAI, mirror: Mirror) -> None:

@@ -27,9 +27,11 @@ def check(code: int, found: dict[str, Any], story: str, prompts: int) -> None:
     assert code == 0, story
     assert found["prompts"] == prompts
     assert found["zdr_hits"] == found["clear_hits"] == found["zdr_sealed"] == 0
-    assert found["recorded"] == found["sealed"] > prompts // 10
+    assert found["recorded"] == found["sealed"] > prompts // 20
     assert found["found"] == found["planted"] > 10
-    assert found["kills"] == 6
+    assert found["unrecorded_records"] == 0
+    assert found["local_model"]
+    assert found["kills"] == 9
 
 
 @pytest.mark.timeout(400)

@@ -11,12 +11,11 @@ from typing import Any
 import openai
 import pytest
 from openai import AsyncOpenAI, OpenAI
-from tests.fixtures.clients import Mirror, await_model, backend, in_client_environment
+from tests.fixtures.clients import Mirror, await_model, backend, in_client_environment, run_command
 from tests.fixtures.installation import Installation, installation
 from tests.fixtures.waiting import until
 
 from bailee.ports.classifier import CATEGORIES
-from bailee.wiring.bench import agree_zero_retention
 
 pytestmark = pytest.mark.journey
 
@@ -221,7 +220,7 @@ def test_undeclared_terms_forbid_embeddings_and_moderations_alike(
 
 def test_under_zero_retention_both_answer_and_nothing_is_recorded(place: Installation) -> None:
     tenant = place.tenant("zero")
-    asyncio.run(agree_zero_retention(place.settings, tenant.project))
+    run_command(place, "projects", "set", tenant.project, "--retention", "zero_data_retention")
     with OpenAI(api_key=tenant.key, max_retries=0) as client:
 
         def unrecorded() -> bool:

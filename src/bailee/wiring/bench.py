@@ -10,12 +10,9 @@ from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 import msgspec
-from sqlalchemy import text
 
 from bailee.api.listener import Listener
 from bailee.drivers.files_local import LocalFiles
-from bailee.drivers.postgres.engine import connector
-from bailee.kernel.ids import parse_project
 from bailee.policy.model import RetentionMode
 from bailee.ports.files import AppendFile
 from bailee.schema.roles import ADMINISTRATOR, GATEWAY
@@ -104,7 +101,8 @@ async def make_keys(settings: Settings) -> BenchKeys:
     async with administration(settings) as installation:
         held = await installation.create_project(organisation="Bench", name="held")
         zero = await installation.create_project(organisation="Bench", name="zero retention")
-        await agree_zero_retention(settings, str(zero["id"]))
+        mode = RetentionMode.ZERO_DATA_RETENTION.value
+        await installation.set_project(str(zero["id"]), retention=mode)
         keys = [
             await installation.create_key(
                 project=str(project["id"]), name="bench", expires_in_days=1
@@ -112,23 +110,6 @@ async def make_keys(settings: Settings) -> BenchKeys:
             for project in (held, zero)
         ]
     return BenchKeys(str(keys[0]["key"]), str(keys[1]["key"]))
-
-
-async def agree_zero_retention(settings: Settings, project: str) -> None:
-    """Put a project under zero retention, as tests and benchmarks need it.
-
-    There is no command for it yet: the agreement behind it has to come first.
-    """
-    places = Places(settings.data_folder.absolute())
-    connection = await connector(database_url(settings, places, None), None)()
-    try:
-        await connection.execute(
-            str(text("UPDATE projects SET retention_mode = $1 WHERE project = $2")),
-            RetentionMode.ZERO_DATA_RETENTION.value,
-            parse_project(project),
-        )
-    finally:
-        await connection.close()
 
 
 def run_bench_gateway(settings: Settings, port: int, mode: Mode, ready: Callable[[], None]) -> None:

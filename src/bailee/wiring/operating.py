@@ -132,12 +132,12 @@ class OpenInstallation:
         self,
         project: str,
         *,
-        retention: str | None,
-        store: str | None,
-        status: str | None,
-        requests_per_minute: int | None,
-        tokens_per_minute: int | None,
-        model: str | None,
+        retention: str | None = None,
+        store: str | None = None,
+        status: str | None = None,
+        requests_per_minute: int | None = None,
+        tokens_per_minute: int | None = None,
+        model: str | None = None,
     ) -> Row:
         """Change what is given of a project, each by a command of its own."""
         tenant, identifier = await self._tenant_of(project), parse_project(project)

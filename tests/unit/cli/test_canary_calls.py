@@ -17,6 +17,8 @@ GOOD = Result(
     zdr_hits=0,
     clear_hits=0,
     zdr_sealed=0,
+    unrecorded_records=0,
+    local_model=True,
     recorded=400,
     sealed=400,
     planted=14,
@@ -38,15 +40,19 @@ def test_every_operation_that_takes_content_is_called() -> None:
 
 
 def test_every_way_is_gone_with_a_word_of_its_own() -> None:
-    made = calls("mark", 500)
+    made = calls("mark", 500, local_model=True)
     assert {call.way for call in made} == set(Way) == set(ANSWERS)
     assert {(call.kind.operation, call.way) for call in made} == {
         (kind.operation, way) for kind in KINDS for way in kind.ways
     }
     assert len({call.content for call in made}) == 500
     for call in made:
-        if call.way not in (Way.BAD_JSON, Way.BAD_TYPE):
+        if call.way not in (Way.BAD_JSON, Way.BAD_TYPE) and call.kind.within is None:
             assert call.content.encode() in call.kind.body(call.content, call.way)
+
+
+def test_without_a_local_model_nothing_is_asked_of_it() -> None:
+    assert {call.way for call in calls("mark", 500, local_model=False)} == set(Way) - {Way.LOCAL}
 
 
 def test_a_good_result_is_accepted() -> None:
@@ -59,6 +65,7 @@ def test_a_good_result_is_accepted() -> None:
         {"zdr_hits": 1},
         {"clear_hits": 1},
         {"zdr_sealed": 1},
+        {"unrecorded_records": 1},
         {"recorded": 0, "sealed": 0},
         {"sealed": 399},
         {"found": 13},

@@ -31,18 +31,19 @@ def canary(
         bool, typer.Option("--json", help="Print the last line alone; the rest goes to stderr.")
     ] = False,
 ) -> None:
-    """Search every sink for the content of calls, under zero retention and without it.
+    """Search every sink for the content of calls, in every retention mode.
 
     Starts `bailee serve` as it is (own processes, TLS, PostgreSQL, keeper,
     clerk, two gateways) in an empty folder, with an upstream on this machine
-    that gives prompts back. Then:
+    that gives prompts back, and the local model where its file is. Then:
 
     1. Half of the calls are of a project under zero retention: every operation
     that takes content, answered, streamed, refused, failed by the upstream,
     broken off, timed out, left by the client, and swallowed by SIGKILL to a
     gateway. After them not one sealed part may lie anywhere.
 
-    2. The other half are the same, of a project in default retention. Each
+    2. A quarter are the same, of a project under modified abuse monitoring:
+    nothing may be recorded; and a quarter of one in default retention: each
     answered record must be there, sealed.
 
     3. Every file, table, log, open file, argument and environment is searched

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping
 from enum import StrEnum
 from typing import Final, NamedTuple
 
+from bailee.settings import Settings
+
 ECHO: Final = "echo"
 """The model that answers; the others are named for how they fail (`upstream`)."""
 BOUNDARY: Final = "canary-form"
@@ -23,6 +25,7 @@ class Way(StrEnum):
 
     WHOLE = "answered whole"
     STREAM = "streamed"
+    LOCAL = "answered by the local model"
     FAILING = "upstream fails"
     SILENT = "upstream closes without a byte"
     BROKEN = "upstream breaks off"
@@ -42,6 +45,7 @@ Statuses = frozenset[int]
 ANSWERS: Final[Mapping[Way, Statuses]] = {
     Way.WHOLE: frozenset({200}),
     Way.STREAM: frozenset({200}),
+    Way.LOCAL: frozenset({200}),
     Way.FAILING: frozenset({500, 502}),
     Way.SILENT: frozenset({502}),
     Way.BROKEN: frozenset({502}),
@@ -64,6 +68,7 @@ _ASKS_MODEL: Final = (
 )
 _ANY_BODY: Final = (*(Way.LEAVING_EARLY, Way.UNKNOWN_PATH, Way.WRONG_KEY, Way.STRANGE_HEADERS),)
 _MODELS: Final[Mapping[Way, str]] = {
+    Way.LOCAL: Settings().model.name,
     Way.FAILING: "fail",
     Way.SILENT: "silent",
     Way.BROKEN: "break",
@@ -106,7 +111,8 @@ def model_of(way: Way, content: str) -> str:
 
 def _chat(content: str, way: Way) -> bytes:
     said = {"role": "user", "content": _said(content), "name": content}
-    return _asked(content, way, {"messages": [said]}, "messages")
+    short = {"max_tokens": 4} if way is Way.LOCAL else {}
+    return _asked(content, way, {"messages": [said], **short}, "messages")
 
 
 def _completion(content: str, way: Way) -> bytes:
@@ -177,6 +183,14 @@ def _background(content: str, way: Way) -> bytes:
     return _asked(content, way, {"input": _said(content), "background": True}, "background")
 
 
+def _held_background(content: str, _way: Way) -> bytes:
+    return _background(content, Way.LEAVING).replace(b'"stream": true', b'"stream": false')
+
+
+def _nothing(_content: str, _way: Way) -> bytes:
+    return b"{}"
+
+
 def _embedding(content: str, way: Way) -> bytes:
     model = content if way is Way.UNKNOWN_MODEL else "multilingual-e5-small"
     body: dict[str, object] = {"model": model, "input": _said(content), "user": content}
@@ -209,10 +223,14 @@ def _job(content: str, way: Way) -> bytes:
     return _spoilt(body, content, way, "seed")
 
 
-def _batch_input(content: str, _way: Way) -> bytes:
-    body = json.loads(_chat(content, Way.WHOLE))
+def _batch_input(content: str, way: Way) -> bytes:
+    body = json.loads(_chat(content, way))
     line = {"custom_id": content, "method": "POST", "url": "/v1/chat/completions", "body": body}
     return _form({"purpose": "batch"}, "file", content, json.dumps(line, ensure_ascii=False) + "\n")
+
+
+def _slow_batch_input(content: str, _way: Way) -> bytes:
+    return _batch_input(content, Way.TIMEOUT)
 
 
 def _batch(content: str, way: Way) -> bytes:
@@ -231,31 +249,39 @@ _KEPT: Final = (Way.WHOLE, *_ANY_BODY, *_BAD)
 _STORED: Final = Kind("POST /v1/chat/completions", _JSON, _stored_chat, (Way.WHOLE, Way.STREAM))
 _BATCH_INPUTS: Final = Kind("POST /v1/files", _FORM, _batch_input, (Way.WHOLE,), 403)
 _UPLOADS: Final = Kind("POST /v1/uploads", _JSON, _upload, _KEPT, 403)
+_HELD_RESPONSES: Final = Kind("POST /v1/responses", _JSON, _held_background, (Way.WHOLE,), 400)
+_SLOW_BATCH_INPUTS: Final = Kind("POST /v1/files", _FORM, _slow_batch_input, (Way.WHOLE,), 403)
+_SLOW_BATCHES: Final = Kind("POST /v1/batches", _JSON, _batch, _KEPT, 403, _SLOW_BATCH_INPUTS)
+_BATCHES: Final = Kind("POST /v1/batches", _JSON, _batch, _KEPT, 403, within=_BATCH_INPUTS)
 _CONVERSATIONS: Final = Kind("POST /v1/conversations", _JSON, _conversation, _KEPT, 403)
 KINDS: Final = (
-    Kind("POST /v1/chat/completions", _JSON, _chat, (*_ASKS_MODEL, *_ANY_BODY, *_BAD)),
+    Kind("POST /v1/chat/completions", _JSON, _chat, (*_ASKS_MODEL, Way.LOCAL, *_ANY_BODY, *_BAD)),
     _STORED,
-    Kind("POST /v1/chat/completions/{id}", _JSON, _metadata, (Way.WHOLE,), 404, _STORED),
+    Kind("POST /v1/chat/completions/{id}", _JSON, _metadata, (Way.WHOLE,), 404, within=_STORED),
     Kind("POST /v1/completions", _JSON, _completion, (*_ASKS_MODEL, *_ANY_BODY, *_BAD)),
     Kind("POST /v1/responses", _JSON, _response, (*_ASKS_MODEL, *_ANY_BODY, *_BAD)),
     Kind("POST /v1/responses", _JSON, _background, (Way.WHOLE,), 400),
+    Kind(
+        "POST /v1/responses/{id}/cancel", _JSON, _nothing, (Way.WHOLE,), 404, within=_HELD_RESPONSES
+    ),
     _CONVERSATIONS,
-    Kind("POST /v1/conversations/{id}", _JSON, _metadata, _KEPT, 403, _CONVERSATIONS),
-    Kind("POST /v1/conversations/{id}/items", _JSON, _items, _KEPT, 403, _CONVERSATIONS),
+    Kind("POST /v1/conversations/{id}", _JSON, _metadata, _KEPT, 403, within=_CONVERSATIONS),
+    Kind("POST /v1/conversations/{id}/items", _JSON, _items, _KEPT, 403, within=_CONVERSATIONS),
     Kind("POST /v1/embeddings", _JSON, _embedding, _LOCAL),
     Kind("POST /v1/moderations", _JSON, _moderation, _LOCAL),
     Kind("POST /v1/files", _FORM, _file, (Way.WHOLE, *_ANY_BODY, Way.BAD_TYPE), 403),
     _UPLOADS,
-    Kind("POST /v1/uploads/{id}/parts", _FORM, _part, (Way.WHOLE, *_ANY_BODY), 403, _UPLOADS),
+    Kind(
+        "POST /v1/uploads/{id}/parts", _FORM, _part, (Way.WHOLE, *_ANY_BODY), 403, within=_UPLOADS
+    ),
     _BATCH_INPUTS,
-    Kind("POST /v1/batches", _JSON, _batch, _KEPT, 403, _BATCH_INPUTS),
+    _BATCHES,
+    Kind("POST /v1/batches/{id}/cancel", _JSON, _nothing, (Way.WHOLE,), 404, within=_SLOW_BATCHES),
     # No model is trained here: such a job is always refused.
     Kind("POST /v1/fine_tuning/jobs", _JSON, _job, (Way.LEAVING_EARLY, *_BAD), 403),
 )
 WITHOUT_CONTENT: Final = (
     *(f"POST /v1/uploads/{{upload_id}}/{what}" for what in ("complete", "cancel")),
-    "POST /v1/responses/{response_id}/cancel",
-    "POST /v1/batches/{batch_id}/cancel",
     *(
         f"POST /v1/fine_tuning/jobs/{{fine_tuning_job_id}}/{what}"
         for what in ("cancel", "pause", "resume")
@@ -273,9 +299,10 @@ class Call(NamedTuple):
     """Its word."""
 
 
-def calls(mark: str, count: int) -> list[Call]:
+def calls(mark: str, count: int, *, local_model: bool) -> list[Call]:
     """So many calls, each way of each operation in turn, each with a word that holds `mark`."""
-    turns = [(kind, way) for kind in KINDS for way in kind.ways]
+    left_out = () if local_model else (Way.LOCAL,)
+    turns = [(kind, way) for kind in KINDS for way in kind.ways if way not in left_out]
     return [
         Call(*turns[number % len(turns)], f"{mark}-{number:06d}-{mark}") for number in range(count)
     ]

@@ -5,7 +5,8 @@ from typing import Final
 
 from bailee.cli.canary.upstream import MODELS
 from bailee.cli.house import House
-from bailee.wiring.bench import agree_zero_retention
+from bailee.policy.model import RetentionMode
+from bailee.settings import Settings
 from bailee.wiring.operating import administration
 
 GATEWAYS: Final = 2
@@ -30,7 +31,9 @@ project_requests_per_minute = 0
 project_tokens_per_minute = 0
 
 [model]
-enabled = false
+enabled = LOCAL_MODEL
+file = "MODEL_FILE"
+threads = 1
 
 [[backends]]
 name = "canary"
@@ -47,6 +50,11 @@ zero_retention = true
 """
 
 
+def local_model() -> bool:
+    """Whether the local model is here, so that its runner can be searched too."""
+    return Settings().model.file.is_file()
+
+
 def canary_house(root: Path, upstream_port: int) -> House:
     """Not started by this. All that its processes could call their own lies below `root`."""
     text = _SETTINGS
@@ -54,6 +62,8 @@ def canary_house(root: Path, upstream_port: int) -> House:
         ("UPSTREAM", str(upstream_port)),
         ("GATEWAYS", str(GATEWAYS)),
         ("IDLE_TIMEOUT_S", str(IDLE_TIMEOUT_S)),
+        ("LOCAL_MODEL", str(local_model()).lower()),
+        ("MODEL_FILE", str(Settings().model.file.absolute())),
         ("MODELS", ", ".join(f'{model} = "{model}"' for model in MODELS)),
     ):
         text = text.replace(name, value)
@@ -64,14 +74,12 @@ def canary_house(root: Path, upstream_port: int) -> House:
     return House(folders["data"], text, variables=variables)
 
 
-async def make_key(house: House, organisation: str, *, zero_retention: bool) -> str:
-    """A project in default retention or under zero retention, and a key of it."""
+async def make_key(house: House, organisation: str, mode: RetentionMode) -> str:
+    """A project in a retention mode, and a key of it."""
     async with administration(house.settings) as installation:
-        project = await installation.create_project(organisation=organisation, name="canary")
+        made = await installation.create_project(organisation=organisation, name="canary")
+        project = str(made["id"])
         # Before there is a key: who knows the key then knows the mode.
-        if zero_retention:
-            await agree_zero_retention(house.settings, str(project["id"]))
-        key = await installation.create_key(
-            project=str(project["id"]), name="canary", expires_in_days=None
-        )
+        await installation.set_project(project, retention=mode.value)
+        key = await installation.create_key(project=project, name="canary", expires_in_days=None)
     return str(key["key"])

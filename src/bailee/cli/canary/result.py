@@ -17,6 +17,11 @@ class Result(Struct, frozen=True, kw_only=True):
     """
     zdr_sealed: int
     """Sealed parts and objects after the calls under zero retention alone. None may be."""
+    unrecorded_records: int
+    """Records that answers named in modes in which content is not kept for monitoring. None may
+    be."""
+    local_model: bool
+    """Whether the local model was here to be called, too."""
     recorded: int
     """Answers that named a record."""
     sealed: int
@@ -36,6 +41,7 @@ def shortcomings(result: Result) -> list[str]:
         (result.zdr_hits == 0, "content of calls under zero retention was left"),
         (result.clear_hits == 0, "content was left in clear"),
         (result.zdr_sealed == 0, "calls under zero retention left sealed content"),
+        (result.unrecorded_records == 0, "content was recorded that is not to be monitored"),
         (result.recorded > 0, "no call was recorded at all, so that finding nothing means nothing"),
         (result.sealed == result.recorded, "an answer named a record that is not there"),
         (result.found == result.planted, "the search missed what was planted"),

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from bailee.cli.canary.calls import ANSWERS, KINDS, Call, Way
+from bailee.cli.canary.calls import ANSWERS, KINDS, Call, Kind, Way
 from bailee.cli.canary.client import Answer, Client
 from bailee.cli.canary.house import GATEWAYS
 from bailee.cli.house import House
 from bailee.kernel.errors import Unavailable
 from bailee.kernel.ids import RecordId
+from bailee.policy.model import RetentionMode
 
 AT_ONCE: Final = 48
 KILLS: Final = 3
@@ -33,7 +34,7 @@ class Round:
     house: House
     client: Client
     key: str
-    zero_retention: bool
+    mode: RetentionMode
     tell: Callable[[Call], None]
     """Told of each call that ended."""
     records: list[RecordId] = field(default_factory=list)
@@ -74,13 +75,14 @@ class Round:
 
     async def _make(self, call: Call) -> None:
         async with self._limit:
-            answer = await self.client.make(call, self.key, await self._name(call))
+            answer = await self.client.make(
+                call, self.key, await self._name(call.kind, call.content)
+            )
         self._note(call, answer)
-        wanted = _wanted(call, zero_retention=self.zero_retention)
+        wanted = _wanted(call, self.mode)
         if answer.status not in wanted:
-            which = "zero retention" if self.zero_retention else "default"
             self.complaints[
-                f"{call.kind.operation}, {call.way}, {which}: {answer.status} instead of "
+                f"{call.kind.operation}, {call.way}, {self.mode.value}: {answer.status} instead of "
                 f"{', '.join(map(str, sorted(wanted)))}"
             ] += 1
 
@@ -95,14 +97,13 @@ class Round:
             self._note(call, answer)
         await self.house.back(gateway, before)
 
-    async def _name(self, call: Call) -> str:
+    async def _name(self, kind: Kind, content: str) -> str:
         """The name of the thing that a call is about, made for it."""
-        within = call.kind.within
-        if within is None or self.zero_retention:
+        within = kind.within
+        if within is None or self.mode is RetentionMode.ZERO_DATA_RETENTION:
             return _NOT_HERE
-        headers = {"authorization": f"Bearer {self.key}", "content-type": within.media}
-        body = within.body(call.content, Way.WHOLE)
-        made = await self.client.send("POST", within.path, headers, body)
+        call = Call(within, Way.WHOLE, content)
+        made = await self.client.make(call, self.key, await self._name(within, content))
         found = _ID.search(made.body)
         return found[1].decode() if found else _NOT_HERE
 
@@ -117,10 +118,11 @@ _HELD: Final = (Way.TIMEOUT, Way.STREAM, Way.WHOLE)
 """What is under way when a gateway is killed."""
 
 
-def _wanted(call: Call, *, zero_retention: bool) -> frozenset[int]:
+def _wanted(call: Call, mode: RetentionMode) -> frozenset[int]:
     """What a call must end in."""
     before_policy = (Way.LEAVING_EARLY, Way.UNKNOWN_PATH, Way.WRONG_KEY)
     under = call.kind.under_zero_retention
-    if zero_retention and under and call.way not in before_policy:
+    zero = mode is RetentionMode.ZERO_DATA_RETENTION
+    if zero and under and call.way not in before_policy:
         return frozenset({under})
     return ANSWERS[call.way]

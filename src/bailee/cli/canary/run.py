@@ -1,6 +1,7 @@
 """A canary from its empty folder to its last line."""
 
 import asyncio
+import functools
 import ssl
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from bailee.cli.canary.calls import Call, calls
 from bailee.cli.canary.client import Client
-from bailee.cli.canary.house import canary_house, make_key
+from bailee.cli.canary.house import canary_house, local_model, make_key
 from bailee.cli.canary.result import Result, shortcomings
 from bailee.cli.canary.round import Round
 from bailee.cli.canary.sealed import count_found, sealed_anywhere
@@ -24,15 +25,24 @@ from bailee.cli.canary.upstream import start_upstream
 from bailee.cli.house import House, empty_folder, remove
 from bailee.cli.output import print_json
 from bailee.drivers.system import SystemClock, SystemRandomness
+from bailee.policy.model import RetentionMode
 
 _MARK_BYTES: Final = 8
 _SHOWN: Final = 20
+ZERO: Final = RetentionMode.ZERO_DATA_RETENTION
+MODIFIED: Final = RetentionMode.MODIFIED_ABUSE_MONITORING
+_TITLES: Final = {
+    ZERO: "Calls under zero retention",
+    MODIFIED: "Calls in modified monitoring",
+    RetentionMode.DEFAULT: "Calls in default retention",
+}
 
 
 class Marks(NamedTuple):
     """What the words of each kind have in common; none of it occurs anywhere by chance."""
 
     zero: str
+    modified: str
     default: str
     planted: str
 
@@ -40,7 +50,7 @@ class Marks(NamedTuple):
     def new(cls) -> "Marks":
         """Of one run."""
         randomness = SystemRandomness()
-        return cls(*(f"canary{randomness.random_bytes(_MARK_BYTES).hex()}" for _ in range(3)))
+        return cls(*(f"canary{randomness.random_bytes(_MARK_BYTES).hex()}" for _ in range(4)))
 
     def encoded(self) -> list[bytes]:
         """As they are searched for."""
@@ -92,12 +102,14 @@ async def _canary(root: Path, prompts: int, console: Console) -> tuple[Result, l
         await house.start()
         show.update(starting, total=1, completed=1)
         client = Client(house, ssl.create_default_context(cafile=str(house.bundle)))
-        half = prompts // 2
-        zero = await _round(house, client, show, calls(marks.zero, half), zero_retention=True)
+        half, quarter, local = prompts // 2, prompts // 4, local_model()
+        one = functools.partial(_round, house, client, show)
+        zero = await one(calls(marks.zero, half, local_model=local), ZERO)
         zero_sealed = await sealed_anywhere(house)
-        rest = calls(marks.default, prompts - half)
-        default = await _round(house, client, show, rest, zero_retention=False)
-        recorded = set(default.records) | set(zero.records)
+        modified = await one(calls(marks.modified, quarter, local_model=local), MODIFIED)
+        rest = calls(marks.default, prompts - half - quarter, local_model=local)
+        default = await one(rest, RetentionMode.DEFAULT)
+        recorded = set(default.records)
         sealed = await count_found(house, recorded)
         found, plants = await _search(house, root, client, show, marks)
     traces = {mark: found.of(mark.encode()) for mark in marks}
@@ -105,30 +117,36 @@ async def _canary(root: Path, prompts: int, console: Console) -> tuple[Result, l
         prompts=prompts,
         sinks=len(found.places),
         zdr_hits=len(found.places_of(marks.zero.encode())),
-        clear_hits=len(found.places_of(marks.default.encode())),
+        clear_hits=len(
+            found.places_of(marks.default.encode()) | found.places_of(marks.modified.encode())
+        ),
         zdr_sealed=zero_sealed,
+        unrecorded_records=len(zero.records) + len(modified.records),
+        local_model=local,
         recorded=len(recorded),
         sealed=sealed,
         planted=len(plants.places),
         found=len(plants.places & found.places_of(marks.planted.encode())),
-        kills=zero.kills + default.kills,
+        kills=zero.kills + modified.kills + default.kills,
         seconds=round(clock.monotonic_s() - began_s, 1),
     )
     wrong = [
         f"{trace.place} holds content ({trace.form}) of a call in {name}"
-        for name, mark in (("zero retention", marks.zero), ("default retention", marks.default))
+        for name, mark in zip(
+            ("zero retention", "modified monitoring", "default"), marks, strict=False
+        )
         for trace in traces[mark]
     ]
-    return result, wrong + _said(zero.complaints + default.complaints)
+    return result, wrong + _said(zero.complaints + modified.complaints + default.complaints)
 
 
 async def _round(
-    house: House, client: Client, show: Progress, made: list[Call], *, zero_retention: bool
+    house: House, client: Client, show: Progress, made: list[Call], mode: RetentionMode
 ) -> Round:
-    title = "Calls under zero retention" if zero_retention else "Calls in default retention"
+    title = _TITLES[mode]
     bar = show.add_task(title, total=len(made))
-    key = await make_key(house, title, zero_retention=zero_retention)
-    one = Round(house, client, key, zero_retention, lambda _call: show.advance(bar))
+    key = await make_key(house, title, mode)
+    one = Round(house, client, key, mode, lambda _call: show.advance(bar))
     await one.run(made)
     return one
 
