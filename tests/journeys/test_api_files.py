@@ -82,7 +82,22 @@ def test_a_range_is_read_alone(place: Installation, client: openai.OpenAI) -> No
             assert got.headers["content-range"] == f"bytes {first}-{last}/{len(content)}"
         beyond = {**place.demo.headers, "range": "bytes=999999999-"}
         assert plain.get(f"/v1/files/{made.id}/content", headers=beyond).status_code == 416
+        beyond["range"] = f"bytes={'9' * 5_000}-"
+        assert plain.get(f"/v1/files/{made.id}/content", headers=beyond).status_code == 416
     client.files.delete(made.id)
+
+
+def test_numbers_of_any_length_are_answered(place: Installation) -> None:
+    digits = "9" * 5_000
+    with place.client() as plain:
+        for path in ("files", "batches", "fine_tuning/jobs"):
+            got = plain.get(f"/v1/{path}?limit={digits}", headers=place.demo.headers)
+            assert (got.status_code, got.json()["error"]["param"]) == (400, "limit")
+        form = {"purpose": "user_data", "expires_after[seconds]": digits[:200]}
+        form["expires_after[anchor]"] = "created_at"
+        headers = {"authorization": place.demo.headers["authorization"]}
+        got = plain.post("/v1/files", data=form, files={"file": ("a", b"a")}, headers=headers)
+        assert (got.status_code, got.json()["error"]["param"]) == (400, "expires_after.seconds")
 
 
 def test_expiry_and_lists(place: Installation, client: openai.OpenAI) -> None:

@@ -7,6 +7,7 @@ from litestar import Request
 
 from bailee.application_state.keeping import KeptFor
 from bailee.kernel.errors import InvalidInput
+from bailee.kernel.numbers import whole_number
 from bailee.policy.model import Decision
 from bailee.serving.caller import Caller
 
@@ -43,15 +44,15 @@ def paging(
 ) -> Paging:
     """The list parameters of the API. Raises InvalidInput naming the parameter."""
     query = request.query_params
-    limit = query.get("limit", str(default))
-    if not limit.isascii() or not limit.isdigit() or not 1 <= int(limit) <= longest:
+    limit = whole_number(query.get("limit", str(default)), 1, longest)
+    if limit is None:
         raise InvalidInput(
             f"Invalid value for 'limit': expected an integer from 1 to {longest}.", field="limit"
         )
     order = query.get("order", order)
     if order not in ("asc", "desc"):
         raise InvalidInput("Invalid value for 'order': expected 'asc' or 'desc'.", field="order")
-    return Paging(query.get("after"), int(limit), order == "desc")
+    return Paging(query.get("after"), limit, order == "desc")
 
 
 def list_of(data: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from bailee.api.errors import (
     wrong_method,
 )
 from bailee.api.inflight import InFlight, Requests
+from bailee.kernel.numbers import whole_number
 from bailee.kernel.redacted import Content
 from bailee.ports.clock import Clock
 from bailee.serving.answer import Answering, Arrival, credential_of
@@ -176,7 +177,7 @@ class Exchange:
         if stated is None or not stated.isdigit():
             body = await read_body(self._protocol, self._limit_bytes)
         else:
-            if int(stated) > self._limit_bytes:
+            if whole_number(stated, 0, self._limit_bytes) is None:
                 raise too_large(self._limit_bytes)
             try:
                 body = await self._protocol()

@@ -11,6 +11,7 @@ from bailee.api.bodies import read_json
 from bailee.application_state.batches import WINDOW, Batch, Batches, NewBatch
 from bailee.application_state.files import expiry_ms
 from bailee.kernel.errors import InvalidInput
+from bailee.kernel.redacted import HiddenStruct
 from bailee.serving.batching.lines import BATCHED
 from bailee.serving.responses.request import check_metadata
 
@@ -22,7 +23,7 @@ class _ExpiresAfter(msgspec.Struct):
     seconds: int
 
 
-class _Create(msgspec.Struct):
+class _Create(HiddenStruct, frozen=True):
     input_file_id: str
     endpoint: str
     completion_window: str

@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 import msgspec
 
 from bailee.api.access import AnyRequest
+from bailee.kernel.redacted import HiddenStruct
 from bailee.serving.call import bad_json, wrong_type
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.responses.request import check_metadata
@@ -38,7 +39,7 @@ async def read_json(request: AnyRequest, kind: type[Body], *, empty: bool = Fals
         raise bad_json() from None
 
 
-class _MetadataBody(msgspec.Struct):
+class _MetadataBody(HiddenStruct, frozen=True):
     metadata: dict[str, str] | None = None
 
 

@@ -18,6 +18,7 @@ from bailee.api.application import (
     incomplete,
     too_large,
 )
+from bailee.kernel.numbers import whole_number
 
 Message = MutableMapping[str, Any]
 AsgiApplication = Callable[[Any, Any, Any], Awaitable[None]]
@@ -50,7 +51,7 @@ class AsgiBridge:
         """Answer one request. Raises CallRefused (BODY_TOO_LARGE, BODY_INCOMPLETE)."""
         limit_bytes = self._limit(scope.path)
         stated = scope.headers.get("content-length")
-        if stated is not None and stated.isdigit() and int(stated) > limit_bytes:
+        if stated is not None and stated.isdigit() and whole_number(stated, 0, limit_bytes) is None:
             raise too_large(limit_bytes)
         receive = _Receive(protocol, limit_bytes, reads=scope.method not in ("GET", "HEAD"))
         answer = _Answer(protocol, headers)

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-import msgspec
 from litestar import Response, Router, delete, get, post
 from litestar.params import FromPath
 
@@ -12,6 +11,7 @@ from bailee.api.bodies import read_json, read_metadata
 from bailee.application_state.conversations import Conversations
 from bailee.application_state.items import Item, shown_item
 from bailee.kernel.errors import InvalidInput
+from bailee.kernel.redacted import HiddenStruct
 from bailee.serving.responses.items import input_items
 from bailee.serving.responses.refusals import missing
 from bailee.serving.responses.request import check_metadata
@@ -25,7 +25,7 @@ MOST_ITEMS: Final = 20
 """Of one request, as the API documents it."""
 
 
-class _New(msgspec.Struct):
+class _New(HiddenStruct, frozen=True):
     metadata: dict[str, str] | None = None
     items: list[Any] | None = None
 

@@ -23,10 +23,11 @@ from bailee.application_state.files import (
     KeptFile,
 )
 from bailee.kernel.errors import InvalidInput
+from bailee.kernel.numbers import whole_number
 
 _DEFAULT_PAGE: Final = 100
 _LONGEST_PAGE: Final = 10_000
-_RANGE: Final = re.compile(r"bytes=(\d+)-(\d*)")
+_RANGE: Final = re.compile(r"bytes=([0-9]+)-([0-9]*)")
 
 
 def file_object(file: KeptFile) -> dict[str, Any]:
@@ -118,12 +119,11 @@ def _content(files: Files, admitted: Admitted, file: KeptFile, asked: str) -> AS
         "content-disposition": f"attachment; filename*=UTF-8''{quote(file.filename)}",
     }
     matched = _RANGE.fullmatch(asked)
+    first, last = (0, 0) if matched is None else _stretch(matched[1], matched[2], size)
     if matched is None:
         headers["content-length"] = str(size)
         content = files.keeping.content(admitted.whose, file.held)
         return Passing(content, media_type=_BINARY, headers=headers)
-    first = int(matched[1])
-    last = min(int(matched[2] or size), size - 1)
     if first > last:
         headers["content-range"] = f"bytes */{size}"
         return ASGIResponse(status_code=416, media_type=_BINARY, headers=headers)
@@ -131,3 +131,10 @@ def _content(files: Files, admitted: Admitted, file: KeptFile, asked: str) -> AS
     headers["content-length"] = str(last - first + 1)
     content = files.keeping.content(admitted.whose, file.held, first, last)
     return Passing(content, status_code=206, media_type=_BINARY, headers=headers)
+
+
+def _stretch(first: str, last: str, size: int) -> tuple[int, int]:
+    """First and last byte; the first is behind the last where there is no such stretch."""
+    begin = whole_number(first, 0, size)
+    end = whole_number(last, 0, size - 1) if last else None
+    return size if begin is None else begin, size - 1 if end is None else end

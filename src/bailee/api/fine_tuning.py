@@ -10,9 +10,11 @@ from litestar.params import FromPath
 from bailee.api.access import Admit, AnyRequest, list_of, paging
 from bailee.api.bodies import read_json
 from bailee.application_state.fine_tuning import FineTuning, Job, JobEvent, NewJob
+from bailee.application_state.items import page_of
 from bailee.application_state.keeping import KeptFor
 from bailee.kernel.errors import InvalidInput
 from bailee.kernel.ids import tenant_text
+from bailee.kernel.redacted import HiddenStruct
 from bailee.serving.responses.request import check_metadata
 
 CheckMethod = Callable[[str, dict[str, Any]], None]
@@ -32,7 +34,7 @@ class _Method(msgspec.Struct):
     dpo: dict[str, Any] | None = None
 
 
-class _Create(msgspec.Struct):
+class _Create(HiddenStruct, frozen=True):
     model: str
     training_file: str
     validation_file: str | None = None
@@ -132,8 +134,8 @@ def fine_tuning_router(
         admitted = admit(request, "/v1/fine_tuning/jobs/{id}/events")
         asked = paging(request)
         events = await tuning.events(admitted.whose, job)
-        shown, more = _behind([event_object(event) for event in events], asked.after, asked.limit)
-        return Response(list_of(shown, has_more=more), headers=admitted.headers)
+        page = page_of([event_object(event) for event in events], asked.after, asked.limit)
+        return Response(list_of(page.items, has_more=page.has_more), headers=admitted.headers)
 
     @get("/v1/fine_tuning/jobs/{job:str}/checkpoints", summary="A job's checkpoints")
     async def list_checkpoints(job: FromPath[str], request: AnyRequest) -> Response[dict[str, Any]]:
@@ -153,8 +155,8 @@ def fine_tuning_router(
             }
             for note in reversed(found.details.checkpoints)
         ]
-        shown, more = _behind(notes, asked.after, asked.limit)
-        return Response(list_of(shown, has_more=more), headers=admitted.headers)
+        page = page_of(notes, asked.after, asked.limit)
+        return Response(list_of(page.items, has_more=page.has_more), headers=admitted.headers)
 
     handlers = [create_job, list_jobs, get_job, list_events, list_checkpoints]
     more = _ending(tuning, admit, delete_model)
@@ -213,11 +215,3 @@ def _new_job(body: _Create, trains: str | None, check: CheckMethod) -> NewJob:
         body.suffix,
         body.metadata,
     )
-
-
-def _behind(
-    found: list[dict[str, Any]], after: str | None, limit: int
-) -> tuple[list[dict[str, Any]], bool]:
-    ids = [one["id"] for one in found]
-    begin = ids.index(after) + 1 if after in ids else 0
-    return found[begin : begin + limit], len(found) > begin + limit

@@ -35,7 +35,7 @@ from bailee.api.errors import (
 from bailee.kernel.errors import BaileeError, InvalidInput, NotFound
 from bailee.kernel.ids import RecordId
 from bailee.kernel.instants import to_rfc3339
-from bailee.kernel.redacted import Secret
+from bailee.kernel.redacted import HiddenStruct, Secret
 from bailee.policy.explain import Explanation, Question
 from bailee.serving.call import wrong_type
 from bailee.serving.caller import Caller
@@ -67,7 +67,7 @@ class Health(msgspec.Struct, frozen=True):
     parts: list[PartHealth]
 
 
-class RecordView(msgspec.Struct, frozen=True):
+class RecordView(HiddenStruct, frozen=True):
     """A record as its owner sees it. Bodies are text where they are UTF-8, else base64."""
 
     id: str

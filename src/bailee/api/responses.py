@@ -9,12 +9,14 @@ from bailee.api.access import Admit, AnyRequest, list_of, paging
 from bailee.application_state.items import page_of
 from bailee.application_state.responses import Responses
 from bailee.kernel.errors import InvalidInput
+from bailee.kernel.numbers import whole_number
 from bailee.serving.background import Background
 from bailee.serving.responses.replay import REPLAYED, replayed
 
 Document = dict[str, Any]
 
 _RESPONSE: Final = "/v1/responses/{id}"
+_LAST_EVENT: Final = 999_999_999
 
 
 def responses_router(responses: Responses, background: Background, admit: Admit) -> Router:
@@ -70,9 +72,10 @@ def responses_router(responses: Responses, background: Background, admit: Admit)
 
 
 def _starting_after(request: AnyRequest) -> int:
-    number = request.query_params.get("starting_after", "")
-    if not number:
+    given = request.query_params.get("starting_after", "")
+    if not given:
         return -1
-    if not number.isascii() or not number.isdigit() or len(number) > 9:
+    number = whole_number(given, 0, _LAST_EVENT)
+    if number is None:
         raise InvalidInput("'starting_after' is the number of an event.", field="starting_after")
-    return int(number)
+    return number

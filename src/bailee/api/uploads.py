@@ -11,6 +11,7 @@ from bailee.api.bodies import read_json
 from bailee.api.files import file_object
 from bailee.api.forms import FileForm
 from bailee.application_state.uploads import MAX_PART_BYTES, Upload, Uploads, UploadTerms
+from bailee.kernel.redacted import HiddenStruct
 
 
 class _ExpiresAfter(msgspec.Struct):
@@ -18,7 +19,7 @@ class _ExpiresAfter(msgspec.Struct):
     seconds: int
 
 
-class _Create(msgspec.Struct):
+class _Create(HiddenStruct, frozen=True):
     filename: str
     purpose: str
     bytes: int

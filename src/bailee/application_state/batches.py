@@ -121,6 +121,9 @@ class NewBatch(NamedTuple):
     metadata: dict[str, str] | None
     output_expires_ms: int | None
 
+    def __repr__(self) -> str:
+        return hidden(self)
+
 
 @dataclass(slots=True)
 class Batches:

@@ -14,7 +14,8 @@ from bailee.application_state.keeping import Keeping, KeptFor, New, Terms
 from bailee.application_state.model import HeldObject, Kind
 from bailee.kernel.errors import InvalidInput
 from bailee.kernel.instants import DAY_MS, SECOND_MS, Instant
-from bailee.kernel.redacted import Content
+from bailee.kernel.numbers import whole_number
+from bailee.kernel.redacted import Content, HiddenStruct, hidden
 
 MAX_FILE_BYTES: Final = 512 * 1024 * 1024
 UPLOADED_PURPOSES: Final = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
@@ -27,10 +28,13 @@ BATCH_FILE_MS: Final = 30 * DAY_MS
 _NAME_CHARACTERS: Final = 512
 
 
-class FileDetails(msgspec.Struct, frozen=True):
+class FileDetails(HiddenStruct, frozen=True):
     """What is sealed beside a file's content."""
 
     filename: str
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
 
 class KeptFile(NamedTuple):
@@ -39,6 +43,9 @@ class KeptFile(NamedTuple):
     held: HeldObject
     filename: str
 
+    def __repr__(self) -> str:
+        return hidden(self)
+
 
 class FileTerms(NamedTuple):
     """What an upload says of a file besides its content."""
@@ -46,6 +53,9 @@ class FileTerms(NamedTuple):
     purpose: str | None
     expires_after_anchor: str | None
     expires_after_s: str | None
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
     def checked(self, now: Instant) -> Terms:
         """As it is kept. Raises InvalidInput naming the field."""
@@ -69,14 +79,14 @@ class FileTerms(NamedTuple):
 
 def expiry_ms(seconds: str | int | None, field: str = "expires_after.seconds") -> int:
     """A lifetime in milliseconds. Raises InvalidInput unless it is an hour to thirty days."""
-    text = str(seconds)
-    if not text.isascii() or not text.isdigit() or not SHORTEST_S <= int(text) <= LONGEST_S:
+    number = whole_number(str(seconds), SHORTEST_S, LONGEST_S)
+    if number is None:
         raise InvalidInput(
             f"Invalid value for '{field}': write a number of seconds from "
             f"{SHORTEST_S} to {LONGEST_S}.",
             field=field,
         )
-    return int(text) * SECOND_MS
+    return number * SECOND_MS
 
 
 @dataclass(slots=True)

@@ -24,7 +24,7 @@ from bailee.application_state.model import HeldObject, Kind
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound
 from bailee.kernel.ids import ObjectId, ObjectKeyName, tenant_text
 from bailee.kernel.instants import DAY_MS, Instant
-from bailee.kernel.redacted import Content
+from bailee.kernel.redacted import Content, hidden
 
 VALIDATING: Final = "validating_files"
 QUEUED: Final = "queued"
@@ -67,6 +67,9 @@ class CheckpointNote(msgspec.Struct, frozen=True):
     created_at_s: int
     metrics: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return hidden(self)
+
 
 class JobDetails(msgspec.Struct, frozen=True, kw_only=True):
     """What is sealed of a job."""
@@ -97,6 +100,9 @@ class JobDetails(msgspec.Struct, frozen=True, kw_only=True):
     attempts: int = 0
     fence: int = 0
     """The newest holder's token: an earlier one changes nothing any more."""
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
 
 class Job(NamedTuple):
@@ -130,6 +136,9 @@ class AdapterDetails(msgspec.Struct, frozen=True):
     base: str
     job: str
 
+    def __repr__(self) -> str:
+        return hidden(self)
+
 
 Change = Callable[[JobDetails], JobDetails]
 """What a job's details are to be instead."""
@@ -146,6 +155,9 @@ class NewJob(NamedTuple):
     seed: int
     suffix: str | None
     metadata: dict[str, str] | None
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
 
 @dataclass(slots=True)

@@ -38,7 +38,9 @@ def shown_item(item: Item, token: str, index: int) -> Item:
     return shown
 
 
-def page_of(items: list[Item], after: str | None, limit: int, *, descending: bool) -> ItemsPage:
+def page_of(
+    items: list[Item], after: str | None, limit: int, *, descending: bool = False
+) -> ItemsPage:
     """The items behind the one called `after`; none if there is none of this name."""
     ordered = items[::-1] if descending else items
     if after is not None:

@@ -33,7 +33,7 @@ from bailee.custody.unseal import HeldThing, open_held
 from bailee.kernel.errors import Conflict, DestroyedKey, NotFound
 from bailee.kernel.ids import ObjectId, ObjectKeyName, Purpose, ScopeKeyName
 from bailee.kernel.instants import Epoch, Instant
-from bailee.kernel.redacted import Content, Secret
+from bailee.kernel.redacted import Content, Secret, hidden
 from bailee.ports.clock import Clock
 from bailee.ports.database import Database
 from bailee.ports.keeper import Keeper, WorkGrant
@@ -76,6 +76,9 @@ class New(NamedTuple):
     often: bool = False
     """Whether such things are kept by the second: their keys may be made ahead."""
 
+    def __repr__(self) -> str:
+        return hidden(self)
+
 
 class Terms(NamedTuple):
     """What may be known only when all content has arrived."""
@@ -85,12 +88,18 @@ class Terms(NamedTuple):
     details: bytes | None = None
     """Instead of those that it was begun with."""
 
+    def __repr__(self) -> str:
+        return hidden(self)
+
 
 class Opened(NamedTuple):
     """A thing and its details, opened."""
 
     held: HeldObject
     details: Content
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
 
 @dataclass(slots=True)

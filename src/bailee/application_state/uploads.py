@@ -29,6 +29,7 @@ from bailee.application_state.keeping import Keeping, KeptFor, New, Opened, Term
 from bailee.application_state.model import PREFIXES, HeldObject, Kind
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound
 from bailee.kernel.instants import HOUR_MS, Instant
+from bailee.kernel.redacted import hidden
 
 MAX_UPLOAD_BYTES: Final = 8 * 1024**3
 MAX_PART_BYTES: Final = 64 * 1024**2
@@ -54,6 +55,9 @@ class UploadDetails(msgspec.Struct, frozen=True):
     file: str | None = None
     """The file's identifier, from the beginning of completing on."""
 
+    def __repr__(self) -> str:
+        return hidden(self)
+
 
 class Upload(NamedTuple):
     """An upload, its details opened, and its file once there is one."""
@@ -77,6 +81,9 @@ class UploadTerms(NamedTuple):
     mime_type: str
     expires_after_anchor: str | None = None
     expires_after_s: str | None = None
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
 
 @dataclass(slots=True)

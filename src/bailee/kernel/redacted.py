@@ -5,6 +5,8 @@ or a model answered travels as `Content`, so that a log line, a traceback or a d
 of locals shows `<redacted 1.2 kB>`. It does not protect against code that means to print it.
 """
 
+import msgspec
+
 
 class Content(bytes):
     """Bytes of a prompt, an answer, a file; printed as `<redacted 1.2 kB>`."""
@@ -46,3 +48,10 @@ def redacted(size_bytes: int) -> str:
 def hidden(self: object) -> str:
     """As the `__repr__` of a type that holds content in parts: its name and nothing else."""
     return f"<{type(self).__name__} redacted>"
+
+
+class HiddenStruct(msgspec.Struct, frozen=True):
+    """A base of structs that hold content in parts: printed by their names alone."""
+
+    def __repr__(self) -> str:
+        return hidden(self)

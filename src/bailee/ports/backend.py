@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from typing import NamedTuple, Protocol
 
 from bailee.kernel.errors import BaileeError
+from bailee.kernel.redacted import hidden
 
 
 class BackendFailure(BaileeError):
@@ -31,6 +32,9 @@ class BackendCall(NamedTuple):
     """As in `/chat/completions`, below the backend's base path."""
     body: bytes
     stream: bool
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
 
 class BackendAnswer(Protocol):

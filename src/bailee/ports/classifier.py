@@ -19,6 +19,8 @@ from typing import Final, Literal, NamedTuple, Protocol
 
 import msgspec
 
+from bailee.kernel.redacted import HiddenStruct
+
 HARASSMENT: Final = "harassment"
 HARASSMENT_THREATENING: Final = "harassment/threatening"
 HATE: Final = "hate"
@@ -61,7 +63,7 @@ class _Url(msgspec.Struct):
     url: str
 
 
-class _Text(msgspec.Struct, tag_field="type", tag="text"):
+class _Text(HiddenStruct, tag_field="type", tag="text", frozen=True):
     text: str
 
 
@@ -69,7 +71,7 @@ class _Image(msgspec.Struct, tag_field="type", tag="image_url"):
     image_url: _Url
 
 
-class _Asked(msgspec.Struct):
+class _Asked(HiddenStruct, frozen=True):
     input: str | list[str | _Text | _Image]
 
 

@@ -17,7 +17,7 @@ from typing import Literal, Protocol
 from msgspec import Struct
 
 from bailee.kernel.errors import BaileeError
-from bailee.kernel.redacted import redacted
+from bailee.kernel.redacted import HiddenStruct, redacted
 
 Role = Literal["system", "developer", "user", "assistant", "tool"]
 Method = Literal["supervised", "dpo"]
@@ -35,7 +35,7 @@ class TrainingFailure(BaileeError):
         self.retry_safe = retry_safe
 
 
-class Turn(Struct, frozen=True, forbid_unknown_fields=True):
+class Turn(HiddenStruct, frozen=True, forbid_unknown_fields=True):
     """One message of a conversation. Printed without its content."""
 
     role: Role
@@ -72,7 +72,7 @@ class Hyperparameters(Struct, frozen=True, forbid_unknown_fields=True):
     """For dpo alone: how far the model may go from what it was; higher stays closer."""
 
 
-class SupervisedTask(Struct, frozen=True, tag="supervised", forbid_unknown_fields=True):
+class SupervisedTask(HiddenStruct, frozen=True, tag="supervised", forbid_unknown_fields=True):
     """What a supervised run is to do."""
 
     examples: tuple[SupervisedExample, ...]
@@ -81,7 +81,7 @@ class SupervisedTask(Struct, frozen=True, tag="supervised", forbid_unknown_field
     seed: int
 
 
-class PreferenceTask(Struct, frozen=True, tag="dpo", forbid_unknown_fields=True):
+class PreferenceTask(HiddenStruct, frozen=True, tag="dpo", forbid_unknown_fields=True):
     """What a direct preference optimisation is to do."""
 
     examples: tuple[PreferenceExample, ...]
@@ -110,7 +110,7 @@ class Metrics(Struct, frozen=True, omit_defaults=True):
     valid_preference_accuracy: float | None = None
 
 
-class Began(Struct, frozen=True, tag="began"):
+class Began(HiddenStruct, frozen=True, tag="began"):
     """The first event: what the run amounts to."""
 
     steps: int
@@ -131,7 +131,7 @@ class StepDone(Struct, frozen=True, tag="step"):
     metrics: Metrics
 
 
-class CheckpointReached(Struct, frozen=True, tag="checkpoint"):
+class CheckpointReached(HiddenStruct, frozen=True, tag="checkpoint"):
     """An epoch ended. Printed without adapter and state."""
 
     metrics: Metrics
@@ -146,7 +146,7 @@ class CheckpointReached(Struct, frozen=True, tag="checkpoint"):
         return f"<checkpoint at step {self.metrics.step}, {redacted(len(self.adapter))}>"
 
 
-class Paused(Struct, frozen=True, tag="paused"):
+class Paused(HiddenStruct, frozen=True, tag="paused"):
     """The run stopped because it was asked to. The last event. Printed without its state."""
 
     step: int
@@ -156,7 +156,7 @@ class Paused(Struct, frozen=True, tag="paused"):
         return f"<paused after step {self.step}>"
 
 
-class Finished(Struct, frozen=True, tag="finished"):
+class Finished(HiddenStruct, frozen=True, tag="finished"):
     """The run is complete. The last event. Printed without the adapter."""
 
     metrics: Metrics | None

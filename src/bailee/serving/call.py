@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
+from bailee.kernel.redacted import HiddenStruct, hidden
 from bailee.ports.backend import BackendAnswer, BackendCall
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.events import Ending
@@ -31,7 +32,7 @@ class _StreamOptions(Struct):
     include_usage: bool | None = None
 
 
-class _Read(Struct):
+class _Read(HiddenStruct, frozen=True):
     """The members that matter to every operation."""
 
     model: str
@@ -47,24 +48,24 @@ class _Read(Struct):
     cache_salt: msgspec.Raw | UnsetType = UNSET
 
 
-class _ChatRead(_Read):
+class _ChatRead(_Read, frozen=True):
     messages: list[msgspec.Raw] | UnsetType = UNSET
 
 
-class _CompletionRead(_Read):
+class _CompletionRead(_Read, frozen=True):
     prompt: msgspec.Raw | UnsetType = UNSET
 
 
-class _ResponsesRead(_Read):
+class _ResponsesRead(_Read, frozen=True):
     input: msgspec.Raw | UnsetType = UNSET
     max_output_tokens: int | None = None
 
 
-class _EmbeddingsRead(_Read):
+class _EmbeddingsRead(_Read, frozen=True):
     input: str | list[str | int | list[int]] | UnsetType = UNSET
 
 
-class _ModerationsRead(_Read):
+class _ModerationsRead(_Read, frozen=True):
     model: str = DEFAULT_MODERATION_MODEL
     input: str | list[str | dict[str, msgspec.Raw]] | UnsetType = UNSET
 
@@ -149,6 +150,9 @@ class Call(NamedTuple):
     """Whether it says under which name a backend is to remember it."""
     cache_salt: str | None = None
     """The project's, where a backend is to get it in the place of the caller's words."""
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
     def estimated_tokens(self) -> int:
         """A guess before anything was counted: four bytes a token, and what the answer may use."""

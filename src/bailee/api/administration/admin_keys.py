@@ -5,11 +5,11 @@ from litestar import Response, Router, delete, get, post
 from litestar.params import FromPath
 
 from bailee.api.administration.asked import (
+    asked_page,
     body_of,
     choice_of,
     expiry,
     key_id,
-    page_of,
 )
 from bailee.api.administration.session import AnyRequest, session_of
 from bailee.api.administration.shapes import (
@@ -40,7 +40,7 @@ async def list_admin_keys(request: AnyRequest) -> Response[Listed[AdminApiKey]]:
     keys = await session.administrators.keys(session.tenant)
     if choice_of(request, "order", ("asc", "desc"), "asc") == "desc":
         keys.reverse()
-    return listed(keys, page_of(request), _name, _view)
+    return listed(keys, asked_page(request), _name, _view)
 
 
 @post("/", status_code=200, summary="Make an admin key")

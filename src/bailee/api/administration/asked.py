@@ -13,6 +13,7 @@ from bailee.api.administration.session import AnyRequest
 from bailee.kernel.errors import InvalidInput, NotFound
 from bailee.kernel.ids import ProjectId, parse_handle, parse_key, parse_project
 from bailee.kernel.instants import Instant
+from bailee.kernel.numbers import whole_number
 from bailee.serving.call import wrong_type
 
 Body = TypeVar("Body", bound=msgspec.Struct)
@@ -62,9 +63,10 @@ def number_of(
     text = value_of(request, name)
     if text is None:
         return usual
-    if not text.isascii() or not text.isdigit() or not least <= int(text[:20]) <= most:
+    number = whole_number(text, least, most)
+    if number is None:
         raise InvalidInput(f"`{name}` is a number from {least} to {most}.", field=name)
-    return int(text)
+    return number
 
 
 def choice_of(request: AnyRequest, name: str, choices: tuple[str, ...], usual: str) -> str:
@@ -75,7 +77,7 @@ def choice_of(request: AnyRequest, name: str, choices: tuple[str, ...], usual: s
     return text
 
 
-def page_of(request: AnyRequest, most: int = _LIMIT_MAX, usual: int = _LIMIT_USUAL) -> Page:
+def asked_page(request: AnyRequest, most: int = _LIMIT_MAX, usual: int = _LIMIT_USUAL) -> Page:
     """`limit`, `after` and `before`. Raises InvalidInput."""
     limit = number_of(request, "limit", 1, most, usual) or usual
     return Page(limit, value_of(request, "after"), value_of(request, "before"))

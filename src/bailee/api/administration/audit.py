@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from litestar import Response, Router, get
 
-from bailee.api.administration.asked import handle, many_of, number_of, page_of, project_id
+from bailee.api.administration.asked import asked_page, handle, many_of, number_of, project_id
 from bailee.api.administration.session import AnyRequest, session_of
 from bailee.api.administration.shapes import Listed, answer, seconds, whole
 from bailee.governance.audit.model import EVENT_TYPES, OPERATOR, Recorded, Wanted
@@ -23,7 +23,7 @@ async def list_audit_logs(request: AnyRequest) -> Response[Listed[dict[str, Any]
     `resource_ids[]`, `limit`, `after`, `before`. Actors are admin keys and `operator`.
     """
     session = await session_of(request)
-    page = page_of(request)
+    page = asked_page(request)
     found = await session.audit_log.events(
         session.tenant,
         _wanted(request),

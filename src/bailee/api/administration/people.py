@@ -9,10 +9,10 @@ from litestar.params import FromPath
 
 from bailee.api.administration import shapes
 from bailee.api.administration.asked import (
+    asked_page,
     body_of,
     handle,
     many_of,
-    page_of,
     project_id,
     refuse,
 )
@@ -75,7 +75,7 @@ async def list_users(request: AnyRequest) -> Response[Listed[shapes.User]]:
         for person in await session.people.people(session.tenant)
         if not emails or person.email in emails
     ]
-    return listed(found, page_of(request), _name, _user)
+    return listed(found, asked_page(request), _name, _user)
 
 
 @get("/users/{user:str}", summary="A person")
@@ -110,7 +110,7 @@ async def list_members(
     """A project's people."""
     session = await session_of(request)
     found = await session.people.members(session.tenant, project_id(project))
-    return listed(found, page_of(request), lambda member: _name(member.person), _member)
+    return listed(found, asked_page(request), lambda member: _name(member.person), _member)
 
 
 @post("/projects/{project:str}/users", status_code=200, summary="Add a person to a project")
@@ -175,7 +175,7 @@ async def list_invites(request: AnyRequest) -> Response[Listed[shapes.Invite]]:
     """The organisation's invitations, oldest first."""
     session = await session_of(request)
     found = await session.people.invites(session.tenant)
-    return listed(found, page_of(request), _invite_name, lambda one: _invite(one, session.now))
+    return listed(found, asked_page(request), _invite_name, lambda one: _invite(one, session.now))
 
 
 @post("/invites", status_code=200, summary="Invite somebody")

@@ -6,11 +6,11 @@ from litestar.params import FromPath
 
 from bailee.api.administration import shapes
 from bailee.api.administration.asked import (
+    asked_page,
     body_of,
     expiry,
     handle,
     key_id,
-    page_of,
     project_id,
     refuse,
 )
@@ -54,7 +54,7 @@ async def list_keys(
     owner = project_id(project)
     accounts = await _accounts(session, owner)
     keys = await _keys(session, owner)
-    return listed(keys, page_of(request), _key_name, lambda key: _key_view(key, accounts))
+    return listed(keys, asked_page(request), _key_name, lambda key: _key_view(key, accounts))
 
 
 @get("/api_keys/{key:str}", summary="An API key")
@@ -86,7 +86,7 @@ async def list_accounts(
     """A project's service accounts, oldest first."""
     session = await session_of(request)
     found = await session.service_accounts.all(session.tenant, project_id(project))
-    return listed(found, page_of(request), _account_name, _account_view)
+    return listed(found, asked_page(request), _account_name, _account_view)
 
 
 @post("/service_accounts", status_code=200, summary="Make a service account")

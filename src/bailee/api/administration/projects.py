@@ -7,7 +7,7 @@ from litestar import Response, Router, get, post
 from litestar.params import FromPath
 
 from bailee.api.administration import shapes
-from bailee.api.administration.asked import body_of, choice_of, page_of, project_id, refuse
+from bailee.api.administration.asked import asked_page, body_of, choice_of, project_id, refuse
 from bailee.api.administration.session import (
     AnyRequest,
     administration_of,
@@ -76,7 +76,7 @@ async def list_projects(request: AnyRequest) -> Response[Listed[shapes.Project]]
         for project in await session.tenancy.projects(session.tenant)
         if archived or project.status is not Status.ARCHIVED
     ]
-    return listed(found, page_of(request), _name, _view)
+    return listed(found, asked_page(request), _name, _view)
 
 
 @post("/projects", status_code=200, summary="Make a project")
@@ -188,7 +188,7 @@ async def list_rate_limits(
     found = await session.projects.project(session.tenant, project_id(project))
     return listed(
         list(administration.models),
-        page_of(request, most=1000, usual=100),
+        asked_page(request, most=1000, usual=100),
         lambda model: _RATE_LIMIT + model,
         lambda model: _rate_limit(found, model, administration.default_limits),
     )

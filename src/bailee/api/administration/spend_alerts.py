@@ -6,7 +6,7 @@ import msgspec
 from litestar import Response, Router, delete, get, post
 from litestar.params import FromPath
 
-from bailee.api.administration.asked import body_of, choice_of, handle, page_of, project_id
+from bailee.api.administration.asked import asked_page, body_of, choice_of, handle, project_id
 from bailee.api.administration.session import AnyRequest, session_of
 from bailee.api.administration.shapes import Deleted, Listed, answer, listed
 from bailee.governance.budgets.model import SpendAlert, month_text
@@ -127,7 +127,7 @@ async def _listed(request: AnyRequest, project: str | None) -> Response[Listed[A
     found = await session.spend_alerts.all(session.tenant, _scope(project))
     if choice_of(request, "order", ("asc", "desc"), "asc") == "desc":
         found.reverse()
-    return listed(found, page_of(request), _name, _view)
+    return listed(found, asked_page(request), _name, _view)
 
 
 async def _one(request: AnyRequest, project: str | None, alert: str) -> Response[AlertView]:

@@ -30,6 +30,7 @@ from bailee.custody.seal.part import (
     record_hash,
 )
 from bailee.kernel.errors import TamperedContent
+from bailee.kernel.redacted import hidden
 from bailee.ports.files import Files
 from bailee.transparency.tree import CompactRange
 
@@ -44,6 +45,9 @@ class Frame(NamedTuple):
     """The body after the type byte."""
     offset: int
     """Where `content` begins in the file."""
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
     @property
     def end(self) -> int:

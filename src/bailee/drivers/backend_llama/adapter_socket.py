@@ -15,6 +15,7 @@ import msgspec
 
 from bailee.drivers.backend_llama.adapters import AdapterHost
 from bailee.kernel.errors import BaileeError, InvalidInput, NotYet, Unavailable
+from bailee.kernel.redacted import HiddenStruct
 from bailee.ports.clock import Clock
 
 _LENGTH_BYTES: Final = 4
@@ -23,7 +24,7 @@ _PRIVATE: Final = 0o600
 _AWAY: Final = "the model runner is away; wait"
 
 
-class Load(msgspec.Struct, frozen=True, tag="load"):
+class Load(HiddenStruct, frozen=True, tag="load"):
     """See `ports.adapters.AdapterRunner.load_adapter`."""
 
     name: str

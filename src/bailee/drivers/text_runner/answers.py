@@ -7,12 +7,17 @@ from typing import NamedTuple
 
 import msgspec
 
+from bailee.kernel.redacted import hidden
+
 
 class Answer(NamedTuple):
     """A whole answer."""
 
     status: int
     body: bytes
+
+    def __repr__(self) -> str:
+        return hidden(self)
 
 
 class Refused(Exception):

@@ -11,6 +11,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from bailee.drivers.text_runner.answers import Answer, Refused
+from bailee.kernel.redacted import HiddenStruct
 from bailee.ports.embedder import Embedder, Role
 from bailee.ports.offload import Offload
 
@@ -22,7 +23,7 @@ _TOKENS_AT_ONCE: Final = 1024
 _MARKS: Final = tuple((f"{role.value}: ", role) for role in Role)
 
 
-class _Asked(msgspec.Struct):
+class _Asked(HiddenStruct, frozen=True):
     input: str | list[str | int | list[int]]
     encoding_format: Literal["float", "base64"] | None = None
     dimensions: int | None = None

@@ -8,6 +8,7 @@ from typing import Final
 
 import msgspec
 
+from bailee.kernel.redacted import HiddenStruct
 from bailee.ports.trainer import (
     Began,
     CheckpointReached,
@@ -21,7 +22,7 @@ LENGTH_BYTES: Final = 4
 BYTE_ORDER: Final = "little"
 
 
-class Order(msgspec.Struct, frozen=True, tag="order"):
+class Order(HiddenStruct, frozen=True, tag="order"):
     """What the parent asks for."""
 
     file: str

@@ -15,7 +15,7 @@ import msgspec
 from bailee.application_state.keeping import KeptFor
 from bailee.kernel.errors import NotFound
 from bailee.kernel.instants import Instant
-from bailee.kernel.redacted import hidden
+from bailee.kernel.redacted import HiddenStruct, hidden
 from bailee.ports.clock import Clock
 from bailee.ports.randomness import Randomness
 from bailee.serving.answer import Answering
@@ -54,7 +54,7 @@ class _Error(msgspec.Struct):
     message: str
 
 
-class _Response(msgspec.Struct):
+class _Response(HiddenStruct, frozen=True):
     status_code: int
     request_id: str
     body: msgspec.Raw

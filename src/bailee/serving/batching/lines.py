@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Raw, UnsetType
 
 from bailee.application_state.batches import BatchProblem
-from bailee.kernel.redacted import Content
+from bailee.kernel.redacted import Content, HiddenStruct
 from bailee.serving.call import (
     CHAT_COMPLETIONS,
     COMPLETIONS,
@@ -43,7 +43,7 @@ class _Body(msgspec.Struct):
     conversation: Raw | UnsetType = UNSET
 
 
-class _Line(msgspec.Struct):
+class _Line(HiddenStruct, frozen=True):
     custom_id: str
     method: str
     url: str

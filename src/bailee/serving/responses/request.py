@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
-from bailee.kernel.redacted import hidden
+from bailee.kernel.redacted import HiddenStruct, hidden
 from bailee.serving.call import bad_json, wrong_type
 from bailee.serving.responses.items import Item, chat_messages, input_items
 from bailee.serving.responses.refusals import invalid, missing, unsupported
@@ -22,7 +22,7 @@ METADATA_NAME_CHARACTERS: Final = 64
 METADATA_VALUE_CHARACTERS: Final = 512
 
 
-class Format(Struct):
+class Format(HiddenStruct, frozen=True):
     """`text.format`."""
 
     type: str = "text"
