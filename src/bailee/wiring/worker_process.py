@@ -1,8 +1,8 @@
 """The worker's process: what goes on in the background on a customer's behalf, under grants.
 
-It answers nobody. It opens what a grant names and nothing else; what it makes is sealed to its
-owner. The lines of batches take the gateways' road from here, so that they are recorded as single
-calls are (docs/decisions/0034-batches-in-the-worker.md).
+It is not one of the gateway workers, and answers nobody. It opens what a grant names and nothing
+else; what it makes is sealed to its owner. The lines of batches take the gateways' road from here,
+so that they are recorded as single calls are (docs/decisions/0034-batches-in-the-worker.md).
 """
 
 import asyncio
@@ -28,6 +28,7 @@ from bailee.wiring.processes import open_clock, run_until_stopped, until_first
 from bailee.wiring.stores import objects_of
 from bailee.wiring.training import open_trainer
 from bailee.wiring.trust import Trust
+from bailee.wiring.worker_sign import keep_saying
 
 
 class WorkerNeeds(NamedTuple):
@@ -56,7 +57,7 @@ def serve_worker(
         carrier = Carrier(keeping, leases, open_trainer(settings), holder)
         batching = open_batching(settings, places, needs.trust, keeping, engine)
         ready()
-        work = [batching.run()]
+        work = [batching.run(), keep_saying(places.worker_sign, SystemClock())]
         if settings.model.enabled:
             work.append(carrier.run())
         await until_first(stop, *work)
