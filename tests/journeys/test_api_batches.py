@@ -3,7 +3,9 @@ whatever is killed meanwhile, and to their owner alone."""
 
 import asyncio
 import json
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import httpx2
@@ -201,6 +203,19 @@ def test_a_deleted_input_takes_what_was_made_of_it_along_on_request(
             client.files.retrieve(file)
     assert client.batches.retrieve(gone.id).status == "completed"
     assert len(results(client, kept.error_file_id)) == 1
+
+
+def test_the_data_folder_is_as_its_page_says(place: Installation, client: openai.OpenAI) -> None:
+    """Both ways: what the page names is there, and what is there is named."""
+    client.files.create(file=("kept.txt", b"kept"), purpose="user_data")
+    text = (Path(__file__).parents[2] / "docs/operating/data-folder.md").read_text("utf-8")
+    said = set(re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE))
+    later = {"objects/segments/"}  # journals are packed when their epoch is over
+    assert {part for part in said - later if not (place.data / part).exists()} == set()
+    named = {part.rstrip("/") for part in said} | {"trust"}
+    there = [*place.data.iterdir(), *(place.data / "objects").iterdir()]
+    locks = {"objects/.lock"}
+    assert {str(path.relative_to(place.data)) for path in there} <= named | locks
 
 
 def test_a_deleted_input_ends_the_batch(client: openai.OpenAI) -> None:

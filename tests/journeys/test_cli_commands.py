@@ -4,10 +4,13 @@ A backend that wants a credential gets it from the keyring, and from nowhere els
 """
 
 import json
+import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
+import httpx
 import pytest
 from tests.fixtures.clients import (
     Mirror,
@@ -19,6 +22,8 @@ from tests.fixtures.clients import (
 )
 from tests.fixtures.installation import CHAT, Installation, installation
 from tests.fixtures.waiting import until
+
+from bailee.drivers.system import SystemClock
 
 pytestmark = pytest.mark.journey
 
@@ -162,6 +167,67 @@ def test_the_keyring_and_epochs_are_shown_by_name(place: Installation) -> None:
     assert {row["deadline"] for row in begun} == {due}
     unknown = ("inspect", "record", "rec_" + "0" * 32, *place.arguments)
     assert run_command(place, *unknown, status=1).stderr.startswith("bailee: ")
+
+
+def test_what_is_kept_is_shown_without_its_content(place: Installation) -> None:
+    name = "what-nobody-reads.txt"
+    owner = place.tenant("keepers")
+    headers = {"authorization": f"Bearer {owner.key}"}
+    with place.client() as client:
+        made = client.post(
+            "/v1/files",
+            files={"file": (name, b"abc")},
+            data={"purpose": "user_data"},
+            headers=headers,
+        ).json()["id"]
+        held = ask_command(place, "inspect", "kept", made)
+        assert (held["kind"], held["state"], held["size_bytes"]) == ("file", "kept", 3)
+        assert (held["project"], held["until"]) == (owner.project, None)
+        purposes = {row["purpose"]: row["until"] for row in held["held_for"]}
+        assert purposes["application_state"] is None
+        assert purposes["abuse_monitoring"] is not None
+        (_, blob) = held["lies_in"]
+        assert (place.data / "objects" / blob).is_file()
+        assert name not in run_command(place, "inspect", "kept", made, *place.arguments).stdout
+        assert client.delete(f"/v1/files/{made}", headers=headers).status_code == 200
+        gone = ask_command(place, "inspect", "kept", made)
+        assert (gone["state"], gone["held_for"], gone["lies_in"]) == ("destroyed", [], [])
+        receipt = until(lambda: _answered(client, gone["receipt"]), "the deletion's receipt")
+    assert receipt["entry"]["type"] == "destroyed"
+    assert not (place.data / "objects" / blob).exists()
+    unknown = ("inspect", "kept", "file-" + "0" * 32, *place.arguments)
+    assert run_command(place, *unknown, status=1).stderr.startswith("bailee: ")
+
+
+def _stands_still(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def _answered(client: httpx.Client, path: str) -> Any:
+    got = client.get("/" + path)
+    return got.json() if got.status_code == 200 else None
+
+
+def test_health_tells_of_the_worker(place: Installation) -> None:
+    def worker() -> Any:
+        with place.client() as client:
+            parts = {part["name"]: part for part in client.get("/health").json()["parts"]}
+        return parts["worker"] if parts["worker"]["ready"] else None
+
+    assert until(worker, "the worker's sign of life")["detail"] == "ready"
+    old_s = SystemClock().now() / 1000 - 3600
+    pid = place.signal("worker", signal.SIGSTOP)
+    try:
+        until(lambda: _stands_still(pid), "the worker stands still")
+        os.utime(place.places.worker_sign, (old_s, old_s))
+        with place.client() as client:
+            health = client.get("/health")
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    (part,) = [part for part in health.json()["parts"] if part["name"] == "worker"]
+    assert not part["ready"]
+    assert "wait" in part["detail"]
+    assert health.status_code == 200, "calls are answered without it"
 
 
 def _thirty_days_before(instant: str) -> str:

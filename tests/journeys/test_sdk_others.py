@@ -135,7 +135,7 @@ def test_the_front_page_and_health_need_no_key(place: Installation) -> None:
         health = client.get("/health").json()
     assert health["ready"]
     parts = {part["name"] for part in health["parts"]}
-    assert {"keeper", "transparency log", "backend embedded", "backend mirror"} <= parts
+    assert {"keeper", "transparency log", "worker", "backend embedded", "backend mirror"} <= parts
     assert place.demo.key not in page.text
 
 

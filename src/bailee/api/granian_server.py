@@ -24,7 +24,7 @@ _MAX_HEADERS_BYTES: Final = 64 * 1024
 
 
 class GranianServer:
-    """One worker's server."""
+    """One gateway worker's server."""
 
     def __init__(self, application: Application, listener: Listener) -> None:
         self._application = application

@@ -1,4 +1,4 @@
-"""The requests in progress of one worker: noticing clients that leave, and stopping gracefully.
+"""The requests in progress of one gateway worker: noticing who leaves, and stopping gracefully.
 
 A request that takes longer than a sweep is watched: when its client closes the connection, its
 task is cancelled, which `serving.answer` understands. A body that does not arrive in time is given
@@ -40,7 +40,7 @@ class InFlight:
 
 
 class Requests:
-    """All requests in progress of one worker. Run `run()` beside the server."""
+    """All requests in progress of one gateway worker. Run `run()` beside the server."""
 
     def __init__(self, clock: Clock, body_timeout_s: float = 60.0) -> None:
         self._clock = clock

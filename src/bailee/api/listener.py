@@ -1,4 +1,4 @@
-"""Where a worker listens, and what every server does once it has started."""
+"""Where a gateway worker listens, and what every server does once it has started."""
 
 import gc
 from pathlib import Path

@@ -252,6 +252,19 @@ async def destroyed(
     return _held(rows[0]) if rows else None
 
 
+async def anywhere(transaction: DatabaseTransaction, public_id: str) -> HeldObject | None:
+    """Across organisations: a thing in whichever state."""
+    rows = await transaction.rows(
+        """
+        SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
+            created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
+        FROM held_objects WHERE public_id = :public_id
+        """,
+        public_id=public_id,
+    )
+    return _held(rows[0]) if rows else None
+
+
 async def receipt(transaction: DatabaseTransaction, subject: str) -> bytes | None:
     """The receipt of a destruction, once it was made."""
     rows = await transaction.rows(

@@ -84,6 +84,10 @@ class Administration(Protocol):
         """What is held of a record, under which clause, until when; never content."""
         ...
 
+    async def inspect_kept(self, name: str) -> Row:
+        """What is held of a file, a stored Response, a model …, until when; never content."""
+        ...
+
     async def inspect_epoch(self, epoch: str) -> list[Row]:
         """The epoch's keys by purpose: state, deadline, journals, segments, bytes."""
         ...

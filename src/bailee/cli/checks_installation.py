@@ -37,6 +37,17 @@ def _served(data_folder: Path) -> Finding:
     return ok("port", f"this installation serves at {address}")
 
 
+def there(data_folder: Path) -> Finding:
+    """What is examined is an installation, and not an empty place beside one."""
+    if (data_folder / "trust" / "trust.json").is_file():
+        return ok("installation", f"its data folder is {data_folder}")
+    return warning(
+        "installation",
+        f"there is none in {data_folder}; what follows is about one that would be begun there",
+        "name another with --data, or ask where its bailee.toml is; `bailee serve` begins one",
+    )
+
+
 def port(settings: Settings) -> Finding:
     """The port is free, or held by this installation."""
     host, number = settings.server.host, settings.server.port

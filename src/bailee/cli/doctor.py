@@ -56,6 +56,7 @@ def examine(settings: "Settings") -> "list[Finding]":
     now = clock.now()
     folder = settings.data_folder
     return [
+        installation.there(folder),
         installation.port(settings),
         machine.disk(folder),
         installation.permissions(folder),

@@ -35,6 +35,35 @@ def record(
     _print_fields(asyncio.run(run()), as_json=as_json)
 
 
+@app.command("kept")
+def kept(
+    name: Annotated[
+        str,
+        typer.Argument(metavar="NAME", help="As in file-…, resp_…, batch_…, or a model's ft:…."),
+    ],
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what is held of a thing that a project keeps until it deletes it: never its content.
+
+    Files, uploads, stored Responses and chat completions, conversations, batches, jobs, models.
+
+    Example: bailee inspect kept file-07742b73aac679a3ad41ee92c96f2204
+    """
+    import asyncio
+
+    from bailee.cli.administration import Row, wiring
+
+    async def run() -> Row:
+        async with wiring().administration(settings) as installation:
+            return await installation.inspect_kept(name)
+
+    settings = load_settings(config, data, assignments).settings
+    _print_fields(asyncio.run(run()), as_json=as_json)
+
+
 @app.command("epoch")
 def epoch(
     name: Annotated[
@@ -106,9 +135,14 @@ def _print_fields(row: Any, *, as_json: bool) -> None:
     )
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: Any) -> str:
+    """A value for people: one line, and a line for each of several things with fields."""
+    if value is None or value == []:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     if isinstance(value, list):
-        return "\n".join(_shown(item) for item in value)
+        return ("\n" if isinstance(value[0], dict) else ", ").join(_shown(item) for item in value)
     if isinstance(value, dict):
-        return ", ".join(f"{key} {_shown(item)}" for key, item in value.items())
+        return "; ".join(f"{key.replace('_', ' ')}: {_shown(item)}" for key, item in value.items())
     return str(value)

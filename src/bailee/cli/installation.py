@@ -1,8 +1,8 @@
 """An installation on one machine: its data folder, its processes, and what an operator is told.
 
 The order: data folder, certificates, database and migrations (`wiring.prepare`), then the keeper,
-then clerk, model runner and gateways together. Stopping begins with the gateways, which finish what
-is in flight; then clerk and model runner, the keeper, the database.
+then clerk, worker, model runner and gateways together. Stopping begins with the gateways, which
+finish what is in flight; then clerk, worker and model runner, the keeper, the database.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""`bailee keys`: API keys, shown once, effective within a second in every worker."""
+"""`bailee keys`: API keys, shown once, effective within a second in every gateway worker."""
 
 from typing import Annotated
 

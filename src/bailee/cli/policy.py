@@ -2,12 +2,15 @@
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bailee.cli.options import JsonOption
 from bailee.kernel.errors import InvalidInput
+
+if TYPE_CHECKING:
+    from bailee.policy.explain import Explanation
 
 app = typer.Typer(help="Explain, show and check the data usage policy.", no_args_is_help=True)
 
@@ -41,9 +44,11 @@ def explain(
 ) -> None:
     """Decide about a call as the request path would, and cite clause and version for it.
 
+    Ends with 1 when the call would be refused.
+
     Example: bailee policy explain /v1/chat/completions --retention zero_data_retention
     """
-    from bailee.cli.output import print_json, print_table
+    from bailee.cli.output import print_json
     from bailee.drivers.system import SystemClock
     from bailee.policy.explain import Question, explain, facts_of
     from bailee.policy.load import packaged_policy
@@ -69,7 +74,15 @@ def explain(
     said = explain(packaged_policy(), facts_of(question, SystemClock().now()))
     if as_json:
         print_json(said)
-        return
+    else:
+        _print_explanation(said, korean=korean)
+    if not said.allowed:
+        raise typer.Exit(1)
+
+
+def _print_explanation(said: "Explanation", *, korean: bool) -> None:
+    from bailee.cli.output import print_table
+
     print(f"{'allowed' if said.allowed else 'refused'} under policy {said.policy_version}")
     for handling in said.handlings:
         clauses = ", ".join(handling.clauses)

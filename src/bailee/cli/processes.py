@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def gateway(
-    index: Annotated[int, typer.Option(help="Number of this worker, from 0.")] = 0,
+    index: Annotated[int, typer.Option(help="Number of this gateway worker, from 0.")] = 0,
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
@@ -80,7 +80,11 @@ def worker(
     assignments: SetOption = None,
     supervised: SupervisedOption = False,
 ) -> None:
-    """Run the worker: what goes on in the background, fine-tuning above all.
+    """Run the worker: it answers the lines of batches and trains fine-tuning jobs.
+
+    `bailee serve` runs one already. More of them share the batches; one at a time trains. Killed,
+    it loses nothing: batches go on after 15 s at most, a job after 60 s from its last checkpoint.
+    Not to be confused with gateway workers, which answer customers (`bailee gateway`).
 
     Example: bailee worker --data /srv/bailee
     """

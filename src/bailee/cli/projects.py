@@ -125,7 +125,7 @@ def set_project(
     assignments: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Change a project; it holds in every worker within a second.
+    """Change a project; it holds in every gateway worker within a second.
 
     Example: bailee projects set proj_… --retention zero_data_retention --store reject
     """

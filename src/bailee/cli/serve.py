@@ -17,7 +17,9 @@ from bailee.cli.options import (
 def serve(
     host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option(help="TCP port, TLS only.")] = None,
-    workers: Annotated[int | None, typer.Option(help="Gateway processes.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(help="Gateway workers: processes that answer.")
+    ] = None,
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,

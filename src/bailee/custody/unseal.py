@@ -1,7 +1,9 @@
 """Opening stored content: the one access function, and who may call it.
 
-Whoever opens anything does it through here, with a lease that is bound to one purpose. The table
-`CALLERS` names the only modules that may import this one; import-linter holds everyone to it.
+Whoever opens anything does it through here: a record's part for its owner, with a lease that is
+bound to one purpose; what a project keeps until it deletes it, with the owner's API key, or with a
+grant that the keeper signed for such an owner (the worker's only way). The table `CALLERS` names
+the only modules that may import this one; import-linter holds everyone to it.
 Deliberately decides nothing: the keeper does, and what it refuses is passed on unchanged.
 """
 

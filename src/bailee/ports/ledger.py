@@ -52,7 +52,8 @@ class JournalRow(NamedTuple):
     node: str
     """The machine on whose disk it lies."""
     worker: str
-    """The gateway worker that wrote it; later journals of the worker may continue its records."""
+    """The process that wrote it (a gateway worker, or the worker); its later journals may continue
+    its records."""
     opened_at: Instant
     state: JournalState
     closed_at: Instant | None = None

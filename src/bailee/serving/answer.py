@@ -121,7 +121,7 @@ class _Progress:
 
 
 class Answering:
-    """Answers calls. One for each worker; run `streams.run()` beside it."""
+    """Answers calls. One for each process that answers; run `streams.run()` beside it."""
 
     def __init__(
         self,

@@ -3,9 +3,10 @@
     queued → in_progress → completed | incomplete | failed | cancelled
 
 Promises: the Response is kept before its name is told; what the model says is recorded like any
-answer; cancelling or deleting stops the backend within about a second, from whichever worker. Work
-lives in the worker that took it and ends with it: a worker that stops says `failed`, and one that
-was killed is noticed by whoever asks once `LONGEST_S` has passed.
+answer; cancelling or deleting stops the backend within about a second, from whichever gateway
+worker. Work lives in the gateway worker that took it and ends with it: one that stops says
+`failed`, and one that was killed is noticed by whoever asks once `LONGEST_S` has passed. `bailee
+worker` has no part in it.
 """
 
 import asyncio
@@ -73,7 +74,7 @@ class _Once:
 
 
 class Background:
-    """The work of one worker."""
+    """The work of one gateway worker."""
 
     def __init__(self, responses: Responses, clock: Clock) -> None:
         self._responses = responses
@@ -126,7 +127,7 @@ class Background:
                 return cancelled
 
     async def drain(self) -> None:
-        """The worker stops: what is not finished says that it failed."""
+        """The gateway worker stops: what is not finished says that it failed."""
         self._stopping = True
         tasks = list(self._tasks.values())
         for task in tasks:

@@ -15,6 +15,7 @@ from bailee.application_state.model import HeldObject
 from bailee.application_state.responses import StoredResponse
 from bailee.kernel.errors import InvalidInput, NotFound
 from bailee.kernel.redacted import hidden
+from bailee.policy.model import Decision
 from bailee.ports.clock import Clock
 from bailee.ports.randomness import Randomness
 from bailee.serving.call import Call
@@ -71,7 +72,7 @@ class _Before(NamedTuple):
 
 
 class Responding:
-    """Prepares calls. One for each worker."""
+    """Prepares calls. One for each process that answers."""
 
     def __init__(
         self,
@@ -112,7 +113,7 @@ class Responding:
         request, token, decision = read_request(call.body), self.new_token(), plan.decision
         before = await self._before(request, plan, whose)
         if request.fields.background:
-            _check_background(request, stored=decision.store)
+            _check_background(request, decision)
         conversation = before.conversation
         made = Made(
             token,
@@ -214,8 +215,17 @@ def _previous(message: str, name: str) -> CallRefused:
     return CallRefused(Because.WRONG_TYPE, message, field="previous_response_id", name=name)
 
 
-def _check_background(request: CreateResponse, *, stored: bool) -> None:
-    if not stored:
-        raise invalid("background", "'background' needs 'store': there is nothing to ask for else.")
+def _check_background(request: CreateResponse, decision: Decision) -> None:
+    if decision.store_left_out:
+        raise invalid(
+            "background",
+            "A Response in the background has to be stored, and nothing may be stored for this "
+            "project. Leave 'background' out.",
+        )
+    if not decision.store:
+        raise invalid(
+            "background",
+            "A Response in the background has to be stored. Leave 'store' out, or make it true.",
+        )
     if request.fields.stream:
         raise unsupported("stream", "A Response in the background is asked for, not streamed.")

@@ -84,7 +84,7 @@ class Plan(NamedTuple):
 
 
 class Planner:
-    """Makes and remembers plans. One for each worker; not for several threads."""
+    """Makes and remembers plans. One for each process that answers; not for several threads."""
 
     def __init__(
         self,

@@ -73,7 +73,7 @@ class ChatEnding:
 
 
 class Streams:
-    """The streams in progress of one worker, so that what they hold is sealed in time."""
+    """The streams in progress of one process, so that what they hold is sealed in time."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock

@@ -40,7 +40,9 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         "127.0.0.1"
     )
     port: Annotated[int, Meta(ge=1, le=65535, description="TCP port of the API, TLS only.")] = 8443
-    workers: Annotated[int, Meta(ge=1, le=256, description="Gateway processes.")] = 1
+    workers: Annotated[
+        int, Meta(ge=1, le=256, description="Gateway workers: processes that answer.")
+    ] = 1
     http2: Annotated[
         bool,
         Meta(description="Speak HTTP/2 as well, at the cost of some throughput (Granian serves)."),
@@ -80,7 +82,7 @@ class DatabaseSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 class ObjectsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Object storage for segments and for the log's static files."""
+    """Object storage for segments, for what projects keep, and for the log's static files."""
 
     url: Annotated[
         str,
@@ -151,7 +153,11 @@ class BatchesSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
     concurrency: Annotated[
         int,
-        Meta(ge=1, le=10_000, description="Lines answered at once, over all batches, per worker."),
+        Meta(
+            ge=1,
+            le=10_000,
+            description="Lines answered at once, over all batches, by one `bailee worker`.",
+        ),
     ] = 8
 
 

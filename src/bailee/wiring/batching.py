@@ -91,7 +91,7 @@ def open_batching(
         Planner(
             served_models(settings, backends, clock.now()),
             Decider(packaged_policy()),
-            # A worker's own: what gateways have cached is not needed here.
+            # The worker's own: what gateways have cached is not needed here.
             salt_of=salt_from(randomness.random_bytes(32)),
             keeps_application_state=True,
         ),

@@ -83,7 +83,7 @@ class GatewayNeeds(NamedTuple):
 
 
 class Stores(NamedTuple):
-    """Where a worker's rows, files and objects are, and who holds the keys."""
+    """Where a gateway worker's rows, files and objects are, and who holds the keys."""
 
     engine: AsyncEngine
     facts_engine: AsyncEngine
@@ -125,7 +125,10 @@ def serve_gateway(
     listener: Listener | None = None,
     files: Files | None = None,
 ) -> None:
-    """Run one worker until it is told to stop. `listener` and `files` are given by benchmarks."""
+    """Run one gateway worker until it is told to stop.
+
+    `listener` and `files` are given by benchmarks.
+    """
     address = listener or listener_of(settings, places)
 
     async def main(stop: asyncio.Event) -> None:
@@ -278,6 +281,7 @@ def _parts(
         backends=backends,
         held=held,
         fine_tuned=fine_tuned,
+        worker_sign=places.worker_sign,
     )
 
 

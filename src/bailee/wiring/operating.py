@@ -9,6 +9,7 @@ from bailee.custody.reading import Reading
 from bailee.custody.seal.part import ENDPOINTS
 from bailee.drivers.files_local import LocalFiles
 from bailee.drivers.keeper_socket import KeeperClient
+from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.engine import check_schema, open_engine
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.system import SystemClock, ThreadOffload
@@ -43,12 +44,14 @@ from bailee.policy.decide import API_SERVICE, decide
 from bailee.policy.load import packaged_policy
 from bailee.policy.model import Facts, RetentionMode
 from bailee.ports.clock import Clock
+from bailee.ports.database import Database
 from bailee.ports.ledger import Ledger
 from bailee.schema.roles import ADMINISTRATOR, CLERK
 from bailee.settings import Settings
 from bailee.wiring.backends import open_backend, problem_of, terms_of
 from bailee.wiring.database import database_url
 from bailee.wiring.gateway_health import ask_health
+from bailee.wiring.inspecting import inspect_kept
 from bailee.wiring.nouns import Nouns
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock
@@ -71,6 +74,7 @@ class OpenInstallation:
         ledger: Ledger,
         reading: Reading,
         clock: Clock,
+        database: Database,
     ) -> None:
         self._settings = settings
         self.tenancy = nouns.tenancy
@@ -79,6 +83,7 @@ class OpenInstallation:
         self._ledger = ledger
         self._reading = reading
         self._clock = clock
+        self._database = database
 
     async def create_key(
         self, *, project: str | None, name: str, expires_in_days: int | None
@@ -313,6 +318,10 @@ class OpenInstallation:
             ),
         }
 
+    async def inspect_kept(self, name: str) -> Row:
+        """What is held of a thing that a project keeps; never content."""
+        return await inspect_kept(self._database, name)
+
     async def inspect_epoch(self, epoch: str) -> list[Row]:
         """One half hour's keys and what is sealed to them."""
         number = _parse_epoch(epoch)
@@ -404,6 +413,7 @@ async def administration(settings: Settings) -> AsyncIterator[OpenInstallation]:
                 regions=(Region(settings.region),),
             ),
             clock,
+            PostgresDatabase(engine),
         )
     finally:
         await keeper.close()

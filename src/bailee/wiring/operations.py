@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -12,6 +13,7 @@ from bailee.api.front_page import FrontPage, PageLink, front_page
 from bailee.api.operations import Health, Operations, PartHealth
 from bailee.custody.reading import Reading
 from bailee.custody.recorder import Recorder
+from bailee.drivers.system import SystemClock
 from bailee.governance.tenancy.snapshot import FactsSnapshot
 from bailee.kernel.errors import BaileeError, NotFound, NotYet
 from bailee.kernel.ids import RecordId
@@ -35,6 +37,7 @@ from bailee.settings import Link, Settings
 from bailee.wiring.backends import problem_of
 from bailee.wiring.fine_tuned import FineTunedModels
 from bailee.wiring.held import HeldParts
+from bailee.wiring.worker_sign import worker_problem
 
 log = structlog.get_logger()
 
@@ -60,6 +63,7 @@ class GatewayParts(NamedTuple):
     backends: dict[str, Backend]
     held: HeldParts
     fine_tuned: FineTunedModels
+    worker_sign: Path
 
     def report(self, request_id: str, error: BaseException) -> None:
         """Log a defect: where it happened, never what it was about."""
@@ -84,7 +88,7 @@ def prove_journal(outbox: Outbox, log_reader: LogReader) -> ProveJournal:
 
 
 def operations_of(parts: GatewayParts) -> Operations:
-    """The operations of one worker."""
+    """The operations of one gateway worker."""
 
     def authenticate(request: Any) -> Caller:
         return parts.answering.authenticated(_HeadersOf(request), parts.clock.now())
@@ -163,6 +167,7 @@ async def _health(parts: GatewayParts) -> Health:
         _part("recording", parts.recorder.ready()),
         _part("keeper", await _problem(parts.keeper.status)),
         _part("transparency log", await _problem(parts.log_reader.checkpoint)),
+        _part("worker", worker_problem(parts.worker_sign, SystemClock().now())),
     ]
     needed = all(part.ready for part in found[:2])
     for name, backend in parts.backends.items():

@@ -45,6 +45,11 @@ class Places(NamedTuple):
         return self.data / "run" / "text-runner.json"
 
     @property
+    def worker_sign(self) -> Path:
+        """The worker's sign of life."""
+        return self.data / "run" / "worker.sign"
+
+    @property
     def demo_key(self) -> Path:
         """The demo project's API key, for `bailee env` on this machine."""
         return self.secrets / "demo-api-key"

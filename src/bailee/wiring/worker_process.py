@@ -1,8 +1,8 @@
 """The worker's process: what goes on in the background on a customer's behalf, under grants.
 
-It answers nobody. It opens what a grant names and nothing else; what it makes is sealed to its
-owner. The lines of batches take the gateways' road from here, so that they are recorded as single
-calls are (docs/decisions/0034-batches-in-the-worker.md).
+It is not one of the gateway workers, and answers nobody. It opens what a grant names and nothing
+else; what it makes is sealed to its owner. The lines of batches take the gateways' road from here,
+so that they are recorded as single calls are (docs/decisions/0034-batches-in-the-worker.md).
 """
 
 import asyncio
@@ -29,6 +29,7 @@ from bailee.wiring.standing import may_train_of
 from bailee.wiring.stores import objects_of
 from bailee.wiring.training import open_trainer
 from bailee.wiring.trust import Trust
+from bailee.wiring.worker_sign import keep_saying
 
 
 class WorkerNeeds(NamedTuple):
@@ -64,7 +65,7 @@ def serve_worker(
         may_train = may_train_of(tools.standing, tools.planner, clock)
         carrier = Carrier(keeping, leases, open_trainer(settings), may_train, holder)
         ready()
-        work = [batching.run()]
+        work = [batching.run(), keep_saying(places.worker_sign, SystemClock())]
         if settings.model.enabled:
             work.append(carrier.run())
         await until_first(stop, *work)

@@ -145,6 +145,14 @@ def test_policy_explain_cites_clause_and_version(tmp_path: Path) -> None:
     assert "zero_data_retention" in refused.stderr
 
 
+def test_policy_explain_ends_with_1_when_the_call_is_refused(tmp_path: Path) -> None:
+    asked = ("policy", "explain", "/v1/files", "--retention", "zero_data_retention")
+    for refused in (run(tmp_path, *asked), run(tmp_path, *asked, "--json")):
+        assert refused.returncode == 1
+        assert "C08" in refused.stdout
+        assert refused.stderr == ""
+
+
 def test_policy_lint_names_what_is_wrong(tmp_path: Path) -> None:
     assert run(tmp_path, "policy", "lint").returncode == 0
     (tmp_path / "versions").mkdir()

@@ -224,6 +224,7 @@ async def test_zero_retention_keeps_nothing_and_has_no_conversations(house: Hous
     with pytest.raises(CallRefused) as background:
         await worker.prepare(ZERO, background=True)
     assert background.value.field == "background"
+    assert "nothing may be stored" in str(background.value)
 
 
 async def test_modified_monitoring_keeps_state_and_makes_no_record(house: House) -> None:

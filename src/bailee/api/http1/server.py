@@ -27,7 +27,7 @@ _IDLE_ROUNDS: Final = 150
 
 
 class Http1Server:
-    """One worker's server."""
+    """One gateway worker's server."""
 
     def __init__(self, application: Application, listener: Listener, clock: Clock) -> None:
         self.answer: Answer = application.__rsgi__

@@ -1,4 +1,4 @@
-"""Recording: what a gateway worker does with everything that it is sent and answers."""
+"""Recording: what a process that answers does with everything that it is sent and answers."""
 
 from bailee.custody.recorder.recorder import Recorder
 from bailee.custody.recorder.recording import Recording

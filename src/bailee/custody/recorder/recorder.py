@@ -1,4 +1,4 @@
-"""The recorder of one gateway worker.
+"""The recorder of one process: a gateway worker, or the worker with the lines of batches.
 
 Promises: what `Recording.durable` acknowledged is found again after any crash (see
 `custody.journal.recovery`); journals are closed within `close_after_s` and a tick, and their

@@ -1,4 +1,4 @@
-"""What a worker writes for one region and epoch: a session, its chains, and the open journal.
+"""What a process records for one region and epoch: a session, its chains, and the open journal.
 
 Journals follow one another; each begins the sessions and scopes that its parts use, so that every
 journal can be read alone.

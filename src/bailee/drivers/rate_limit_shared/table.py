@@ -1,4 +1,4 @@
-"""`ports.rate_limit.RateLimit` in a file that every worker of a machine maps.
+"""`ports.rate_limit.RateLimit` in a file that every gateway worker of a machine maps.
 
 Fixed windows of one minute. A subject's slot holds its BLAKE2b-256, the window and the count; it
 lies in the bucket that the digest names, or, while that bucket is full of live slots, in the

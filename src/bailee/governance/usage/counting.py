@@ -1,8 +1,9 @@
-"""One gateway worker's counts since they were last written: memory first, then rows.
+"""One process's counts since they were last written: memory first, then rows.
 
 Counting is an update of a dictionary and never waits. Counts are written every few seconds and
-when the worker stops; a worker that is killed forgets at most one interval's. While the database
-is away they gather. A connection that breaks in the moment of a commit may count an interval twice.
+when the process stops; one that is killed forgets at most one interval's. A process is a gateway
+worker, or `bailee worker` with the lines of batches. While the database is away they gather. A
+connection that breaks in the moment of a commit may count an interval twice.
 Zero retention counts like everything else: numbers are no content.
 """
 
@@ -21,7 +22,7 @@ _ROWS_AT_ONCE: Final = 1000
 
 
 class UsageCounts:
-    """Counts of one worker; run `run()` beside what counts."""
+    """Counts of one process; run `run()` beside what counts."""
 
     def __init__(self, database: Database, clock: Clock, interval_s: float = INTERVAL_S) -> None:
         self._database = database
