@@ -10,6 +10,12 @@ import msgspec
 import pytest
 import sqlalchemy as sa
 
+from bailee.application_state.batches import BatchDetails
+from bailee.application_state.chat_completions import StoredChat
+from bailee.application_state.files import FileDetails
+from bailee.application_state.fine_tuning import AdapterDetails, JobDetails, JobEvent
+from bailee.application_state.responses import StoredResponse
+from bailee.application_state.uploads import UploadDetails
 from bailee.custody.catalogue.coverage import compare, compare_stores, source_names
 from bailee.custody.catalogue.entries import packaged_catalogue, parse_catalogue
 from bailee.custody.journal.frames import JournalHeader, SignedRoot
@@ -20,6 +26,7 @@ from bailee.custody.segment import layout
 from bailee.kernel.errors import InvalidInput
 from bailee.ports.keeper import BootCertificate
 from bailee.schema.tables import metadata
+from bailee.serving.call import _Read
 from bailee.settings import SecretText, Settings
 from bailee.wiring import places, secrets
 
@@ -106,6 +113,30 @@ def test_sealed_parts() -> None:
     }
     difference = compare_stores(CATALOGUE, "part", stored)
     assert difference.none, difference
+
+
+def test_sealed_details() -> None:
+    stored = {
+        "file": FileDetails,
+        "upload": UploadDetails,
+        "batch": BatchDetails,
+        "fine_tuning_job": JobDetails,
+        "fine_tuning_event": JobEvent,
+        "adapter": AdapterDetails,
+        "response": StoredResponse,
+        "chat_completion": StoredChat,
+    }
+    fields = {name: set(kind.__struct_fields__) for name, kind in stored.items()}
+    difference = compare_stores(CATALOGUE, "held", fields)
+    assert difference.none, difference
+
+
+def test_what_callers_name_is_read_where_it_must_be() -> None:
+    """None of it is a column, a log field or a label; what is salted is read to be salted."""
+    named = CATALOGUE.names("request")
+    elsewhere = CATALOGUE.names("database") | CATALOGUE.names("log") | CATALOGUE.names("metrics")
+    assert not named & elsewhere
+    assert named - {"metadata"} <= set(_Read.__struct_fields__)
 
 
 def test_journal_frames() -> None:

@@ -178,7 +178,7 @@ class Batches:
     ) -> tuple[list[Batch], bool]:
         """Batches, newest first, and whether there are more."""
         page = await self.keeping.page(whose, Kind.BATCH, after=after, limit=limit)
-        opened = await self.keeping.opened(whose, page.objects)
+        opened = await self.keeping.listed(whose, page.objects)
         return [batch_of(one) for one in opened], page.has_more
 
     async def cancel(self, whose: KeptFor, public_id: str) -> Batch:
@@ -209,7 +209,7 @@ class Batches:
         ended, after = [source], None
         while True:
             page = await self.keeping.page(whose, Kind.BATCH, after=after, limit=_OPENED_AT_ONCE)
-            for batch in map(batch_of, await self.keeping.opened(whose, page.objects)):
+            for batch in map(batch_of, await self.keeping.listed(whose, page.objects)):
                 if batch.details.input_object == source.object:
                     made = await self.keeping.page(whose, Kind.FILE, parent=batch.held.object)
                     ended += made.objects

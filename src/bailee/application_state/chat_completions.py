@@ -82,7 +82,7 @@ class ChatCompletions:
             page = await self.keeping.page(
                 whose, Kind.CHAT_COMPLETION, after=after, limit=_AT_ONCE, descending=descending
             )
-            for opened in await self.keeping.opened(whose, page.objects):
+            for opened in await self.keeping.listed(whose, page.objects):
                 completion = _decoded(opened).completion
                 if not wanted.holds(completion):
                     continue

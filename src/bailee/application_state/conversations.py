@@ -91,7 +91,7 @@ class Conversations:
             limit=limit,
             descending=descending,
         )
-        opened = await self.keeping.opened(whose, page.objects)
+        opened = await self.keeping.listed(whose, page.objects)
         return ItemsPage([msgspec.json.decode(one.details) for one in opened], page.has_more)
 
     async def item(self, whose: KeptFor, conversation: str, item: str) -> Item:

@@ -155,7 +155,7 @@ class Files:
         page = await self.keeping.page(
             whose, Kind.FILE, label=purpose, after=after, limit=limit, descending=descending
         )
-        opened = await self.keeping.opened(whose, page.objects)
+        opened = await self.keeping.listed(whose, page.objects)
         return [KeptFile(one.held, _name(one.details)) for one in opened], page.has_more
 
     async def delete(self, whose: KeptFor, public_id: str) -> None:

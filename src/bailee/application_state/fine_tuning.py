@@ -228,7 +228,7 @@ class FineTuning:
     ) -> tuple[list[Job], bool]:
         """Jobs, newest first, and whether there are more."""
         page = await self.keeping.page(whose, Kind.FINE_TUNING_JOB, after=after, limit=limit)
-        opened = await self.keeping.opened(whose, page.objects)
+        opened = await self.keeping.listed(whose, page.objects)
         return [job_of(one) for one in opened], page.has_more
 
     async def events(self, whose: KeptFor, public_id: str) -> list[JobEvent]:
@@ -237,7 +237,7 @@ class FineTuning:
         page = await self.keeping.page(
             whose, Kind.FINE_TUNING_EVENTS, parent=job.object, limit=10_000
         )
-        opened = await self.keeping.opened(whose, page.objects)
+        opened = await self.keeping.listed(whose, page.objects)
         found: list[JobEvent] = []
         for one in opened:
             found += reversed(msgspec.json.decode(one.details, type=list[JobEvent]))
@@ -277,7 +277,7 @@ class FineTuning:
     async def models(self, whose: KeptFor) -> list[tuple[HeldObject, AdapterDetails]]:
         """One's fine-tuned models, newest first."""
         page = await self.keeping.page(whose, Kind.ADAPTER, limit=1000)
-        opened = await self.keeping.opened(whose, page.objects)
+        opened = await self.keeping.listed(whose, page.objects)
         return [(one.held, msgspec.json.decode(one.details, type=AdapterDetails)) for one in opened]
 
     async def delete_model(self, whose: KeptFor, model: str) -> None:

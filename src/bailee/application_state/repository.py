@@ -181,7 +181,7 @@ async def mark_deleting(
     rows = await transaction.rows(
         """
         WITH RECURSIVE family AS (
-            SELECT object FROM held_objects WHERE encode(object, 'hex') = ANY(:names)
+            SELECT object FROM held_objects WHERE object = ANY(CAST(:names AS bytea[]))
             UNION SELECT child.object FROM held_objects child
                 JOIN family ON child.parent = family.object
         )
@@ -190,7 +190,7 @@ async def mark_deleting(
         RETURNING object, tenant, project, region, kind, public_id, parent, position, state, label,
             created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
         """,
-        names=[name.hex() for name in names],
+        names=list(names),
     )
     return [_held(row) for row in rows]
 
@@ -302,9 +302,9 @@ async def by_objects(transaction: DatabaseTransaction, names: list[ObjectId]) ->
         """
         SELECT object, tenant, project, region, kind, public_id, parent, position, state, label,
             created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
-        FROM held_objects WHERE encode(object, 'hex') = ANY(:names) AND state = 'kept'
+        FROM held_objects WHERE object = ANY(CAST(:names AS bytea[])) AND state = 'kept'
         """,
-        names=[name.hex() for name in names],
+        names=list(names),
     )
     return [_held(row) for row in rows]
 

@@ -98,15 +98,19 @@ class Carrier:
     holder: str
 
     async def run(self) -> None:
-        """Carry what there is, until cancelled."""
-        while True:
-            try:
-                worked = await self.step()
-            except (BaileeError, OSError) as error:
-                log.warning("fine_tuning_step_failed", kind=type(error).__name__)
-                worked = False
-            if not worked:
-                await self.keeping.clock.sleep_s(POLL_S)
+        """Carry what there is, until cancelled; then let another carry at once."""
+        try:
+            while True:
+                try:
+                    worked = await self.step()
+                except (BaileeError, OSError) as error:
+                    log.warning("fine_tuning_step_failed", kind=type(error).__name__)
+                    worked = False
+                if not worked:
+                    await self.keeping.clock.sleep_s(POLL_S)
+        finally:
+            with suppress(BaileeError, OSError):
+                await self.leases.release(LEASE, self.holder)
 
     async def step(self) -> bool:
         """Carry the oldest job as far as it goes; False if there is none or another carries."""

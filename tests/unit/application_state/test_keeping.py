@@ -105,6 +105,17 @@ async def test_a_copy_for_monitoring_ends_with_its_epoch(house: House) -> None:
         KeyBlock.decode((await keep(house)).key_block).wrap_for(Purpose.ABUSE_MONITORING)
 
 
+async def test_a_list_leaves_out_what_has_no_secret_any_more(house: House) -> None:
+    """As after an older database was restored: the keyring knows more than the rows."""
+    kept = [await keep(house, b"x") for _ in range(3)]
+    await house.world.keeper.for_role("clerk").destroy_objects([kept[1].name])
+    with pytest.raises(NotFound):
+        await house.keeping.opened(MINE, kept)
+    page = await house.keeping.page(MINE, Kind.FILE)
+    found = await house.keeping.listed(MINE, page.objects)
+    assert [one.held.object for one in found] == [kept[2].object, kept[0].object]
+
+
 async def test_a_changed_byte_is_noticed(house: House) -> None:
     held = await keep(house)
     stored = house.bucket.objects[held.blob]
