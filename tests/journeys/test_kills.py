@@ -147,6 +147,10 @@ class Campaign:
                 return facts is not None and facts.lateness_ms == 0
         return False
 
+    def tell(self, where: str) -> None:
+        """Say how far a long campaign has come, where it is shown (`pytest -s`)."""
+        print(f"{where}: {self.kills.total()} kills, {self.refused} refused", flush=True)
+
     async def agrees(self) -> bool:
         """Whether log, bucket and keyring agree."""
         async with insider(self.place) as opened:
@@ -200,6 +204,7 @@ def run_campaign(place: Installation, seed: int, scale: Scale) -> None:
         # First half: G8.
         for number in range(scale.epochs):
             campaign.disturb(clients)
+            campaign.tell(f"{number + 1} of {scale.epochs} half hours of arrivals")
             clock.set(Instant(max(clock.now(), (first + number + 1) * EPOCH_LENGTH_MS)))
         acknowledged = list(clients.acknowledged)
         settle(campaign, acknowledged)
@@ -214,6 +219,7 @@ def run_campaign(place: Installation, seed: int, scale: Scale) -> None:
                 f"a receipt in time for {epoch}",
             )
             assert asyncio.run(campaign.still_open(Epoch(epoch))) == []
+            campaign.tell(f"{epoch - first + 1} of {scale.epochs} deaths")
         later = clients.acknowledged[len(acknowledged) :]
         settle(campaign, later)
         assert asyncio.run(campaign.verify(later)) == [], clients.outcomes

@@ -186,6 +186,20 @@ async def test_lock_file_left_by_a_restart_of_the_machine_is_no_obstacle(data: P
         other.kill()
 
 
+async def test_lock_files_that_a_kill_left_empty_are_no_obstacle(data: Path) -> None:
+    """Both are made first and written then; a server that dies in between leaves them empty."""
+    before = embedded(data)
+    await before.start()
+    found = await values(before)
+    await before.stop()
+    (data / "postgres" / "postmaster.pid").touch()
+    (socket_folder(data) / f"{SOCKET_NAME}.lock").touch()
+    server = embedded(data)
+    await server.start()
+    assert await values(server) == found
+    await server.stop()
+
+
 async def test_lost_password_is_replaced(data: Path) -> None:
     (data / "secrets" / "postgres-bailee_clerk").unlink()
     server = embedded(data)

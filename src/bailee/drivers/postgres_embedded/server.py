@@ -265,6 +265,7 @@ class EmbeddedPostgres:
         before a restart of the machine or container and is removed: PostgreSQL itself would take
         whoever has that number now for its predecessor.
         """
+        self._remove_empty_locks()
         lines = self._lock_file()
         if not lines or not lines[0].isdecimal():
             return
@@ -277,6 +278,14 @@ class EmbeddedPostgres:
                 await self._clock.sleep_s(_POLL_S)
         if not self._serves_folder(pid):
             (self._folder / "postmaster.pid").unlink(missing_ok=True)
+
+    def _remove_empty_locks(self) -> None:
+        """A server that was killed between making a lock file and writing its number into it has
+        served nobody; PostgreSQL would refuse to start for ever."""
+        sockets = places.socket_folder(self._data)
+        for lock in (self._folder / "postmaster.pid", sockets / f"{places.SOCKET_NAME}.lock"):
+            if lock.exists() and lock.stat().st_size == 0:
+                lock.unlink()
 
     def _serves_folder(self, pid: int) -> bool:
         """Whether the process works in the server's folder, which PostgreSQL's processes do."""
