@@ -190,7 +190,7 @@ async def mark_deleting(
         RETURNING object, tenant, project, region, kind, public_id, parent, position, state, label,
             created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
         """,
-        names=list(names),
+        names=[*names],
     )
     return [_held(row) for row in rows]
 
@@ -304,7 +304,7 @@ async def by_objects(transaction: DatabaseTransaction, names: list[ObjectId]) ->
             created_at, expires_at, deleted_at, size_bytes, digest, key_block, details, work_grant
         FROM held_objects WHERE object = ANY(CAST(:names AS bytea[])) AND state = 'kept'
         """,
-        names=list(names),
+        names=[*names],
     )
     return [_held(row) for row in rows]
 
