@@ -12,6 +12,7 @@ import contextlib
 import random
 import signal
 import socket
+import sys
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -149,7 +150,8 @@ class Campaign:
 
     def tell(self, where: str) -> None:
         """Say how far a long campaign has come, where it is shown (`pytest -s`)."""
-        print(f"{where}: {self.kills.total()} kills, {self.refused} refused", flush=True)
+        sys.stdout.write(f"{where}: {self.kills.total()} kills, {self.refused} refused\n")
+        sys.stdout.flush()
 
     async def agrees(self) -> bool:
         """Whether log, bucket and keyring agree."""

@@ -15,7 +15,7 @@ from typing import Any, LiteralString, Protocol
 
 from bailee.kernel.ids import TenantId
 
-Value = bytes | str | int | bool | None | list[str] | list[int] | list[bytes]
+Value = bytes | str | int | bool | None | Sequence[str] | Sequence[int] | Sequence[bytes]
 """What a statement's parameter may be."""
 
 
