@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator
 
+import msgspec
 import pytest
 from tests.fixtures.backends import MAKERS, QUICK, Make, Pair, backend_and_upstream
 from tests.fixtures.upstream import CHAT_ANSWER, Reply, chunk, streamed
@@ -35,11 +36,17 @@ async def failure_of(backend: Backend, call: BackendCall = CALL) -> BackendFailu
     return raised.value
 
 
-async def test_body_and_answer_pass_byte_for_byte(pair: Pair) -> None:
+def members(body: bytes) -> dict[str, bytes]:
+    """A document's members as they are written."""
+    read = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    return {name: bytes(value) for name, value in read.items()}
+
+
+async def test_every_member_and_the_answer_pass_as_they_are(pair: Pair) -> None:
     answer = await pair.backend.send(CALL)
     assert (answer.status, await answer.read()) == (200, CHAT_ANSWER)
     received = pair.upstream.received[0]
-    assert received.body == BODY
+    assert members(BODY).items() <= members(received.body).items()
     assert received.path == "/v1/chat/completions"
     assert received.headers["authorization"] == "Bearer upstream-secret"
 

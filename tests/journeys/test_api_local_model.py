@@ -52,6 +52,23 @@ async def test_it_answers_whole_and_streamed(backend: LlamaBackend) -> None:
     assert events.endswith(b"data: [DONE]\n\n")
 
 
+@pytest.mark.parametrize(
+    "asks", ['"cache_prompt"', '"cache\\u005fprompt"'], ids=["plain", "escaped"]
+)
+async def test_nobody_learns_how_anothers_prompt_began(backend: LlamaBackend, asks: str) -> None:
+    """llama.cpp keeps the last prompt of a slot. Asked to, it would go on from what both share,
+    and tell how much that is."""
+    await (await backend.send(call())).read()
+    plain = call().body
+    curious = plain[:-1] + f', {asks}: true, "id_slot": 0, "timings_per_token": true}}'.encode()
+    answer = await backend.send(BackendCall("/chat/completions", curious, False))
+    document = json.loads(await answer.read())
+    assert answer.status == 200
+    cached = document.get("timings", {}).get("cache_n", 0)
+    details = document["usage"].get("prompt_tokens_details") or {}
+    assert (cached, details.get("cached_tokens", 0)) == (0, 0)
+
+
 async def test_its_errors_are_openais(backend: LlamaBackend) -> None:
     long = [{"role": "user", "content": "hi " * 2000}]
     answer = await backend.send(call(messages=long))

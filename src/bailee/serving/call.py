@@ -32,6 +32,9 @@ class _StreamOptions(Struct):
     include_usage: bool | None = None
 
 
+_NOT_GIVEN: Final = (UNSET,) * 5
+
+
 class _Read(HiddenStruct, frozen=True):
     """The members that matter to every operation."""
 
@@ -46,6 +49,18 @@ class _Read(HiddenStruct, frozen=True):
     safety_identifier: str | None = None
     prompt_cache_key: msgspec.Raw | UnsetType = UNSET
     cache_salt: msgspec.Raw | UnsetType = UNSET
+    cache_prompt: msgspec.Raw | UnsetType = UNSET
+    id_slot: msgspec.Raw | UnsetType = UNSET
+    n_cache_reuse: msgspec.Raw | UnsetType = UNSET
+
+    @property
+    def names_cache(self) -> bool:
+        """Whether it says what a backend is to remember, or to go on from."""
+        given = (
+            *(self.prompt_cache_key, self.cache_salt, self.cache_prompt),
+            *(self.id_slot, self.n_cache_reuse),
+        )
+        return given != _NOT_GIVEN
 
 
 class _ChatRead(_Read, frozen=True):
@@ -147,7 +162,7 @@ class Call(NamedTuple):
     translation: Translation | None = None
     """None: the backend gets the client's own words."""
     names_cache: bool = False
-    """Whether it says under which name a backend is to remember it."""
+    """Whether it says what a backend is to remember, or to go on from."""
     cache_salt: str | None = None
     """The project's, where a backend is to get it in the place of the caller's words."""
 
@@ -200,7 +215,7 @@ def parse(operation: Operation, body: bytes) -> Call:
         max(0, most) * answers,
         answers,
         None,
-        read.prompt_cache_key is not UNSET or read.cache_salt is not UNSET,
+        read.names_cache,
     )
 
 

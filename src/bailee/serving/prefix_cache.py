@@ -4,7 +4,8 @@ A backend that remembers the beginnings of prompts answers sooner when it has se
 caller who could choose under which name it remembers would learn what others have asked. So the
 name is Bailee's. `prompt_cache_key` reaches a backend as a hash that the project is part of, and
 `cache_salt` (vLLM's) is never the caller's: a backend that is declared to know it gets the
-project's own, any other none.
+project's own, any other none. What llama.cpp lets a request go on from, whoever left it there,
+reaches no backend.
 """
 
 from collections.abc import Callable
@@ -19,6 +20,7 @@ SaltOf = Callable[[ProjectId], str]
 """A project's salt: the same for all workers that share a secret, and nobody else's to guess."""
 
 _SALT: Final = "cache_salt"
+_NEVER: Final = (_SALT, "cache_prompt", "id_slot", "n_cache_reuse")
 _KEY: Final = "prompt_cache_key"
 _PERSON: Final = b"bailee/1/prefix"
 _SIZE_BYTES: Final = 24
@@ -41,7 +43,8 @@ def salted(body: bytes, salt: str, *, adds: bool) -> bytes:
     `adds`: the backend knows `cache_salt`.
     """
     members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
-    members.pop(_SALT, None)
+    for name in _NEVER:
+        members.pop(name, None)
     if adds:
         members[_SALT] = msgspec.Raw(msgspec.json.encode(salt))
     key = members.get(_KEY)

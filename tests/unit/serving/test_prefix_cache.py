@@ -38,6 +38,13 @@ def test_a_salt_is_never_the_caller_s() -> None:
     assert salt_from(b"another secret of 32 bytes here ")(ONE) != salts[0]
 
 
+@pytest.mark.parametrize("name", ["cache_prompt", "id_slot", "n_cache_reuse"])
+def test_nobody_goes_on_from_what_another_left(name: str) -> None:
+    """llama.cpp's own words for it, whatever backend it is."""
+    more: dict[str, Any] = {name: 1}
+    assert name not in sent(ONE, **more)
+
+
 @pytest.mark.parametrize(
     ("more", "named"),
     [
@@ -46,6 +53,9 @@ def test_a_salt_is_never_the_caller_s() -> None:
         (',"cache_salt":"a"', True),
         (',"cache\\u005fsalt":"a"', True),
         (',"prompt_cache_ke\\u0079":"a"', True),
+        (',"cache_prompt":true', True),
+        (',"id_slot":0', True),
+        (',"n_cache_reuse":null', True),
         (',"metadata":{"cache_salt":"a"}', False),
     ],
 )

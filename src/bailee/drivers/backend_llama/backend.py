@@ -1,8 +1,10 @@
 """The local model as a backend: the port's contract over llama.cpp's server.
 
 It is spoken to by whatever speaks HTTP to backends, which is given; what is added here is
-OpenAI's shape for llama.cpp's errors. Answers are passed on byte for byte: the model's name in
-them is the runner's.
+OpenAI's shape for llama.cpp's errors, and that no caller reaches what another has left in a slot:
+llama.cpp keeps the last prompt of each, and would go on from what a new one shares with it, and
+tell how much that was. Answers are passed on byte for byte: the model's name in them is the
+runner's.
 """
 
 from collections.abc import AsyncIterator
@@ -13,6 +15,8 @@ import msgspec
 from bailee.ports.backend import Backend, BackendAnswer, BackendCall, BackendFailure
 
 _CONTEXT: Final = "exceed_context_size_error"
+_NOT_THE_CALLERS: Final = ("cache_prompt", "id_slot", "n_cache_reuse")
+"""Members of llama.cpp's own with which a request chooses what it goes on from."""
 _STARTING: Final = 503
 _FIRST_ERROR: Final = 400
 _INVALID: Final = "invalid_request_error"
@@ -41,7 +45,7 @@ class LlamaBackend:
 
     async def send(self, call: BackendCall) -> BackendAnswer:
         """Send and wait for the answer's head. Raises BackendFailure."""
-        answer = await self._runner.send(call)
+        answer = await self._runner.send(call._replace(body=apart(call.body)))
         if answer.status < _FIRST_ERROR:
             return answer
         body = await answer.read()
@@ -86,6 +90,15 @@ class _Refusal:
 
     def abandon(self) -> None:
         self._body = b""
+
+
+def apart(body: bytes) -> bytes:
+    """A request that begins with nothing of an earlier one, whatever it asks."""
+    members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    for name in _NOT_THE_CALLERS:
+        members.pop(name, None)
+    members["cache_prompt"] = msgspec.Raw(b"false")
+    return msgspec.json.encode(members)
 
 
 def openai_error(status: int, body: bytes) -> bytes:
