@@ -5,6 +5,7 @@ from typing import Any
 import openai
 import pytest
 from openai import AsyncOpenAI
+from tests.journeys.python.asking import found
 
 _ALERT: Any = {
     "threshold_amount": 100_000,
@@ -80,8 +81,8 @@ async def _limits_and_retention(organization: Any, project: str) -> None:
     limits = organization.projects.rate_limits
     (first, *_) = [one async for one in limits.list_rate_limits(project)]
     await limits.update_rate_limit(first.id, project_id=project, max_requests_per_1_minute=3)
-    found = {one.id: one async for one in limits.list_rate_limits(project)}
-    assert found[first.id].max_requests_per_1_minute == 3
+    listed = {one.id: one async for one in limits.list_rate_limits(project)}
+    assert listed[first.id].max_requests_per_1_minute == 3
     retention = organization.projects.data_retention
     await retention.update(project, retention_type="zero_data_retention")
     assert (await retention.retrieve(project)).type == "zero_data_retention"
@@ -128,6 +129,6 @@ async def _usage(usage: Any, start_s: int) -> None:
         return [result for bucket in page.data for result in bucket.results]
 
     for kind in ("completions", "embeddings", "moderations", "costs"):
-        assert await results(kind), kind
+        await found(lambda kind=kind: results(kind), kind)  # type: ignore[misc]
     for kind in _IDLE:
         assert await results(kind) == [], kind

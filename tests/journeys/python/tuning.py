@@ -33,9 +33,6 @@ async def take(client: AsyncOpenAI, paused: str) -> None:
         method=PREFERENCES,
     )
     assert (await jobs.cancel(other.id)).status == "cancelled"
-    await jobs.resume(paused)
-    await jobs.pause(paused)
-    await ended(lambda: jobs.retrieve(paused), "paused")
     assert (await jobs.resume(paused)).status == "queued"
     done = await ended(lambda: jobs.retrieve(paused), "succeeded", "failed", "cancelled")
     assert done.status == "succeeded", done.error
