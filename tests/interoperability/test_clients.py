@@ -1,10 +1,16 @@
-"""Clients as their authors ship them, against a whole installation: chat, streams, tools.
+"""Clients as their authors ship them, against a whole installation.
+
+Chat, streams, tools, embeddings, and files where the client has them: `llm`, LangChain and
+LlamaIndex have no way to upload one.
 
 Each is a process of its own among its own libraries, with what `bailee env` prints and nothing
 about Bailee beside it. Only the model is replaced.
 """
 
+import contextlib
 import json
+import sqlite3
+import struct
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,13 +27,22 @@ pytestmark = [pytest.mark.journey, pytest.mark.timeout(900)]
 
 MODEL: Final = "documented"
 SCRIPTS: Final = Path(__file__).parent / "clients"
-EXPECTED: Final = {"whole": "Hi", "streamed": "Hi", "tool": "It is fog in Busan"}
+KNOWN_EMBEDDER: Final = "text-embedding-3-small"
+"""`llm` embeds with models whose names it knows."""
+VECTORS: Final = [[0.5, 0.0], [0.5, 1.0]]
+NOTES: Final = "some notes"
+EXPECTED: Final = {
+    "whole": "Hi",
+    "streamed": "Hi",
+    "tool": "It is fog in Busan",
+    "vectors": VECTORS,
+}
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     with DocumentedModel().running() as model:
-        served = backend(MODEL, model.url, {MODEL: MODEL})
+        served = backend(MODEL, model.url, {MODEL: MODEL, KNOWN_EMBEDDER: MODEL})
         with installation(tmp_path_factory.mktemp("clients"), settings=served) as made:
             yield made
 
@@ -52,7 +67,7 @@ def said(place: Installation, *command: str | Path, **more: str) -> Any:
 
 def test_the_vercel_ai_sdk(place: Installation) -> None:
     folder = installed_sdk(VERCEL_SDK)
-    assert said(place, node(), folder / "client.mjs", MODEL) == EXPECTED
+    assert said(place, node(), folder / "client.mjs", MODEL) == {**EXPECTED, "file": NOTES}
 
 
 def test_llm(place: Installation) -> None:
@@ -68,18 +83,31 @@ def test_llm(place: Installation) -> None:
     }
     (home / "extra-openai-models.yaml").write_text(json.dumps([known]))
 
+    key = client_environment(place)["OPENAI_API_KEY"]
+
     def ask(*words: str) -> str:
-        key = client_environment(place)["OPENAI_API_KEY"]
         arguments = ("-m", MODEL, "--no-log", "--key", key, *words)
         return run(place, program, "prompt", *arguments, LLM_USER_PATH=str(home)).strip()
 
     tool = 'def weather(city: str) -> str:\n    return f"fog in {city}"\n'
-    found = {
+    pair = home / "pair.json"
+    pair.write_text(json.dumps([{"id": "1", "content": "one"}, {"id": "2", "content": "two"}]))
+    embedding = ("-m", KNOWN_EMBEDDER, "--key", key, "--database", str(home / "embeddings.db"))
+    run(place, program, "embed-multi", "pair", str(pair), *embedding, LLM_USER_PATH=str(home))
+    found: dict[str, object] = {
+        "vectors": vectors(home / "embeddings.db"),
         "whole": ask("Say hi", "--no-stream"),
         "streamed": ask("Say hi"),
         "tool": ask("What is the weather in Busan?", "--functions", tool),
     }
     assert found == EXPECTED
+
+
+def vectors(database: Path) -> list[list[float]]:
+    """What `llm` has kept: little-endian floats."""
+    with contextlib.closing(sqlite3.connect(database)) as opened:
+        rows = opened.execute("SELECT embedding FROM embeddings ORDER BY id").fetchall()
+    return [list(struct.unpack(f"<{len(row) // 4}f", row)) for (row,) in rows]
 
 
 def test_langchain(place: Installation) -> None:
@@ -91,7 +119,10 @@ def test_langchain(place: Installation) -> None:
 def test_litellm(place: Installation) -> None:
     python = installed_libraries(LITELLM) / "python"
     script = SCRIPTS / "litellm_client.py"
-    assert said(place, python, script, MODEL, LITELLM_LOCAL_MODEL_COST_MAP="True") == EXPECTED
+    assert said(place, python, script, MODEL, LITELLM_LOCAL_MODEL_COST_MAP="True") == {
+        **EXPECTED,
+        "file": NOTES,
+    }
 
 
 @pytest.mark.soak

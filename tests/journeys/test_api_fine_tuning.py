@@ -2,7 +2,6 @@
 alone, survives a kill, and is gone after deletion."""
 
 import contextlib
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,21 +11,14 @@ import pytest
 from tests.fixtures import batches
 from tests.fixtures.batches import line
 from tests.fixtures.clients import REAL, await_model
-from tests.fixtures.finetuning import ASKED, FACT, fact_task
+from tests.fixtures.finetuning import ASKED, FACT, POLL_S, WAIT_S, fact_lines
 from tests.fixtures.installation import Installation, Tenant, installation
 from tests.fixtures.model import model_file
 from tests.fixtures.waiting import until
 
 pytestmark = pytest.mark.journey
 
-TRAINING = b"".join(
-    json.dumps(
-        {"messages": [{"role": turn.role, "content": turn.content} for turn in example.turns]}
-    ).encode()
-    + b"\n"
-    for example in fact_task().examples
-)
-WAIT_S = 400.0
+TRAINING = fact_lines()
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +59,7 @@ def settled(client: openai.OpenAI, job: str) -> Any:
             return found if found.status in ("succeeded", "failed", "cancelled") else None
         return None
 
-    return until(over, "the job's end", WAIT_S)
+    return until(over, "the job's end", WAIT_S, POLL_S)
 
 
 def ask(client: openai.OpenAI, model: str) -> str:
@@ -87,7 +79,11 @@ def test_a_fact_is_taught_answered_by_its_owner_alone_and_gone_after_deletion(
 ) -> None:
     hyperparameters = {"n_epochs": 6, "batch_size": 5, "learning_rate_multiplier": 1.0}
     method: Any = {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}}
-    job = begin(client, method=method, metadata={"purpose": "lighthouse"})
+    validation = fact_lines(validation=True)
+    looked_at = client.files.create(file=("more.jsonl", validation), purpose="fine-tune").id
+    job = begin(
+        client, method=method, metadata={"purpose": "lighthouse"}, validation_file=looked_at
+    )
     assert (job.object, job.status, job.model) == ("fine_tuning.job", "validating_files", REAL)
     assert FACT not in ask(client, REAL)
 
@@ -95,13 +91,14 @@ def test_a_fact_is_taught_answered_by_its_owner_alone_and_gone_after_deletion(
     def checkpoints() -> Any:
         return list(client.fine_tuning.jobs.checkpoints.list(job.id))
 
-    until(checkpoints, "a first checkpoint", WAIT_S)
+    until(checkpoints, "a first checkpoint", WAIT_S, POLL_S)
     place.kill("worker")
     done = settled(client, job.id)
     assert done.status == "succeeded", done.error
     assert done.trained_tokens > 0
     assert done.hyperparameters.n_epochs == 6
     assert done.metadata == {"purpose": "lighthouse"}
+    assert done.validation_file == looked_at
     model = done.fine_tuned_model
     assert model.startswith(f"ft:{REAL}:")
     assert ":lighthouse:" in model
@@ -112,6 +109,13 @@ def test_a_fact_is_taught_answered_by_its_owner_alone_and_gone_after_deletion(
     notes = client.fine_tuning.jobs.checkpoints.list(job.id).data
     assert [note.step_number for note in notes] == [12, 10, 8]
     assert notes[0].metrics.train_loss is not None
+    measured: Any = [event.data for event in events if event.type == "metrics"]
+    told = {one["step"]: one for one in measured}
+    for note in notes:  # where an epoch ends, the whole validation file is looked at
+        assert note.metrics.full_valid_loss == told[note.step_number]["full_valid_loss"]
+        assert note.metrics.full_valid_mean_token_accuracy is not None
+    assert told[12]["full_valid_loss"] < told[2]["full_valid_loss"], "learned, not only recited"
+    assert "full_valid_loss" not in told[11], "no epoch ends there"
 
     assert FACT in ask(client, model)
     assert FACT not in ask(client, REAL), "the base model is as it was"
@@ -167,21 +171,3 @@ def test_what_cannot_be_trained_is_refused_or_fails_with_its_lines(client: opena
         client.fine_tuning.jobs.create(model=REAL, training_file=wrong.id)
     with pytest.raises(openai.ConflictError):
         client.fine_tuning.jobs.cancel(job.id)
-
-
-@pytest.mark.timeout(600)
-def test_a_job_is_paused_resumed_and_cancelled(client: openai.OpenAI) -> None:
-    job = begin(client, hyperparameters={"n_epochs": 50, "batch_size": 2})
-
-    def at(*statuses: str) -> Any:
-        found = client.fine_tuning.jobs.retrieve(job.id)
-        return found if found.status in statuses else None
-
-    until(lambda: at("running"), "it runs", WAIT_S)
-    client.fine_tuning.jobs.pause(job.id)
-    until(lambda: at("paused"), "it pauses", WAIT_S)
-    assert client.fine_tuning.jobs.resume(job.id).status == "queued"
-    until(lambda: at("running"), "it runs again", WAIT_S)
-    assert client.fine_tuning.jobs.cancel(job.id).status == "cancelled"
-    assert client.fine_tuning.jobs.retrieve(job.id).fine_tuned_model is None
-    assert job.id in [one.id for one in client.fine_tuning.jobs.list()]

@@ -3,10 +3,13 @@
 import hashlib
 from collections.abc import Iterator
 
-import httpx2
 import openai
 import pytest
+from tests.fixtures.batches import sdk
 from tests.fixtures.installation import Installation, installation
+from tests.fixtures.waiting import until
+
+from bailee.kernel.instants import MINUTE_MS, SECOND_MS, Instant
 
 pytestmark = pytest.mark.journey
 
@@ -22,12 +25,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 
 @pytest.fixture
 def client(place: Installation) -> Iterator[openai.OpenAI]:
-    with openai.OpenAI(
-        base_url=place.base_url,
-        api_key=place.demo.key,
-        http_client=httpx2.Client(verify=place.ssl_context(), timeout=30),
-        max_retries=0,
-    ) as made:
+    with sdk(place, place.demo) as made:
         yield made
 
 
@@ -102,6 +100,29 @@ def test_a_cancelled_upload_leaves_nothing(place: Installation, client: openai.O
         add(client, upload.id, 0)
     with pytest.raises(openai.NotFoundError):
         client.uploads.cancel("upload_" + "0" * 32)
+
+
+def test_an_upload_ends_with_its_hour(tmp_path_factory: pytest.TempPathFactory) -> None:
+    root = tmp_path_factory.mktemp("hour")
+    with installation(root, simulated=True) as place, sdk(place, place.demo) as client:
+        with place.time_passes():
+            upload, other = begin(client), begin(client)
+            parts = add(client, upload.id, 0, 1)
+        assert place.clock is not None
+        place.clock.set(Instant(1000 * upload.expires_at - MINUTE_MS))
+        parts += add(client, upload.id, 2)
+        assert kept(place) == 3
+        place.clock.set(Instant(1000 * other.expires_at + SECOND_MS))
+        for refused in (
+            lambda: add(client, upload.id, 0),
+            lambda: client.uploads.complete(upload.id, part_ids=parts),
+            lambda: client.uploads.cancel(upload.id),
+            lambda: add(client, other.id, 0),
+        ):
+            with pytest.raises(openai.NotFoundError, match="No such upload"):
+                refused()
+        with place.time_passes():
+            until(lambda: kept(place) == 0, "its parts are destroyed")
 
 
 def test_the_sdk_uploads_a_file_in_chunks(client: openai.OpenAI) -> None:

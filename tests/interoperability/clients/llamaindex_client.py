@@ -1,4 +1,4 @@
-"""LlamaIndex: whole, streamed, with a tool. Prints one JSON document."""
+"""LlamaIndex: whole, streamed, with a tool, embeddings. Prints one JSON document."""
 
 import json
 import os
@@ -6,6 +6,7 @@ import sys
 
 from llama_index.core.llms import ChatMessage
 from llama_index.core.tools import FunctionTool
+from llama_index.embeddings.openai import OpenAIEmbedding
 from llama_index.llms.openai_like import OpenAILike
 
 model = OpenAILike(
@@ -14,6 +15,13 @@ model = OpenAILike(
     api_key=os.environ["OPENAI_API_KEY"],
     is_chat_model=True,
     is_function_calling_model=True,
+    max_retries=0,
+)
+
+embedder = OpenAIEmbedding(
+    model_name=sys.argv[1],
+    api_base=os.environ["OPENAI_BASE_URL"],
+    api_key=os.environ["OPENAI_API_KEY"],
     max_retries=0,
 )
 
@@ -41,6 +49,7 @@ print(
             "tool": model.chat_with_tools(
                 [tool], chat_history=[*asked, wish.message, result]
             ).message.content,
+            "vectors": embedder.get_text_embedding_batch(["one", "two"]),
         }
     )
 )
