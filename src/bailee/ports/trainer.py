@@ -114,7 +114,6 @@ class Began(Struct, frozen=True, tag="began"):
     """The first event: what the run amounts to."""
 
     steps: int
-    steps_per_epoch: int
     first_step: int
     """1, or the one after the state that was resumed from."""
     trained_tokens: int

@@ -206,7 +206,7 @@ class ProviderRun:
         shaped = self._task.hyperparameters
         per_epoch = -(-len(self._task.examples) // shaped.batch_size)
         state = msgspec.json.encode(self._job)
-        return Began(per_epoch * shaped.n_epochs, per_epoch, self._job.told + 1, 0, 0, state)
+        return Began(per_epoch * shaped.n_epochs, self._job.told + 1, 0, 0, state)
 
     async def _steps(self) -> AsyncGenerator[StepDone, None]:
         """Steps that were not told yet, in order."""
