@@ -79,7 +79,6 @@ class JobDetails(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "supervised"
     hyperparameters: dict[str, Any] = {}
     """As they were asked for; then as they were decided."""
-    decided: bool = False
     seed: int = 0
     suffix: str | None = None
     metadata: dict[str, str] | None = None

@@ -36,6 +36,7 @@ from bailee.kernel.ids import ObjectId, Purpose
 from bailee.ports.keeper import WorkGrant
 from bailee.ports.leases import Leases
 from bailee.ports.trainer import (
+    Began,
     CheckpointReached,
     Finished,
     Paused,
@@ -49,7 +50,7 @@ from bailee.ports.trainer import (
 )
 from bailee.training.examples import preference_examples, supervised_examples
 from bailee.training.hyperparameters import decided, read_hyperparameters
-from bailee.training.progress import CHECKPOINTS_KEPT, Progress, after, told
+from bailee.training.progress import told
 
 log = structlog.get_logger()
 
@@ -59,6 +60,7 @@ POLL_S: Final = 1.0
 EVENTS_TOGETHER: Final = 50
 EVENTS_WAIT_S: Final = 5.0
 MOST_ATTEMPTS: Final = 5
+CHECKPOINTS_KEPT: Final = 3
 _GONE: Final = JobError("file_gone", "A file of this job was deleted.", "training_file")
 _ID_BYTES: Final = 8
 
@@ -107,7 +109,9 @@ class _Carried:
     job: HeldObject
     whose: KeptFor = field(init=False)
     events: list[JobEvent] = field(default_factory=list)
-    progress: Progress = field(default_factory=Progress)
+    steps: int = 0
+    over: bool = False
+    """Whether the run has come to its last event."""
     told_at_s: float = 0.0
     learned: ObjectId | None = None
     """The training file's key."""
@@ -188,7 +192,7 @@ class _Carried:
         values = msgspec.to_builtins(task.hyperparameters)
 
         def change(details: JobDetails) -> JobDetails:
-            return msgspec.structs.replace(details, hyperparameters=values, decided=True)
+            return msgspec.structs.replace(details, hyperparameters=values)
 
         await self._say("Files validated, moving job to running state")
         return await self._change(change, fine_tuning.RUNNING)
@@ -208,7 +212,7 @@ class _Carried:
             await asyncio.gather(watching, return_exceptions=True)
         if self.deleted:
             raise NotFound("The training file was deleted.")
-        if self.progress.finished is None and self.progress.paused is None:
+        if not self.over:
             raise _EndedError
 
     async def _watch(self, run: TrainingRun) -> None:
@@ -231,8 +235,10 @@ class _Carried:
                 await run.pause()
 
     async def _follow(self, job: Job, event: TrainingEvent) -> None:
-        self.progress = after(self.progress, event)
-        words = told(self.progress, event)
+        if isinstance(event, Began):
+            self.steps = event.steps
+        self.over = isinstance(event, Finished | Paused)
+        words = told(event, self.steps)
         await self._say(words.message, words.type, words.data)
         if isinstance(event, CheckpointReached):
             await self._keep_checkpoint(job, event)

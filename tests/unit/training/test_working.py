@@ -38,7 +38,7 @@ LINE = {
 LINES = b"".join(json.dumps(LINE).encode() + b"\n" for _ in range(10))
 METRICS = Metrics(1, 0.5)
 WHOLE: list[TrainingEvent] = [
-    Began(1, 1, 1, 10, 0),
+    Began(1, 1, 10, 0),
     CheckpointReached(METRICS, b"GGUF checkpoint", b"the state"),
     Finished(METRICS, 10, b"GGUF model"),
 ]
