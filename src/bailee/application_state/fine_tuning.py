@@ -126,6 +126,10 @@ class AdapterDetails(msgspec.Struct, frozen=True):
     """What its owner calls it: `ft:…`."""
     base: str
     job: str
+    backend: str = ""
+    """The backend that has the weights, if they are elsewhere."""
+    remote: str = ""
+    """What it calls them."""
 
 
 class NewJob(NamedTuple):
@@ -261,10 +265,11 @@ class FineTuning:
         opened = await self.keeping.opened(whose, page.objects)
         return [(one.held, msgspec.json.decode(one.details, type=AdapterDetails)) for one in opened]
 
-    async def delete_model(self, whose: KeptFor, model: str) -> None:
-        """Destroy a fine-tuned model. Raises NotFound."""
+    async def delete_model(self, whose: KeptFor, model: str) -> AdapterDetails:
+        """Destroy a fine-tuned model; gives what it was. Raises NotFound."""
         found = await self.find_model(whose, model)
         await self.deletion.delete(whose, [found.held])
+        return msgspec.json.decode(found.details, type=AdapterDetails)
 
     async def adapter(self, whose: KeptFor, held: HeldObject) -> Content:
         """The adapter's bytes."""

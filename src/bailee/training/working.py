@@ -8,10 +8,10 @@ hyper-parameters or methods (`hyperparameters`, the trainer).
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
@@ -31,6 +31,7 @@ from bailee.application_state.fine_tuning import (
 from bailee.application_state.keeping import Keeping, KeptFor, New
 from bailee.application_state.model import PREFIXES, HeldObject, Kind
 from bailee.custody.seal.held import KeyBlock
+from bailee.custody.seal.part import Owner
 from bailee.kernel.errors import BaileeError, DestroyedKey, Forbidden, InvalidInput, NotFound
 from bailee.kernel.ids import ObjectId, Purpose
 from bailee.ports.keeper import WorkGrant
@@ -50,6 +51,7 @@ from bailee.ports.trainer import (
 )
 from bailee.training.examples import preference_examples, supervised_examples
 from bailee.training.hyperparameters import decided, read_hyperparameters
+from bailee.training.noting import RemoteNotes
 from bailee.training.progress import told
 
 log = structlog.get_logger()
@@ -69,13 +71,25 @@ class _EndedError(Exception):
     """The owner ended the job, or its files are gone."""
 
 
+class Place(NamedTuple):
+    """Where a job is trained."""
+
+    trainer: Trainer
+    backend: str = ""
+    """The name of the backend that has what is made there; empty: nothing is elsewhere."""
+
+
+ChoosePlace = Callable[[Owner, str], Awaitable[Place]]
+"""Where an owner's content may be trained on, for a base model. Raises TrainingFailure."""
+
+
 @dataclass(slots=True)
 class Carrier:
     """Carries fine-tuning jobs, one at a time."""
 
     keeping: Keeping
     leases: Leases
-    trainer: Trainer
+    choose: ChoosePlace
     holder: str
 
     async def run(self) -> None:
@@ -110,6 +124,7 @@ class _Carried:
     whose: KeptFor = field(init=False)
     events: list[JobEvent] = field(default_factory=list)
     steps: int = 0
+    notes: RemoteNotes = field(init=False)
     over: bool = False
     """Whether the run has come to its last event."""
     told_at_s: float = 0.0
@@ -121,6 +136,7 @@ class _Carried:
     def __post_init__(self) -> None:
         grant = msgspec.msgpack.decode(self.job.work_grant or b"", type=WorkGrant)
         wrap = KeyBlock.decode(self.job.key_block).wrap_for(Purpose.APPLICATION_STATE)
+        self.notes = RemoteNotes(self.keeping, self.job)
         self.whose = KeptFor(self.job.owner, wrap.generation, grant)
 
     @property
@@ -202,7 +218,9 @@ class _Carried:
         if job.details.state is not None:
             state = await self._read(job.details.state)
         self.learned = ObjectId(job.details.training_object)
-        run = await self.carrier.trainer.begin(task, state)
+        place = await self.carrier.choose(self.job.owner, job.details.model)
+        self.notes.backend = place.backend
+        run = await place.trainer.begin(task, state)
         watching = asyncio.ensure_future(self._watch(run))
         try:
             async for event in run.events():
@@ -237,6 +255,7 @@ class _Carried:
     async def _follow(self, job: Job, event: TrainingEvent) -> None:
         if isinstance(event, Began):
             self.steps = event.steps
+            await self._begin(job, event)
         self.over = isinstance(event, Finished | Paused)
         words = told(event, self.steps)
         await self._say(words.message, words.type, words.data)
@@ -247,22 +266,32 @@ class _Carried:
         elif isinstance(event, Finished):
             await self._finish(event)
 
+    async def _begin(self, job: Job, event: Began) -> None:
+        """Before anything is sent elsewhere: what names it there, and what takes it up again."""
+        await self.notes.run(event.elsewhere)
+        if event.state and job.details.state is None:
+            await self._keep_state(event.state)
+
     async def _keep_checkpoint(self, job: Job, event: CheckpointReached) -> None:
         """The adapter, and the state from which the run could go on; older ones go."""
         label = fine_tuning.CHECKPOINT
-        held, name = await self._keep_adapter(job, event.adapter, label, self.job.object)
+        remote = event.provider_model
+        held, name = await self._keep_adapter(job, event.adapter, label, self.job.object, remote)
         metrics: dict[str, Any] = msgspec.to_builtins(event.metrics)
         now_s = self.keeping.clock.now() // 1000
         note = CheckpointNote(held.public_id, name, event.metrics.step, now_s, metrics)
         dropped: list[str] = []
 
         def change(details: JobDetails) -> JobDetails:
-            notes = [*details.checkpoints, note]
-            dropped[:] = [old.public_id for old in notes[:-CHECKPOINTS_KEPT]]
-            return msgspec.structs.replace(details, checkpoints=notes[-CHECKPOINTS_KEPT:])
+            # A run that was taken up again may tell of one for a second time.
+            other = [old for old in details.checkpoints if old.step != note.step]
+            kept = [*other, note][-CHECKPOINTS_KEPT:]
+            dropped[:] = [old.public_id for old in details.checkpoints if old not in kept]
+            return msgspec.structs.replace(details, checkpoints=kept)
 
         await self._change_for(held, change)
-        await self._keep_state(event.state)
+        if event.state:
+            await self._keep_state(event.state)
         for public_id in dropped:
             await self._drop(Kind.ADAPTER, public_id)
 
@@ -282,7 +311,7 @@ class _Carried:
     async def _finish(self, event: Finished) -> None:
         """The model's name first, then the model, then the job that says so: after a crash the
         model is found by its name, or made under another."""
-        held, name = await self._keep_model(event.adapter)
+        held, name = await self._keep_model(event)
         now_s = self.keeping.clock.now() // 1000
         former: list[bytes] = []
 
@@ -303,8 +332,9 @@ class _Carried:
         await self._tell_events()
         await self._change_for(held, change, fine_tuning.SUCCEEDED)
         await self._end([ObjectId(old) for old in former])
+        await self.notes.run_is_over()
 
-    async def _keep_model(self, adapter: bytes) -> tuple[HeldObject, str]:
+    async def _keep_model(self, event: Finished) -> tuple[HeldObject, str]:
         job = await self._change(lambda details: details)
         intended = job.details.intended
         if intended is not None:
@@ -312,10 +342,12 @@ class _Carried:
                 self.whose, Kind.ADAPTER, [PREFIXES[Kind.ADAPTER] + intended]
             )
             if made:
+                await self.notes.model(event.provider_model, made[0])
                 return made[0], model_name(self.job, job.details, intended)
         name = self.keeping.randomness.random_bytes(_ID_BYTES).hex()
         await self._change(lambda details: msgspec.structs.replace(details, intended=name))
-        return await self._keep_adapter(job, adapter, fine_tuning.MODEL, None, name)
+        label, remote = fine_tuning.MODEL, event.provider_model
+        return await self._keep_adapter(job, event.adapter, label, None, remote, name)
 
     async def _keep_adapter(
         self,
@@ -323,11 +355,13 @@ class _Carried:
         adapter: bytes,
         label: str,
         parent: ObjectId | None,
+        remote: str,
         name: str | None = None,
     ) -> tuple[HeldObject, str]:
         name = name or self.keeping.randomness.random_bytes(_ID_BYTES).hex()
         called = model_name(self.job, job.details, name)
-        details = AdapterDetails(called, job.details.model, self.job.public_id)
+        backend = self.notes.backend if remote else ""
+        details = AdapterDetails(called, job.details.model, self.job.public_id, backend, remote)
         new = New(
             Kind.ADAPTER,
             msgspec.json.encode(details),
@@ -336,7 +370,9 @@ class _Carried:
             public_id=PREFIXES[Kind.ADAPTER] + name,
             object=await self._slot(),
         )
-        return await self.keeping.keep(self.whose, new, _whole(adapter)), called
+        held = await self.keeping.keep(self.whose, new, _whole(adapter))
+        await self.notes.model(remote, held)
+        return held, called
 
     async def _slot(self) -> ObjectId:
         """The name of a key that the grant covers, used up before it is used."""

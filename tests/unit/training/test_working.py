@@ -13,9 +13,9 @@ from bailee.application_state.files import Files, FileTerms
 from bailee.application_state.fine_tuning import FineTuning, Job, NewJob
 from bailee.application_state.keeping import Keeping
 from bailee.application_state.model import Kind
+from bailee.custody.seal.part import Owner
 from bailee.drivers.memory import SeededRandomness
 from bailee.drivers.memory.database import Database, MemoryLeases
-from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.kernel.errors import Unavailable
 from bailee.kernel.instants import DAY_MS, Instant
 from bailee.ports.trainer import (
@@ -23,11 +23,14 @@ from bailee.ports.trainer import (
     CheckpointReached,
     Finished,
     Metrics,
+    RemoteTrainer,
     TrainingEvent,
+    TrainingFailure,
     TrainingRun,
     TrainingTask,
 )
-from bailee.training.working import Carrier
+from bailee.training.ending import RemoteEnds
+from bailee.training.working import Carrier, Place
 
 LINE = {
     "messages": [
@@ -48,6 +51,12 @@ WHOLE: list[TrainingEvent] = [
 class Scripted:
     """Trainer and run."""
 
+    backend: str = ""
+    """Where it says to be."""
+    ended: list[tuple[str, ...]] = field(default_factory=list)
+    """What was to be ended there: runs with what is kept, models."""
+    away: bool = False
+
     events_of: list[TrainingEvent] = field(default_factory=lambda: list(WHOLE))
     before: dict[type, Any] = field(default_factory=dict)
     """What happens just before an event of a type is given."""
@@ -63,6 +72,24 @@ class Scripted:
             if type(event) in self.before:
                 await self.before[type(event)]()
             yield event
+
+    async def choose(self, owner: Owner, model: str) -> Place:
+        assert model == "base"
+        return Place(self, self.backend)
+
+    async def find(self, backend: str) -> RemoteTrainer:
+        assert backend == self.backend
+        return self
+
+    async def end_run(self, run: str, keep: frozenset[str]) -> None:
+        if self.away:
+            raise TrainingFailure("away", retry_safe=True)
+        self.ended.append((run, *sorted(keep)))
+
+    async def end_model(self, model: str) -> None:
+        if self.away:
+            raise TrainingFailure("away", retry_safe=True)
+        self.ended.append((model,))
 
     async def pause(self) -> None:
         raise AssertionError
@@ -101,7 +128,7 @@ class Shop:
 def shop(house: House) -> Shop:  # noqa: F811 - the fixture
     keeping = house.keeping
     working = Keeping(
-        PostgresDatabase(keeping.database._engine),  # type: ignore[attr-defined]
+        house.clerk.database,
         house.world.keeper.for_role("worker"),
         keeping.objects,
         house.world.clock,
@@ -110,7 +137,7 @@ def shop(house: House) -> Shop:  # noqa: F811 - the fixture
     trainer = Scripted()
     leases = MemoryLeases(Database(), house.world.clock)
     tuning = FineTuning(Files(keeping, house.deletion))
-    return Shop(house, tuning, trainer, Carrier(working, leases, trainer, "one"))
+    return Shop(house, tuning, trainer, Carrier(working, leases, trainer.choose, "one"))
 
 
 async def test_a_job_ends_with_one_model_and_no_state(shop: Shop) -> None:
@@ -186,7 +213,84 @@ async def test_a_job_whose_file_is_gone_fails(shop: Shop) -> None:
 
 async def test_one_worker_carries_at_a_time(shop: Shop) -> None:
     await shop.begin()
-    other = Carrier(shop.carrier.keeping, shop.carrier.leases, Scripted(), "two")
+    other = Carrier(shop.carrier.keeping, shop.carrier.leases, Scripted().choose, "two")
     assert await shop.carrier.leases.acquire("fine-tuning", "two", 60_000) is not None
     assert not await shop.carrier.step()
     assert await other.step()
+
+
+REMOTE: list[TrainingEvent] = [
+    Began(1, 1, 0, 0, b"the token", "token"),
+    CheckpointReached(METRICS, b"", b"", "ft:theirs:ckpt"),
+    Finished(METRICS, 10, b"", "ft:theirs"),
+]
+
+
+def ends(shop: Shop) -> RemoteEnds:
+    keeping = shop.carrier.keeping
+    leases = shop.carrier.leases
+    return RemoteEnds(keeping.database, leases, keeping.clock, shop.trainer.find, "one")
+
+
+async def test_what_is_elsewhere_ends_with_what_it_belongs_to(shop: Shop) -> None:
+    shop.trainer.events_of, shop.trainer.backend = list(REMOTE), "provider"
+    job = await shop.begin()
+    assert await shop.carrier.step()
+    done = await shop.now(job)
+    assert done.status == fine_tuning.SUCCEEDED
+    assert await ends(shop).step()
+    assert shop.trainer.ended == [], "all of it is wanted"
+    await shop.tuning.delete_model(MINE, done.details.fine_tuned_model or "")
+    shop.trainer.away = True
+    assert not await ends(shop).step(), "it is away"
+    shop.trainer.away = False
+    assert await ends(shop).step()
+    assert await ends(shop).step()
+    assert shop.trainer.ended == [("ft:theirs",)], "once"
+    await shop.tuning.delete_model(MINE, done.details.checkpoints[0].model)
+    assert await ends(shop).step()
+    assert shop.trainer.ended[1:] == [("ft:theirs:ckpt",)]
+
+
+async def test_a_run_elsewhere_is_taken_up_by_what_it_began_with(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.trainer.events_of, shop.trainer.backend = list(REMOTE), "provider"
+    job = await shop.begin()
+
+    async def dies() -> None:
+        raise Unavailable("dead")
+
+    shop.trainer.before[CheckpointReached] = dies
+    with pytest.raises(Unavailable):
+        await shop.carrier.step()
+    assert await ends(shop).step()
+    assert shop.trainer.ended == [], "it goes on there"
+    shop.trainer.before.clear()
+    assert await shop.carrier.step()
+    assert shop.trainer.states == [None, b"the token"]
+    assert (await shop.now(job)).status == fine_tuning.SUCCEEDED
+    assert sorted(await shop.kept(Kind.ADAPTER)) == ["checkpoint", "model"]
+
+
+async def test_a_job_that_its_owner_ends_is_ended_elsewhere_but_for_what_is_kept(
+    shop: Shop,
+) -> None:
+    shop.trainer.events_of, shop.trainer.backend = list(REMOTE), "provider"
+    job = await shop.begin()
+
+    async def cancel() -> None:
+        await shop.tuning.cancel(MINE, job.held.public_id)
+
+    shop.trainer.before[Finished] = cancel
+    assert await shop.carrier.step()
+    assert await ends(shop).step()
+    assert shop.trainer.ended == [("token", "ft:theirs:ckpt")]
+
+
+async def test_a_checkpoint_that_is_told_twice_is_kept_once(shop: Shop) -> None:
+    shop.trainer.events_of = [*WHOLE[:2], *WHOLE[1:]]
+    job = await shop.begin()
+    assert await shop.carrier.step()
+    assert [one.step for one in (await shop.now(job)).details.checkpoints] == [1]
+    assert sorted(await shop.kept(Kind.ADAPTER)) == ["checkpoint", "model"]
