@@ -4,12 +4,11 @@
 The environment and the flags are passed in; the file is the only thing that is read here.
 """
 
+from bailee.settings.fine_tuning import FineTuningSettings
 from bailee.settings.origins import Origin, Problem, WrongSettings
 from bailee.settings.reading import Loaded, find_file, load
 from bailee.settings.secret import SecretText
 from bailee.settings.structure import (
-    EMBEDDED_BACKEND,
-    EMBEDDED_TEXT_BACKEND,
     BackendSettings,
     BatchesSettings,
     DatabaseSettings,
@@ -29,6 +28,7 @@ from bailee.settings.structure import (
     SnapshotSettings,
     TransparencySettings,
 )
+from bailee.settings.words import EMBEDDED_BACKEND, EMBEDDED_TEXT_BACKEND
 
 __all__ = [
     "EMBEDDED_BACKEND",
@@ -38,6 +38,7 @@ __all__ = [
     "DatabaseSettings",
     "DeclaredTerms",
     "EmbeddingsSettings",
+    "FineTuningSettings",
     "JournalSettings",
     "LimitsSettings",
     "Link",

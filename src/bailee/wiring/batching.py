@@ -31,6 +31,7 @@ from bailee.policy.decide import Decider
 from bailee.policy.load import packaged_policy
 from bailee.ports.backend import Backend
 from bailee.ports.clock import Clock
+from bailee.ports.database import Database
 from bailee.ports.keeper import Keeper
 from bailee.serving.answer import Answering
 from bailee.serving.batching.answering import LineAnswering, Tickets
@@ -42,10 +43,12 @@ from bailee.serving.limits import Limits
 from bailee.serving.prefix_cache import salt_from
 from bailee.serving.routing import Planner
 from bailee.settings import Settings
+from bailee.wiring.adapter_homes import AdapterHomes
 from bailee.wiring.backends import open_adapters, open_backends, served_models
 from bailee.wiring.fine_tuned import FineTunedModels
 from bailee.wiring.held import HeldParts, fine_tuning_of, state_of
 from bailee.wiring.places import Places
+from bailee.wiring.training import may_have_own_models
 from bailee.wiring.trust import Trust
 
 log = structlog.get_logger()
@@ -89,7 +92,8 @@ def open_batching(
     tickets = Tickets(randomness)
     usage = UsageCounts(keeping.database, SystemClock())
     tuning = fine_tuning_of(held)
-    own = FineTunedModels(tuning, open_adapters(places), lambda _, ticket: tickets.whose(ticket))
+    homes = AdapterHomes(settings, backends, open_adapters(places))
+    own = FineTunedModels(tuning, homes, lambda _, ticket: tickets.whose(ticket))
     answering = Answering(
         tickets,
         Planner(
@@ -105,7 +109,7 @@ def open_batching(
         clock,
         randomness,
         state_of(held),
-        own if settings.model.enabled else None,
+        own if may_have_own_models(settings) else None,
         usage.count,
     )
     tools = BatchTools(
@@ -121,7 +125,7 @@ def open_batching(
     return Batching(carrier, answering, recorder, usage, backends)
 
 
-def standing_of(database: PostgresDatabase) -> Standing:
+def standing_of(database: Database) -> Standing:
     """What stands of a project now, as a caller."""
 
     async def caller_of(owner: Owner, key_id: bytes) -> Caller:

@@ -20,13 +20,14 @@ from bailee.drivers.system import SystemClock, SystemRandomness
 from bailee.kernel.redacted import Secret
 from bailee.schema.roles import CLERK
 from bailee.settings import Settings
+from bailee.training.ending import RemoteEnds
 from bailee.training.working import Carrier
-from bailee.wiring.batching import CONNECTIONS, open_batching
+from bailee.wiring.batching import CONNECTIONS, Batching, open_batching, standing_of
 from bailee.wiring.database import when_there
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
 from bailee.wiring.stores import objects_of
-from bailee.wiring.training import open_trainer
+from bailee.wiring.training import Trainable, TrainingPlaces
 from bailee.wiring.trust import Trust
 
 
@@ -53,15 +54,21 @@ def serve_worker(
             PostgresDatabase(engine), keeper, objects_of(settings, places), clock, randomness
         )
         leases = PostgresLeases(engine, clock)
-        carrier = Carrier(keeping, leases, open_trainer(settings), holder)
         batching = open_batching(settings, places, needs.trust, keeping, engine)
+        training = _training(settings, batching, keeping)
+        carrier = Carrier(keeping, leases, training.choose, holder)
+        ends = RemoteEnds(keeping.database, leases, SystemClock(), training.find, holder)
         ready()
-        work = [batching.run()]
-        if settings.model.enabled:
-            work.append(carrier.run())
-        await until_first(stop, *work)
+        await until_first(stop, batching.run(), carrier.run(), ends.run())
         await batching.close()
         await keeper.close()
         await engine.dispose()
 
     run_until_stopped(main)
+
+
+def _training(settings: Settings, batching: Batching, keeping: Keeping) -> TrainingPlaces:
+    """Where jobs are trained: what may go where is decided as for calls."""
+    trainable = Trainable(settings, batching.answering.planner, keeping.clock)
+    standing = standing_of(keeping.database)
+    return TrainingPlaces(settings, trainable, standing, keeping.keeper.reveal_secret)
