@@ -4,7 +4,7 @@
 The environment and the flags are passed in; the file is the only thing that is read here.
 """
 
-from bailee.settings.fine_tuning import FineTuningSettings
+from bailee.settings.fine_tuning import DeclaredTerms, FineTuningSettings, RaySettings
 from bailee.settings.origins import Origin, Problem, WrongSettings
 from bailee.settings.reading import Loaded, find_file, load
 from bailee.settings.secret import SecretText
@@ -12,7 +12,6 @@ from bailee.settings.structure import (
     BackendSettings,
     BatchesSettings,
     DatabaseSettings,
-    DeclaredTerms,
     EmbeddingsSettings,
     JournalSettings,
     LimitsSettings,
@@ -51,6 +50,7 @@ __all__ = [
     "ObjectsSettings",
     "Origin",
     "Problem",
+    "RaySettings",
     "SecretText",
     "ServerSettings",
     "Settings",

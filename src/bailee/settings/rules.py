@@ -153,13 +153,26 @@ def _models(settings: Settings) -> Iterator[tuple[str, str]]:
 
 def _fine_tuning(settings: Settings) -> Iterator[tuple[str, str]]:
     models = {backend.name: backend.models for backend in settings.backends}
+    local = settings.model.name
+    if settings.ray.address and not _encrypted(settings.ray.address):
+        yield (
+            "ray.address",
+            "is plain HTTP to another machine, which is refused: use an https:// address",
+        )
     for model, where in settings.fine_tuning.items():
         place = f'fine_tuning."{model}"'
         if where.at == "local":
             if where.backend is not None:
                 yield (f"{place}.backend", "has no effect where training is local; leave it out")
-            if not settings.model.enabled or model != settings.model.name:
+            if not settings.model.enabled or model != local:
                 yield (f"{place}.at", "is `local`, where the local model alone can be trained")
+        elif where.at == "ray":
+            if not settings.ray.address or settings.ray.public_key_file is None:
+                yield (f"{place}.at", "is `ray`: set ray.address and ray.public_key_file too")
+            if not where.weights or where.weights_sha256 is None:
+                yield (f"{place}.weights", "must be set together with weights_sha256 for `ray`")
+            if where.adapters is None and not (settings.model.enabled and model == local):
+                yield (f"{place}.adapters", "must name who answers with what is trained")
         elif where.backend not in models:
             known = ", ".join(models) or "none"
             yield (f"{place}.backend", f"must name a backend; there are {known}")

@@ -10,7 +10,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
-from bailee.settings.fine_tuning import FineTuningSettings
+from bailee.settings.fine_tuning import DeclaredTerms, FineTuningSettings, RaySettings
 from bailee.settings.secret import SecretText
 from bailee.settings.words import Digest, HttpAddress, Name, RegionName
 
@@ -264,23 +264,6 @@ class ModerationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = ("omni-moderation-latest",)
 
 
-class DeclaredTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a backend's operator has promised. What is not declared counts as the worst."""
-
-    region: Annotated[
-        RegionName | None, Meta(description="Where it processes; unset: anywhere.")
-    ] = None
-    retention_days: Annotated[
-        Annotated[int, Meta(ge=0, le=36500)] | None,
-        Meta(description="How long it keeps content; unset: for ever."),
-    ] = None
-    trains: Annotated[bool, Meta(description="Whether it learns from content.")] = True
-    business_associate: Annotated[
-        bool, Meta(description="Whether a business associate agreement covers it.")
-    ] = False
-    zero_retention: Annotated[bool, Meta(description="Whether it keeps nothing at all.")] = False
-
-
 class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One OpenAI-compatible upstream."""
 
@@ -405,6 +388,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     moderation: Annotated[ModerationSettings, Meta(description="Local moderation.")] = (
         ModerationSettings()
     )
+    ray: Annotated[RaySettings, Meta(description="Ray cluster.")] = RaySettings()
     backends: Annotated[
         tuple[BackendSettings, ...], Meta(description="Upstreams, one `[[backends]]` table each.")
     ] = ()

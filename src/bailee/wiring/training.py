@@ -3,16 +3,18 @@
 import importlib.util
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from bailee.custody.seal.part import Owner
 from bailee.drivers.system import SystemClock, SystemRandomness
 from bailee.drivers.trainer_local import LocalTrainer, LocalTrainerSpecification
 from bailee.drivers.trainer_openai import ProviderSpecification, ProviderTrainer
+from bailee.drivers.trainer_ray import Handover, RaySpecification, RayTrainer, RayWeights
 from bailee.kernel.errors import InvalidInput, NotFound, UnknownKey
 from bailee.kernel.redacted import Secret
 from bailee.ports.clock import Clock
-from bailee.ports.trainer import Trainer, TrainingFailure
+from bailee.ports.trainer import RemoteTrainer, Trainer, TrainingFailure
 from bailee.serving.batching.carrying import Standing
 from bailee.serving.caller import Caller
 from bailee.serving.errors import CallRefused
@@ -25,7 +27,13 @@ ENDPOINT: Final = "/v1/fine_tuning/jobs"
 _NOT_INSTALLED: Final = (
     "nothing can be here until the operator runs `make install-finetuning` and starts again"
 )
-_NEEDED: Final = {"local": ("torch", "peft", "gguf"), "upstream": ("openai",)}
+_NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
+    "local": ("torch", "peft", "gguf"),
+    "upstream": ("openai",),
+    "ray": (),
+}
+CLUSTER: Final = "ray:cluster"
+"""How notes call the cluster; no backend can have this name."""
 
 
 def trained_models(settings: Settings) -> dict[str, FineTuningSettings]:
@@ -52,6 +60,7 @@ class Trainable:
     def __init__(self, settings: Settings, planner: Planner, clock: Clock) -> None:
         self._models = trained_models(settings)
         self._backends = backends_by_name(settings)
+        self._cluster = settings.ray.terms
         self._planner = planner
         self._clock = clock
 
@@ -62,11 +71,14 @@ class Trainable:
             known = ", ".join(f"'{name}'" for name in self._models)
             can = f"{known} can be" if known else _NOT_INSTALLED
             raise InvalidInput(f"This model cannot be fine-tuned; {can}.", field="model")
+        if where.at == "local":
+            return
+        # What a request to somebody else would need, training content needs too.
+        name, declared = "ray", self._cluster
         if where.backend is not None:
-            # What a request to this backend would need, training content needs too.
-            terms = terms_of(self._backends[where.backend].terms)
-            now = self._clock.now()
-            self._planner.check_terms(caller, ENDPOINT, now, where.backend, terms)
+            name, declared = where.backend, self._backends[where.backend].terms
+        now = self._clock.now()
+        self._planner.check_terms(caller, ENDPOINT, now, name, terms_of(declared))
 
 
 @dataclass(slots=True)
@@ -85,14 +97,18 @@ class TrainingPlaces:
         except (CallRefused, InvalidInput) as refused:
             raise TrainingFailure(str(refused), retry_safe=False) from None
         where = trained_models(self.settings)[model]
+        if where.at == "ray":
+            return Place(await self._ray(where), CLUSTER)
         if where.backend is None:
             return Place(_local(self.settings))
         backend = backends_by_name(self.settings)[where.backend]
         trainer = await self._provider(backend, backend.models[model], where.poll_s)
         return Place(trainer, backend.name)
 
-    async def find(self, name: str) -> ProviderTrainer:
+    async def find(self, name: str) -> RemoteTrainer:
         """See `training.ending.FindTrainer`."""
+        if name == CLUSTER and self.settings.ray.address:
+            return await self._ray(FineTuningSettings())
         backend = backends_by_name(self.settings).get(name)
         if backend is None:
             raise NotFound(
@@ -105,17 +121,46 @@ class TrainingPlaces:
         self, backend: BackendSettings, model: str, poll_s: float = 15.0
     ) -> ProviderTrainer:
         specification = ProviderSpecification(backend.base_url, model, poll_s)
-        credential = Secret(b"none")
-        if backend.credential is not None:
-            try:
-                credential = Secret(await self.reveal(backend.credential))
-            except UnknownKey:
-                raise TrainingFailure(
-                    "the provider's credential is not in the keyring: run "
-                    f"`bailee backends set-credential {backend.credential}`",
-                    retry_safe=False,
-                ) from None
+        credential = await self._credential(backend.credential) or Secret(b"none")
         return ProviderTrainer(specification, credential, SystemClock(), SystemRandomness())
+
+    async def _ray(self, where: FineTuningSettings) -> RayTrainer:
+        ray = self.settings.ray
+        try:
+            public = ray.public_key_file.read_bytes() if ray.public_key_file else b""
+        except OSError:
+            raise TrainingFailure(
+                "ray.public_key_file cannot be read; make it with `bailee ray make-key`",
+                retry_safe=False,
+            ) from None
+        weights = RayWeights(where.weights, where.weights_sha256 or "", where.context_tokens)
+        specification = RaySpecification(
+            ray.address, public, ray.command, weights, ray.cpus, where.poll_s
+        )
+        credential = await self._credential(ray.credential)
+        return RayTrainer(specification, credential, SystemClock(), SystemRandomness())
+
+    async def _credential(self, name: str | None) -> Secret | None:
+        if name is None:
+            return None
+        try:
+            return Secret(await self.reveal(name))
+        except UnknownKey:
+            raise TrainingFailure(
+                "the trainer's credential is not in the keyring: run "
+                f"`bailee backends set-credential {name}`",
+                retry_safe=False,
+            ) from None
+
+
+def node_trainer(handover: Handover) -> Trainer:
+    """The trainer of a cluster's node."""
+    weights = Path(handover.weights)
+    return LocalTrainer(
+        LocalTrainerSpecification(
+            weights, handover.sha256, handover.context_tokens, handover.threads
+        )
+    )
 
 
 def _local(settings: Settings) -> Trainer:
