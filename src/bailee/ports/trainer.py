@@ -195,7 +195,11 @@ class TrainingRun(Protocol):
         ...
 
     async def cancel(self) -> None:
-        """End the run at once and for good. Harmless after the end; nothing of it remains."""
+        """End the run at once and for good. Harmless after the end; nothing of it remains.
+
+        Raises TrainingFailure when something may remain elsewhere: `RemoteTrainer.end_run` then
+        ends it.
+        """
         ...
 
 

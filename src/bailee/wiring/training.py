@@ -25,7 +25,8 @@ from bailee.wiring.backends import Reveal, terms_of
 
 ENDPOINT: Final = "/v1/fine_tuning/jobs"
 _NOT_INSTALLED: Final = (
-    "nothing can be here until the operator runs `make install-finetuning` and starts again"
+    "nothing can be here until the operator runs `make install-finetuning` (or, for a provider, "
+    "`make install-finetuning-provider`) and starts again"
 )
 _NEEDED: Final[Mapping[str, tuple[str, ...]]] = {
     "local": ("torch", "peft", "gguf"),
