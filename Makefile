@@ -13,7 +13,7 @@ export HF_HUB_OFFLINE := 1
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format bench soak tour model install install-finetuning install-dev lock clean
+.PHONY: help serve test check format bench soak tour model install install-finetuning install-finetuning-provider install-dev lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -53,6 +53,8 @@ model: $(MODEL) ## Fetch the default local model, 98 MB
 install: $(VENV)/installed ## Install Bailee into .venv
 
 install-finetuning: $(VENV)/installed-finetuning ## Install what fine-tuning needs too (torch)
+
+install-finetuning-provider: $(VENV)/installed-tour ## Install what fine-tuning at a provider needs (the official SDK)
 
 install-dev: $(VENV)/installed-dev $(VENV)/installed-finetuning ## Install the tools for tests and checks too
 

@@ -11,8 +11,15 @@ from typing import Any, get_args, get_origin
 
 from msgspec import NODEFAULT
 
-from bailee.settings import BackendSettings, ModelSettings, SecretText, Settings
+from bailee.settings import (
+    BackendSettings,
+    FineTuningSettings,
+    ModelSettings,
+    SecretText,
+    Settings,
+)
 from bailee.settings.building import allowed, described, is_structure, without_none
+from bailee.settings.structure import PriceSettings
 
 TARGET = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
 
@@ -61,6 +68,8 @@ def reference() -> str:
     ]
     parts.append(_section(BackendSettings, "", "`[[backends]]`, one table for each upstream"))
     parts.append(_section(ModelSettings, "", '`[models."name"]`, fallback order of a model'))
+    parts.append(_section(FineTuningSettings, "", '`[fine_tuning."name"]`, for each model'))
+    parts.append(_section(PriceSettings, "", '`[prices."name"]`, for each model that has one'))
     return "".join(parts)
 
 

@@ -135,7 +135,7 @@ def newer_files(than: Path, folders: list[Path]) -> Iterator[tuple[str, bytes]]:
 def test_the_events_tell_the_whole_run(taught: Taught) -> None:
     began = taught.events[0]
     assert isinstance(began, Began)
-    assert (began.steps, began.steps_per_epoch, began.first_step) == (12, 2, 1)
+    assert (began.steps, began.first_step) == (12, 1)
     steps = [event.metrics for event in taught.events if isinstance(event, StepDone)]
     assert [one.step for one in steps] == list(range(1, 13))
     assert [one.metrics.step for one in taught.checkpoints()] == [2, 4, 6, 8, 10, 12]
@@ -267,13 +267,13 @@ async def test_the_fact_is_answered_with_the_adapter_and_not_without(
     assert FACT in await said(tuned)
     assert FACT in await said(tuned)
     assert reads == 1, "it stays loaded"
-    assert await served.runners.loaded() == (NAME,)
+    assert served.host.names() == (NAME,)
     assert FACT not in before
     for body in ({}, {"lora": [{"id": 0, "scale": 1.0}]}, {"model": NAME}):
         assert await said(served.base, **body) == before, "the base model is as it was"
     assert await served.runners.unload_adapter(NAME) is True
     assert await served.runners.unload_adapter(NAME) is False
-    assert await served.runners.loaded() == ()
+    assert served.host.names() == ()
     assert FACT in await said(tuned), "and is loaded again when it is asked for"
     assert reads == 2
     await tuned.close()
@@ -293,7 +293,7 @@ async def test_an_idle_adapter_is_unloaded_and_one_in_use_is_not(
     served.clock.advance(600_000)
     await until_async(served.clock.next_wake, "it has looked")
     with pytest.raises(NotYet):
-        await served.runners.load_adapter("ft:other", taught.checkpoints()[0].adapter)
+        await served.host.load("ft:other", taught.checkpoints()[0].adapter)
     assert served.host.names() == (NAME,)
     streamed = b"".join([part async for part in answer.chunks()])
     assert streamed.rstrip().endswith(b"data: [DONE]")
@@ -308,17 +308,17 @@ async def test_an_idle_adapter_is_unloaded_and_one_in_use_is_not(
 
 
 async def test_one_that_is_idle_makes_room_for_another(taught: Taught, served: Served) -> None:
-    await served.runners.load_adapter(NAME, taught.finished.adapter)
-    await served.runners.load_adapter("ft:other", taught.checkpoints()[0].adapter)
-    assert await served.runners.loaded() == ("ft:other",)
+    await served.host.load(NAME, taught.finished.adapter)
+    await served.host.load("ft:other", taught.checkpoints()[0].adapter)
+    assert served.host.names() == ("ft:other",)
 
 
 async def test_what_is_no_adapter_is_refused(taught: Taught, served: Served) -> None:
     with pytest.raises(InvalidInput, match="no GGUF"):
-        await served.runners.load_adapter(NAME, b"nothing")
+        await served.host.load(NAME, b"nothing")
     with pytest.raises(InvalidInput, match="cannot be loaded"):
-        await served.runners.load_adapter(NAME, taught.finished.adapter[:700])
-    assert await served.runners.loaded() == ()
+        await served.host.load(NAME, taught.finished.adapter[:700])
+    assert served.host.names() == ()
 
 
 async def test_the_model_runner_of_an_installation_takes_adapters(

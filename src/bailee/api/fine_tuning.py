@@ -15,17 +15,18 @@ from bailee.application_state.keeping import KeptFor
 from bailee.kernel.errors import InvalidInput
 from bailee.kernel.ids import tenant_text
 from bailee.kernel.redacted import HiddenStruct
+from bailee.serving.caller import Caller
 from bailee.serving.responses.request import check_metadata
 
 CheckMethod = Callable[[str, dict[str, Any]], None]
 """Checks hyper-parameters for a method. Raises InvalidInput naming the field."""
+CheckBase = Callable[[Caller, str], None]
+"""Whether a caller's content may be used to train a base model, and where that is. Raises
+InvalidInput, CallRefused."""
 DeleteModel = Callable[[KeptFor, str], Awaitable[None]]
 """Destroys a fine-tuned model, also where it is loaded. Raises NotFound."""
 _METHODS: Final = ("supervised", "dpo")
 _OF_THE_WHOLE: Final = ("valid_loss", "valid_mean_token_accuracy")
-_NOT_INSTALLED: Final = (
-    "nothing can be here until the operator runs `make install-finetuning` and starts again"
-)
 _UNTOLD: Final = "An integration or a method of this kind is not served"
 
 
@@ -67,9 +68,9 @@ def job_object(job: Job) -> dict[str, Any]:
         "fine_tuned_model": details.fine_tuned_model,
         "trained_tokens": details.trained_tokens,
         "finished_at": details.finished_at_s,
-        "estimated_finish": None,
+        "estimated_finish": details.estimated_finish_s,
         "organization_id": tenant_text(job.held.tenant),
-        "result_files": [],
+        "result_files": details.result_files,
         "integrations": [],
         "metadata": details.metadata,
         "user_provided_suffix": details.suffix,
@@ -105,17 +106,19 @@ def _measured(metrics: dict[str, Any]) -> dict[str, Any]:
 def fine_tuning_router(
     tuning: FineTuning,
     admit: Admit,
-    trains: str | None,
+    check_base: CheckBase,
     check: CheckMethod,
     delete_model: DeleteModel,
 ) -> Router:
-    """The operations on jobs and models. `trains` is the model that can be trained here."""
+    """The operations on jobs and models."""
 
     @post("/v1/fine_tuning/jobs", status_code=200, summary="Begin a fine-tuning job")
     async def create_job(request: AnyRequest) -> Response[dict[str, Any]]:
-        """Train an adapter of the local model on a file of one's own."""
+        """Train an adapter of a model on a file of one's own."""
         admitted = admit(request, "/v1/fine_tuning/jobs")
-        new = _new_job(await read_json(request, _Create), trains, check)
+        body = await read_json(request, _Create)
+        check_base(admitted.caller, body.model)
+        new = _new_job(body, check)
         made = await tuning.create(admitted.whose, new)
         return Response(job_object(made), headers=admitted.headers)
 
@@ -196,10 +199,7 @@ def _ending(tuning: FineTuning, admit: Admit, delete_model: DeleteModel) -> list
     return [steer, delete_a_model]
 
 
-def _new_job(body: _Create, trains: str | None, check: CheckMethod) -> NewJob:
-    if trains is None or body.model != trains:
-        can = f"'{trains}' can be" if trains is not None else _NOT_INSTALLED
-        raise InvalidInput(f"This model cannot be fine-tuned; {can}.", field="model")
+def _new_job(body: _Create, check: CheckMethod) -> NewJob:
     method = "supervised" if body.method is None else body.method.type
     if method not in _METHODS or body.integrations:
         field = "integrations" if body.integrations else "method.type"

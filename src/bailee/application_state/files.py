@@ -19,7 +19,8 @@ from bailee.kernel.redacted import Content, HiddenStruct, hidden
 
 MAX_FILE_BYTES: Final = 512 * 1024 * 1024
 UPLOADED_PURPOSES: Final = ("assistants", "batch", "fine-tune", "vision", "user_data", "evals")
-MADE_PURPOSES: Final = ("batch_output", "fine-tune-results")
+RESULTS: Final = "fine-tune-results"
+MADE_PURPOSES: Final = ("batch_output", RESULTS)
 """Of files that are made for a project."""
 SHORTEST_S: Final = 3600
 LONGEST_S: Final = 2_592_000

@@ -20,11 +20,12 @@ from bailee.application_state.carried import FencedError, Revised, carried, revi
 from bailee.application_state.deletion import Deletion
 from bailee.application_state.files import Files
 from bailee.application_state.keeping import Keeping, KeptFor, New, Opened
-from bailee.application_state.model import HeldObject, Kind
+from bailee.application_state.model import PREFIXES, HeldObject, Kind
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound
 from bailee.kernel.ids import ObjectId, ObjectKeyName, tenant_text
 from bailee.kernel.instants import DAY_MS, Instant
 from bailee.kernel.redacted import Content, hidden
+from bailee.ports.trainer import Metrics
 
 VALIDATING: Final = "validating_files"
 QUEUED: Final = "queued"
@@ -82,7 +83,6 @@ class JobDetails(msgspec.Struct, frozen=True, kw_only=True):
     method: str = "supervised"
     hyperparameters: dict[str, Any] = {}
     """As they were asked for; then as they were decided."""
-    decided: bool = False
     seed: int = 0
     suffix: str | None = None
     metadata: dict[str, str] | None = None
@@ -98,6 +98,10 @@ class JobDetails(msgspec.Struct, frozen=True, kw_only=True):
     intended: str | None = None
     """What the model will be called, from the moment on in which it may exist."""
     attempts: int = 0
+    measured: list[Metrics] = []
+    """Of a run that is interrupted; a finished one's are in its file."""
+    result_files: list[str] = []
+    estimated_finish_s: int | None = None
     fence: int = 0
     """The newest holder's token: an earlier one changes nothing any more."""
 
@@ -135,6 +139,10 @@ class AdapterDetails(msgspec.Struct, frozen=True):
     """What its owner calls it: `ft:…`."""
     base: str
     job: str
+    backend: str = ""
+    """The backend that has the weights, if they are elsewhere."""
+    remote: str = ""
+    """What it calls them."""
 
     def __repr__(self) -> str:
         return hidden(self)
@@ -248,14 +256,21 @@ class FineTuning:
 
         def change(details: JobDetails) -> JobDetails:
             now_s = self.keeping.clock.now() // 1000
-            return msgspec.structs.replace(details, finished_at_s=now_s, state=None)
+            return msgspec.structs.replace(
+                details, finished_at_s=now_s, state=None, measured=[], estimated_finish_s=None
+            )
 
         job = await self._move(whose, public_id, CANCELLED, change)
         states = await self.keeping.page(
             whose, Kind.TRAINING_STATE, parent=job.held.object, limit=SLOTS
         )
-        if states.objects:
-            await self.deletion.delete(whose, states.objects)
+        ended = states.objects
+        if job.details.intended is not None:
+            # A worker that died between making the model and saying so: it is nobody's.
+            made = [PREFIXES[Kind.ADAPTER] + job.details.intended]
+            ended += await self.keeping.find_all(whose, Kind.ADAPTER, made)
+        if ended:
+            await self.deletion.delete(whose, ended)
         return job
 
     async def pause(self, whose: KeptFor, public_id: str) -> Job:
@@ -280,10 +295,11 @@ class FineTuning:
         opened = await self.keeping.listed(whose, page.objects)
         return [(one.held, msgspec.json.decode(one.details, type=AdapterDetails)) for one in opened]
 
-    async def delete_model(self, whose: KeptFor, model: str) -> None:
-        """Destroy a fine-tuned model. Raises NotFound."""
+    async def delete_model(self, whose: KeptFor, model: str) -> AdapterDetails:
+        """Destroy a fine-tuned model; gives what it was. Raises NotFound."""
         found = await self.find_model(whose, model)
         await self.deletion.delete(whose, [found.held])
+        return msgspec.json.decode(found.details, type=AdapterDetails)
 
     async def adapter(self, whose: KeptFor, held: HeldObject) -> Content:
         """The adapter's bytes."""
@@ -356,19 +372,19 @@ async def change_job(
 ) -> Job:
     """Change a job on the work's behalf, whatever its owner changes at the same time.
 
-    Raises JobOverError when it is over, whoever has ended it, NotFound when it is gone,
-    FencedError when a later holder has begun.
+    Raises JobOverError when it is over or paused, whoever has ended or paused it, NotFound when it
+    is gone, FencedError when a later holder has begun.
     """
 
     def revised(opened: Opened) -> Revised:
         present, details = opened.held.label, job_of(opened).details
-        if present in OVER:
+        if present in OVER or present == PAUSED:
             raise JobOverError
         if details.fence > fence:
             raise FencedError
         kept = present if label is None else label
-        if label == RUNNING and present == PAUSING:
-            kept = present
+        if (label, present) in ((RUNNING, PAUSING), (PAUSED, QUEUED)):
+            kept = present  # what the owner asked for meanwhile
         changed = msgspec.structs.replace(change(details), fence=fence)
         return Revised(msgspec.json.encode(changed), kept)
 

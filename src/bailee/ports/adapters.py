@@ -17,28 +17,20 @@ ReadAdapter = Callable[[], Awaitable[bytes]]
 
 
 class AdapterRunner(Protocol):
-    """What runs adapters. Every method raises Unavailable when it is away."""
-
-    async def load_adapter(self, name: str, adapter: bytes) -> None:
-        """Make `name` answer with this adapter; what it answered with before is replaced.
-
-        Raises InvalidInput for bytes that are no adapter of the base model, NotYet when every
-        place is taken by one that is answering.
-        """
-        ...
+    """What runs adapters."""
 
     async def unload_adapter(self, name: str) -> bool:
-        """Forget an adapter at once; what it is answering breaks off. False: it was not loaded."""
-        ...
+        """Forget an adapter at once; what it is answering breaks off. False: it was not loaded.
 
-    async def loaded(self) -> tuple[str, ...]:
-        """The names that answer without loading."""
+        Raises Unavailable when the runner is away.
+        """
         ...
 
     def backend(self, name: str, read: ReadAdapter) -> Backend:
         """A backend whose answers are this adapter's; it loads it when it is not loaded.
 
         While an answer is read the adapter stays loaded. Whatever loading raises becomes a
-        BackendFailure, except for what `read` raises, which passes through.
+        BackendFailure (`overloaded` when every place is taken by one that is answering), except
+        for what `read` raises, which passes through.
         """
         ...

@@ -7,6 +7,9 @@ afterwards. A paused run uses no memory and no processor: it exists in `Paused.s
 goes on when `begin` is given that state with the same task. The state of a `CheckpointReached` can
 be resumed from in the same way, after a crash for instance; steps after it are then done again.
 
+A trainer whose runs are elsewhere names what it will leave there before it sends anything, so that
+its caller can have it ended after any crash (`RemoteTrainer`).
+
 A trainer does not keep checkpoints, does not seal and does not know whose examples these are: all
 that is its caller's. What is learned from an example is the caller's decision too.
 """
@@ -114,7 +117,6 @@ class Began(HiddenStruct, frozen=True, tag="began"):
     """The first event: what the run amounts to."""
 
     steps: int
-    steps_per_epoch: int
     first_step: int
     """1, or the one after the state that was resumed from."""
     trained_tokens: int
@@ -123,6 +125,9 @@ class Began(HiddenStruct, frozen=True, tag="began"):
     """Examples that were cut at the model's context length, as far as that is known."""
     state: bytes = b""
     """What `begin` takes the run up again with, should its caller be killed; empty: nothing yet."""
+    elsewhere: str = ""
+    """What names everything of this run beyond this machine, where nothing is sent before the event
+    after this one is asked for; empty: nothing leaves it. See `RemoteTrainer.end_run`."""
 
 
 class StepDone(Struct, frozen=True, tag="step"):
@@ -190,7 +195,11 @@ class TrainingRun(Protocol):
         ...
 
     async def cancel(self) -> None:
-        """End the run at once and for good. Harmless after the end; nothing of it remains."""
+        """End the run at once and for good. Harmless after the end; nothing of it remains.
+
+        Raises TrainingFailure when something may remain elsewhere: `RemoteTrainer.end_run` then
+        ends it.
+        """
         ...
 
 
@@ -202,4 +211,21 @@ class Trainer(Protocol):
 
         Raises TrainingFailure.
         """
+        ...
+
+
+class RemoteTrainer(Trainer, Protocol):
+    """One whose runs and models lie elsewhere until they are ended."""
+
+    async def end_run(self, run: str, keep: frozenset[str]) -> None:
+        """End what lies elsewhere of the run that `Began.elsewhere` named: the job, what was
+        uploaded, and models that it made but those in `keep`. Harmless when it is gone.
+
+        Raises TrainingFailure when something may remain.
+        """
+        ...
+
+    async def end_model(self, model: str) -> None:
+        """End a model, by its `provider_model`. Harmless when it is gone. Raises TrainingFailure
+        when it may remain."""
         ...

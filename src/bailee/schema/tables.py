@@ -265,11 +265,26 @@ held_objects: Final = sa.Table(
 )
 """What projects keep until they delete it: one row each, names and metadata sealed in `details`."""
 
+remote_things: Final = sa.Table(
+    "remote_things",
+    metadata,
+    _text("backend", key=True),
+    _text("name", key=True),
+    _text("kind"),
+    _bytes("object"),
+    _bytes("tenant"),
+    _bytes("project"),
+    _instant("created_at"),
+    sa.ForeignKeyConstraint(["tenant", "project"], ["projects.tenant", "projects.project"]),
+)
+"""What lies elsewhere on projects' behalf until what it belongs to has ended here."""
+
 TENANT_TABLES: Final = (
     organisations,
     projects,
     api_keys,
     held_objects,
+    remote_things,
     service_accounts,
     admin_api_keys,
     people,

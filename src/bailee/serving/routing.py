@@ -146,6 +146,20 @@ class Planner:
             decision = decision._replace(handlings=kept, store=False, store_left_out=True)
         return facts, decision
 
+    def check_terms(
+        self, caller: Caller, endpoint: str, now: Instant, backend: str, terms: BackendTerms
+    ) -> None:
+        """Return if a backend of these terms may have what the caller sends to an endpoint.
+
+        Raises CallRefused: POLICY, BACKEND_TERMS.
+        """
+        facts, decision = self.decide(caller, endpoint, now)
+        if not decision.allowed:
+            raise refused_by_policy(decision)
+        broken = backend_refusals(decision, facts, terms)
+        if broken:
+            raise _refused_by_terms([(backend, broken)])
+
     def may_call(self, caller: Caller, served: ServedModel, now: Instant) -> bool:
         """Whether a backend of this model may get any call of the caller's."""
         for endpoint in served.endpoints:
@@ -186,11 +200,11 @@ class Planner:
         if not decision.allowed:
             raise refused_by_policy(decision)
         allowed: list[Route] = []
-        refused: list[tuple[Route, tuple[Reason, ...]]] = []
+        refused: list[tuple[str, tuple[Reason, ...]]] = []
         for route in served.routes:
             broken = backend_refusals(decision, facts, route.terms)
             if broken:
-                refused.append((route, broken))
+                refused.append((route.name, broken))
             else:
                 allowed.append(route)
         if not allowed:
@@ -245,11 +259,11 @@ def refused_by_policy(decision: Decision) -> CallRefused:
     )
 
 
-def _refused_by_terms(refused: list[tuple[Route, tuple[Reason, ...]]]) -> CallRefused:
+def _refused_by_terms(refused: list[tuple[str, tuple[Reason, ...]]]) -> CallRefused:
     named = "; ".join(
-        f"backend `{route.name}`: "
+        f"backend `{backend}`: "
         + " ".join(f"{reason.english} (clause {reason.clause})" for reason in broken)
-        for route, broken in refused
+        for backend, broken in refused
     )
     return CallRefused(
         Because.BACKEND_TERMS,

@@ -4,16 +4,14 @@
 The environment and the flags are passed in; the file is the only thing that is read here.
 """
 
+from bailee.settings.fine_tuning import DeclaredTerms, FineTuningSettings, RaySettings
 from bailee.settings.origins import Origin, Problem, WrongSettings
 from bailee.settings.reading import Loaded, find_file, load
 from bailee.settings.secret import SecretText
 from bailee.settings.structure import (
-    EMBEDDED_BACKEND,
-    EMBEDDED_TEXT_BACKEND,
     BackendSettings,
     BatchesSettings,
     DatabaseSettings,
-    DeclaredTerms,
     EmbeddingsSettings,
     JournalSettings,
     LimitsSettings,
@@ -29,6 +27,7 @@ from bailee.settings.structure import (
     SnapshotSettings,
     TransparencySettings,
 )
+from bailee.settings.words import EMBEDDED_BACKEND, EMBEDDED_TEXT_BACKEND
 
 __all__ = [
     "EMBEDDED_BACKEND",
@@ -38,6 +37,7 @@ __all__ = [
     "DatabaseSettings",
     "DeclaredTerms",
     "EmbeddingsSettings",
+    "FineTuningSettings",
     "JournalSettings",
     "LimitsSettings",
     "Link",
@@ -50,6 +50,7 @@ __all__ = [
     "ObjectsSettings",
     "Origin",
     "Problem",
+    "RaySettings",
     "SecretText",
     "ServerSettings",
     "Settings",

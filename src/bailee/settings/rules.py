@@ -7,7 +7,8 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from bailee.settings.origins import DEFAULT, Origin, Problem
-from bailee.settings.structure import EMBEDDED_BACKEND, EMBEDDED_TEXT_BACKEND, Settings
+from bailee.settings.structure import Settings
+from bailee.settings.words import EMBEDDED_BACKEND, EMBEDDED_TEXT_BACKEND
 
 _VERIFIED: Final = ("verify-ca", "verify-full")
 
@@ -20,6 +21,8 @@ def broken_rules(settings: Settings, origins: dict[str, Origin]) -> list[Problem
         *_objects(settings),
         *_backends(settings),
         *_models(settings),
+        *_fine_tuning(settings),
+        *_adapters(settings),
     ]
     return [Problem(str(_place(name, origins)), name, message) for name, message in found]
 
@@ -146,6 +149,48 @@ def _models(settings: Settings) -> Iterator[tuple[str, str]]:
         for name, count in Counter(order.backends).items():
             if count > 1:
                 yield (f'models."{model}".backends', f"{name} is listed {count} times")
+
+
+def _fine_tuning(settings: Settings) -> Iterator[tuple[str, str]]:
+    models = {backend.name: backend.models for backend in settings.backends}
+    local = settings.model.name
+    if settings.ray.address and not _encrypted(settings.ray.address):
+        yield (
+            "ray.address",
+            "is plain HTTP to another machine, which is refused: use an https:// address",
+        )
+    for model, where in settings.fine_tuning.items():
+        place = f'fine_tuning."{model}"'
+        if where.at == "local":
+            if where.backend is not None:
+                yield (f"{place}.backend", "has no effect where training is local; leave it out")
+            if not settings.model.enabled or model != local:
+                yield (f"{place}.at", "is `local`, where the local model alone can be trained")
+        elif where.at == "ray":
+            if not settings.ray.address or settings.ray.public_key_file is None:
+                yield (f"{place}.at", "is `ray`: set ray.address and ray.public_key_file too")
+            if not where.weights or where.weights_sha256 is None:
+                yield (f"{place}.weights", "must be set together with weights_sha256 for `ray`")
+            if where.adapters is None and not (settings.model.enabled and model == local):
+                yield (f"{place}.adapters", "must name who answers with what is trained")
+        elif where.backend not in models:
+            known = ", ".join(models) or "none"
+            yield (f"{place}.backend", f"must name a backend; there are {known}")
+        elif model not in models[where.backend]:
+            yield (f"{place}.backend", f"has no model {model}; add it to its models")
+
+
+def _adapters(settings: Settings) -> Iterator[tuple[str, str]]:
+    backends = {backend.name: backend for backend in settings.backends}
+    for model, where in settings.fine_tuning.items():
+        place = f'fine_tuning."{model}".adapters'
+        if where.adapters is None:
+            continue
+        backend = backends.get(where.adapters)
+        if where.at == "upstream":
+            yield (place, "has no effect where a backend trains: that one answers; leave it out")
+        elif backend is None or backend.adapters_folder is None or model not in backend.models:
+            yield (place, f"must name a backend with an adapters_folder and the model {model}")
 
 
 def local_names(settings: Settings) -> list[str]:

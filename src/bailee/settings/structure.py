@@ -10,26 +10,10 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
+from bailee.settings.fine_tuning import DeclaredTerms, FineTuningSettings, RaySettings
 from bailee.settings.secret import SecretText
+from bailee.settings.words import Digest, HttpAddress, Name, RegionName
 
-Name = Annotated[
-    str,
-    Meta(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}$", extra={"allowed": "1 to 64 of a-z, 0-9, . _ -"}),
-]
-RegionName = Annotated[
-    str, Meta(pattern=r"^[a-z0-9-]{1,32}$", extra={"allowed": "1 to 32 of a-z, 0-9 and -"})
-]
-HttpAddress = Annotated[
-    str, Meta(pattern=r"^https?://[^\s/]+\S*$", extra={"allowed": "an http:// or https:// address"})
-]
-Digest = Annotated[
-    str, Meta(pattern=r"^[0-9a-f]{64}$", extra={"allowed": "64 hexadecimal digits, lower case"})
-]
-
-EMBEDDED_BACKEND: Final = "embedded"
-"""The backend name that stands for the local model."""
-EMBEDDED_TEXT_BACKEND: Final = "embedded-text"
-"""The backend name that stands for the local embedding model and moderation classifier."""
 SMOLLM2_SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
@@ -286,23 +270,6 @@ class ModerationSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
     ] = ("omni-moderation-latest",)
 
 
-class DeclaredTerms(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a backend's operator has promised. What is not declared counts as the worst."""
-
-    region: Annotated[
-        RegionName | None, Meta(description="Where it processes; unset: anywhere.")
-    ] = None
-    retention_days: Annotated[
-        Annotated[int, Meta(ge=0, le=36500)] | None,
-        Meta(description="How long it keeps content; unset: for ever."),
-    ] = None
-    trains: Annotated[bool, Meta(description="Whether it learns from content.")] = True
-    business_associate: Annotated[
-        bool, Meta(description="Whether a business associate agreement covers it.")
-    ] = False
-    zero_retention: Annotated[bool, Meta(description="Whether it keeps nothing at all.")] = False
-
-
 class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One OpenAI-compatible upstream."""
 
@@ -332,6 +299,21 @@ class BackendSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         dict[str, str],
         Meta(description="The same for `/moderations`."),
     ] = field(default_factory=dict)
+    adapters_folder: Annotated[
+        Path | None,
+        Meta(
+            description="Folder in memory (tmpfs) that it reads too, of a vLLM that loads "
+            "fine-tuned models while it runs; unset: it has none."
+        ),
+    ] = None
+    adapters: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=10_000,
+            description="Fine-tuned models loaded there at once, at most its `--max-cpu-loras`.",
+        ),
+    ] = 4
     credential: Annotated[
         Name | None,
         Meta(
@@ -412,6 +394,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     moderation: Annotated[ModerationSettings, Meta(description="Local moderation.")] = (
         ModerationSettings()
     )
+    ray: Annotated[RaySettings, Meta(description="Ray cluster.")] = RaySettings()
     backends: Annotated[
         tuple[BackendSettings, ...], Meta(description="Upstreams, one `[[backends]]` table each.")
     ] = ()
@@ -422,4 +405,11 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     prices: Annotated[
         dict[str, PriceSettings],
         Meta(description='Prices, one `[prices."name"]` table for each model that has one.'),
+    ] = field(default_factory=dict)
+    fine_tuning: Annotated[
+        dict[str, FineTuningSettings],
+        Meta(
+            description='Where models are fine-tuned, one `[fine_tuning."name"]` table for each; '
+            "the local model is, on this machine, if no table says otherwise."
+        ),
     ] = field(default_factory=dict)

@@ -13,7 +13,6 @@ from bailee.kernel.errors import InvalidInput
 from bailee.ports.trainer import Hyperparameters, Method
 
 AUTO: Final = "auto"
-SEED_END: Final = 1 << 31
 _EPOCHS: Final = (1, 50)
 _BATCH: Final = (1, 256)
 _LARGEST_MULTIPLIER: Final = 100.0
@@ -57,17 +56,6 @@ def read_hyperparameters(given: Mapping[str, Any] | None, method: Method) -> Ask
     _within(multiplier, 0.0, _LARGEST_MULTIPLIER, f"{place}.learning_rate_multiplier")
     _within(asked.beta, 0.0, _LARGEST_BETA, f"{place}.beta")
     return asked
-
-
-def read_seed(given: Any) -> int | None:
-    """Check a caller's seed; None if there is none. Raises InvalidInput."""
-    if given is None:
-        return None
-    if isinstance(given, bool) or not isinstance(given, int) or not 0 <= given < SEED_END:
-        raise InvalidInput(
-            f"seed is a whole number from 0 to {SEED_END - 1}; correct it", field="seed"
-        )
-    return given
 
 
 def decided(asked: Asked, method: Method, examples: int) -> Hyperparameters:

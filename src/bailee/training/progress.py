@@ -1,8 +1,11 @@
-"""What is known of a run while it goes: its events folded into one state, and told in words.
+"""A run while it goes: how far it is, what was measured, its events in words.
 
-Pure: whoever follows a run stores and seals what it needs of this. Messages hold numbers alone.
+Pure; words and measurements hold numbers alone.
 """
 
+import csv
+import io
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -10,37 +13,54 @@ import msgspec
 from bailee.ports.trainer import (
     Began,
     CheckpointReached,
-    Finished,
     Metrics,
     Paused,
     StepDone,
     TrainingEvent,
 )
 
-CHECKPOINTS_KEPT: Final = 3
+MOST_ROWS: Final = 5_000
+"""Measurements that are remembered: of the last steps."""
 
 
-class Progress(msgspec.Struct, frozen=True):
-    """A run so far."""
+@dataclass(slots=True)
+class Progress:
+    """How far a run is."""
 
     steps: int = 0
-    trained_tokens: int = 0
-    metrics: Metrics | None = None
-    """Of the step that was done last."""
-    checkpoints: tuple[CheckpointReached, ...] = ()
-    """The last three, oldest first; earlier ones are to be destroyed."""
-    paused: Paused | None = None
-    begun: bytes = b""
-    """The state with which the run began."""
-    finished: Finished | None = None
+    """Of the whole run."""
+    measured: dict[int, Metrics] = field(default_factory=dict)
+    """By step; a step that was done again counts as it was done last."""
+    _first_step: int = 0
+    _began_s: float = 0.0
 
-    def resume_from(self) -> bytes | None:
-        """The state with which a run that ended early goes on; None: from the beginning."""
-        if self.paused is not None:
-            return self.paused.state
-        if self.checkpoints and self.checkpoints[-1].state:
-            return self.checkpoints[-1].state
-        return self.begun or None
+    def follow(self, event: TrainingEvent, now_s: float) -> None:
+        """Take one more event, at a monotonic instant in seconds."""
+        if isinstance(event, Began):
+            self.steps, self._first_step, self._began_s = event.steps, event.first_step, now_s
+        elif isinstance(event, StepDone):
+            self.measured[event.metrics.step] = event.metrics
+
+    def left_s(self, step: int, now_s: float) -> float | None:
+        """How long it will take if it goes on as it went; None: nobody can say."""
+        done = step - self._first_step + 1
+        if done <= 0 or step > self.steps:
+            return None
+        return (now_s - self._began_s) / done * (self.steps - step)
+
+    def rows(self) -> list[Metrics]:
+        """What was measured, in order."""
+        return [self.measured[step] for step in sorted(self.measured)[-MOST_ROWS:]]
+
+
+def table_of(rows: list[Metrics]) -> bytes:
+    """Measurements as comma-separated values with a head."""
+    names = Metrics.__struct_fields__
+    written = io.StringIO(newline="")
+    table = csv.writer(written, lineterminator="\n")
+    table.writerow(names)
+    table.writerows([getattr(row, name) for name in names] for row in rows)
+    return written.getvalue().encode()
 
 
 class Told(msgspec.Struct, frozen=True):
@@ -52,28 +72,8 @@ class Told(msgspec.Struct, frozen=True):
     data: dict[str, Any]
 
 
-def after(progress: Progress, event: TrainingEvent) -> Progress:
-    """The progress after one more event."""
-    if isinstance(event, Began):
-        return msgspec.structs.replace(
-            progress,
-            steps=event.steps,
-            trained_tokens=event.trained_tokens,
-            paused=None,
-            begun=event.state,
-        )
-    if isinstance(event, StepDone):
-        return msgspec.structs.replace(progress, metrics=event.metrics)
-    if isinstance(event, CheckpointReached):
-        kept = (*progress.checkpoints, event)[-CHECKPOINTS_KEPT:]
-        return msgspec.structs.replace(progress, checkpoints=kept)
-    if isinstance(event, Paused):
-        return msgspec.structs.replace(progress, paused=event)
-    return msgspec.structs.replace(progress, finished=event)
-
-
-def told(progress: Progress, event: TrainingEvent) -> Told:
-    """An event in words; `progress` is what it was before or after it."""
+def told(event: TrainingEvent, steps: int) -> Told:
+    """An event of a run of so many steps, in words."""
     if isinstance(event, Began):
         message = f"Training begins at step {event.first_step} of {event.steps}"
         if event.truncated_examples:
@@ -81,7 +81,7 @@ def told(progress: Progress, event: TrainingEvent) -> Told:
         return Told("message", message, {})
     if isinstance(event, StepDone):
         metrics = event.metrics
-        message = f"Step {metrics.step}/{progress.steps}: training loss={metrics.train_loss:.2f}"
+        message = f"Step {metrics.step}/{steps}: training loss={metrics.train_loss:.2f}"
         if metrics.valid_loss is not None:
             message += f", validation loss={metrics.valid_loss:.2f}"
         return Told("metrics", message, msgspec.to_builtins(metrics))

@@ -1,31 +1,24 @@
-"""Carrying fine-tuning jobs: files are read, a trainer runs, what comes out is kept.
-
-Promises: one worker at a time carries jobs (a lease, whose token fences off whoever held it
-before); a job whose worker was killed goes on from its last kept state, and steps after it are done
-again; training content lies in memory alone; everything that is made is sealed for the job's owner
-under the grant that the owner gave; a job whose owner ended it, whose files are gone, or whose
-project may not train any more, ends. Deliberately decides nothing about hyper-parameters or methods
-(`hyperparameters`, the trainer), nor about who may train (`Standing`).
-"""
+"""One fine-tuning job on its way. See `carrier` for what is promised."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, Final
+from hashlib import blake2b
+from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
 
 from bailee.application_state import fine_tuning, repository
 from bailee.application_state.carried import FencedError, end_without_grant, right_of
+from bailee.application_state.files import RESULTS, FileDetails
 from bailee.application_state.fine_tuning import (
     AdapterDetails,
     CheckpointNote,
     Job,
     JobDetails,
     JobError,
-    JobEvent,
     JobOverError,
     change_job,
     model_name,
@@ -34,7 +27,6 @@ from bailee.application_state.keeping import Keeping, KeptFor, New
 from bailee.application_state.model import PREFIXES, HeldObject, Kind
 from bailee.custody.seal.part import Owner
 from bailee.kernel.errors import (
-    BaileeError,
     DestroyedKey,
     Forbidden,
     InvalidInput,
@@ -42,31 +34,27 @@ from bailee.kernel.errors import (
     Unavailable,
 )
 from bailee.kernel.ids import ObjectId
-from bailee.ports.leases import Leases
 from bailee.ports.trainer import (
+    Began,
     CheckpointReached,
     Finished,
     Paused,
-    PreferenceTask,
-    SupervisedTask,
     Trainer,
     TrainingEvent,
     TrainingFailure,
     TrainingRun,
     TrainingTask,
 )
-from bailee.training.examples import preference_examples, supervised_examples
-from bailee.training.hyperparameters import decided, read_hyperparameters
-from bailee.training.progress import CHECKPOINTS_KEPT, Progress, after, told
+from bailee.training.noting import RemoteNotes
+from bailee.training.progress import Progress, table_of, told
+from bailee.training.story import Story
+from bailee.training.tasks import task_of
 
 log = structlog.get_logger()
 
-LEASE: Final = "fine-tuning"
-LEASE_MS: Final = 60_000
 POLL_S: Final = 1.0
-EVENTS_TOGETHER: Final = 50
-EVENTS_WAIT_S: Final = 5.0
 MOST_ATTEMPTS: Final = 5
+CHECKPOINTS_KEPT: Final = 3
 _GONE: Final = JobError("file_gone", "A file of this job was deleted.", "training_file")
 _ID_BYTES: Final = 8
 
@@ -87,59 +75,43 @@ class _RefusedError(Exception):
         self.error = error
 
 
+class Place(NamedTuple):
+    """Where a job is trained."""
+
+    trainer: Trainer
+    backend: str = ""
+    """The name of the backend that has what is made there; empty: nothing is elsewhere."""
+
+
+Prolong = Callable[[], Awaitable[int | None]]
+"""Prolongs the lease; its token, or None while another has it."""
+ChoosePlace = Callable[[Owner, str], Awaitable[Place]]
+"""Where an owner's content may be trained on, for a base model. Raises TrainingFailure."""
+
+
 @dataclass(slots=True)
-class Carrier:
-    """Carries fine-tuning jobs, one at a time."""
+class Means:
+    """What carrying a job takes."""
 
     keeping: Keeping
-    leases: Leases
-    trainer: Trainer
+    choose: ChoosePlace
     standing: Standing
-    holder: str
-
-    async def run(self) -> None:
-        """Carry what there is, until cancelled; then let another carry at once."""
-        try:
-            while True:
-                try:
-                    worked = await self.step()
-                except (BaileeError, OSError) as error:
-                    log.warning("fine_tuning_step_failed", kind=type(error).__name__)
-                    worked = False
-                if not worked:
-                    await self.keeping.clock.sleep_s(POLL_S)
-        finally:
-            with suppress(BaileeError, OSError):
-                await self.leases.release(LEASE, self.holder)
-
-    async def step(self) -> bool:
-        """Carry the oldest job as far as it goes; False if there is none or another carries."""
-        async with self.keeping.database.platform_reading() as transaction:
-            waiting = await repository.of_kind(
-                transaction, Kind.FINE_TUNING_JOB, list(fine_tuning.TO_DO)
-            )
-        token = await self.prolong() if waiting else None
-        if token is None:
-            return False
-        await _Carried(self, waiting[0], token).carry()
-        return True
-
-    async def prolong(self) -> int | None:
-        """The token under which jobs are carried; None: another carries them."""
-        return await self.leases.acquire(LEASE, self.holder, LEASE_MS)
+    prolong: Prolong
 
 
 @dataclass(slots=True)
-class _Carried:
+class Carrying:
     """One job on its way."""
 
-    carrier: Carrier
+    means: Means
     job: HeldObject
     token: int
     whose: KeptFor = field(init=False)
-    events: list[JobEvent] = field(default_factory=list)
+    story: Story = field(init=False)
     progress: Progress = field(default_factory=Progress)
-    told_at_s: float = 0.0
+    notes: RemoteNotes = field(init=False)
+    over: bool = False
+    """Whether the run has come to its last event."""
     learned: ObjectId | None = None
     """The training file's key."""
     deleted: bool = False
@@ -148,11 +120,13 @@ class _Carried:
     """Why its project may not train any more."""
 
     def __post_init__(self) -> None:
+        self.notes = RemoteNotes(self.keeping, self.job)
         self.whose = right_of(self.job)
+        self.story = Story(self.keeping, self.whose, self.job)
 
     @property
     def keeping(self) -> Keeping:
-        return self.carrier.keeping
+        return self.means.keeping
 
     async def carry(self) -> None:
         """To its end, a pause or a failure, each of which is kept."""
@@ -180,7 +154,7 @@ class _Carried:
             # The grant has ended: nothing sealed can be changed any more, only the status.
             await end_without_grant(self.keeping, self.job, fine_tuning.FAILED)
         finally:
-            await self._tell_events()
+            await self.story.tell()
             await self._leave()
 
     async def _leave(self) -> None:
@@ -192,47 +166,31 @@ class _Carried:
 
     async def _task(self, job: Job) -> TrainingTask:
         details = job.details
-        await self._say("Validating training file")
+        await self.story.say("Validating training file")
         training = await self._read(details.training_object)
         validation = b""
         if details.validation_object is not None:
             validation = await self._read(details.validation_object)
-        given = {
-            name: value for name, value in details.hyperparameters.items() if value is not None
-        }
-        if details.method == "dpo":
-            preferred = preference_examples(training)
-            asked = read_hyperparameters(given, "dpo")
-            checked = (
-                preference_examples(validation, field="validation_file", fewest=1)
-                if validation
-                else ()
-            )
-            values = decided(asked, "dpo", len(preferred))
-            return PreferenceTask(preferred, checked, values, details.seed)
-        examples = supervised_examples(training)
-        asked = read_hyperparameters(given, "supervised")
-        valid = (
-            supervised_examples(validation, field="validation_file", fewest=1) if validation else ()
-        )
-        values = decided(asked, "supervised", len(examples))
-        return SupervisedTask(examples, valid, values, details.seed)
+        return task_of(details, training, validation)
 
     async def _decide(self, task: TrainingTask) -> Job:
         values = msgspec.to_builtins(task.hyperparameters)
 
         def change(details: JobDetails) -> JobDetails:
-            return msgspec.structs.replace(details, hyperparameters=values, decided=True)
+            return msgspec.structs.replace(details, hyperparameters=values)
 
-        await self._say("Files validated, moving job to running state")
+        await self.story.say("Files validated, moving job to running state")
         return await self._change(change, fine_tuning.RUNNING)
 
     async def _train(self, job: Job, task: TrainingTask) -> None:
         state = None
         if job.details.state is not None:
             state = await self._read(job.details.state)
+        self.progress.measured = {row.step: row for row in job.details.measured}
         self.learned = ObjectId(job.details.training_object)
-        run = await self.carrier.trainer.begin(task, state)
+        place = await self.means.choose(self.job.owner, job.details.model)
+        self.notes.backend = place.backend
+        run = await place.trainer.begin(task, state)
         watching = asyncio.ensure_future(self._watch(run))
         try:
             async for event in run.events():
@@ -240,7 +198,7 @@ class _Carried:
         finally:
             watching.cancel()
             await asyncio.gather(watching, return_exceptions=True)
-        if self.progress.finished is not None or self.progress.paused is not None:
+        if self.over:
             return
         if self.deleted:
             raise NotFound("The training file was deleted.")
@@ -249,7 +207,7 @@ class _Carried:
         raise _EndedError
 
     async def _permitted(self) -> None:
-        error = await self.carrier.standing(self.job.owner)
+        error = await self.means.standing(self.job.owner)
         if error is not None:
             raise _RefusedError(error)
 
@@ -271,24 +229,30 @@ class _Carried:
             if wanted == fine_tuning.PAUSING and not paused:
                 paused = True
                 await run.pause()
+            elif wanted == fine_tuning.QUEUED and not paused:
+                # It was resumed before its pause was noticed: it never stopped.
+                await self._change(lambda details: details, fine_tuning.RUNNING)
 
     async def _wanted(self) -> str | None:
         """The status that the job is to have; None: its run is to end now."""
-        if await self.carrier.prolong() != self.token:
+        if await self.means.prolong() != self.token:
             return None
         async with self.keeping.database.transaction(self.job.tenant) as transaction:
             rows = await repository.by_objects(transaction, [self.job.object])
             learned = [] if self.learned is None else [self.learned]
             self.deleted = not await repository.by_objects(transaction, learned)
-        self.refused = await self.carrier.standing(self.job.owner)
+        self.refused = await self.means.standing(self.job.owner)
         if not rows or rows[0].label in fine_tuning.OVER or self.deleted or self.refused:
             return None
         return rows[0].label
 
     async def _follow(self, job: Job, event: TrainingEvent) -> None:
-        self.progress = after(self.progress, event)
-        words = told(self.progress, event)
-        await self._say(words.message, words.type, words.data)
+        self.progress.follow(event, self.keeping.clock.monotonic_s())
+        if isinstance(event, Began):
+            await self._begin(job, event)
+        self.over = isinstance(event, Finished | Paused)
+        words = told(event, self.progress.steps)
+        await self.story.say(words.message, words.type, words.data)
         if isinstance(event, CheckpointReached):
             await self._keep_checkpoint(job, event)
         elif isinstance(event, Paused):
@@ -296,22 +260,34 @@ class _Carried:
         elif isinstance(event, Finished):
             await self._finish(event)
 
+    async def _begin(self, job: Job, event: Began) -> None:
+        """Before anything is sent elsewhere: what names it there, and what takes it up again."""
+        await self.notes.run(event.elsewhere)
+        if event.state and job.details.state is None:
+            await self._keep_state(event.state)
+
     async def _keep_checkpoint(self, job: Job, event: CheckpointReached) -> None:
         """The adapter, and the state from which the run could go on; older ones go."""
         label = fine_tuning.CHECKPOINT
-        held, name = await self._keep_adapter(job, event.adapter, label, self.job.object)
+        remote = event.provider_model
+        held, name = await self._keep_adapter(job, event.adapter, label, self.job.object, remote)
         metrics: dict[str, Any] = msgspec.to_builtins(event.metrics)
         now_s = self.keeping.clock.now() // 1000
         note = CheckpointNote(held.public_id, name, event.metrics.step, now_s, metrics)
         dropped: list[str] = []
 
         def change(details: JobDetails) -> JobDetails:
-            notes = [*details.checkpoints, note]
-            dropped[:] = [old.public_id for old in notes[:-CHECKPOINTS_KEPT]]
-            return msgspec.structs.replace(details, checkpoints=notes[-CHECKPOINTS_KEPT:])
+            # A run that was taken up again may tell of one for a second time.
+            other = [old for old in details.checkpoints if old.step != note.step]
+            kept = [*other, note][-CHECKPOINTS_KEPT:]
+            dropped[:] = [old.public_id for old in details.checkpoints if old not in kept]
+            return msgspec.structs.replace(
+                details, checkpoints=kept, estimated_finish_s=self._finish_s(event.metrics.step)
+            )
 
         await self._change_for(held, change)
-        await self._keep_state(event.state)
+        if event.state:
+            await self._keep_state(event.state)
         for public_id in dropped:
             await self._drop(Kind.ADAPTER, public_id)
 
@@ -323,7 +299,8 @@ class _Carried:
 
         def change(details: JobDetails) -> JobDetails:
             former[:] = [] if details.state is None else [details.state]
-            return msgspec.structs.replace(details, state=slot, attempts=0)
+            rows = self.progress.rows()
+            return msgspec.structs.replace(details, state=slot, attempts=0, measured=rows)
 
         await self._change_for(held, change, label)
         await self._end([ObjectId(old) for old in former])
@@ -331,7 +308,8 @@ class _Carried:
     async def _finish(self, event: Finished) -> None:
         """The model's name first, then the model, then the job that says so: after a crash the
         model is found by its name, or made under another."""
-        held, name = await self._keep_model(event.adapter)
+        held, name = await self._keep_model(event)
+        results = await self._keep_results()
         now_s = self.keeping.clock.now() // 1000
         former: list[bytes] = []
 
@@ -345,15 +323,36 @@ class _Carried:
                 state=None,
                 slots=[],
                 intended=None,
+                result_files=[results],
+                measured=[],
+                estimated_finish_s=None,
             )
 
         # Before the job says so: who has waited for that finds the whole story.
-        await self._say("The job has successfully completed")
-        await self._tell_events()
+        await self.story.say("The job has successfully completed")
+        await self.story.tell()
         await self._change_for(held, change, fine_tuning.SUCCEEDED)
         await self._end([ObjectId(old) for old in former])
+        await self.notes.run_is_over()
 
-    async def _keep_model(self, adapter: bytes) -> tuple[HeldObject, str]:
+    def _finish_s(self, step: int) -> int | None:
+        left_s = self.progress.left_s(step, self.keeping.clock.monotonic_s())
+        return None if left_s is None else round(self.keeping.clock.now() / 1000 + left_s)
+
+    async def _keep_results(self) -> str:
+        """The file of measurements, under a name that follows from the job: made once."""
+        name = PREFIXES[Kind.FILE] + blake2b(self.job.object, person=b"results").hexdigest()[:32]
+        if not await self.keeping.find_all(self.whose, Kind.FILE, [name]):
+            new = New(
+                Kind.FILE,
+                msgspec.json.encode(FileDetails("step_metrics.csv")),
+                RESULTS,
+                public_id=name,
+            )
+            await self.keeping.keep(self.whose, new, _whole(table_of(self.progress.rows())))
+        return name
+
+    async def _keep_model(self, event: Finished) -> tuple[HeldObject, str]:
         job = await self._change(lambda details: details)
         intended = job.details.intended
         if intended is not None:
@@ -361,10 +360,12 @@ class _Carried:
                 self.whose, Kind.ADAPTER, [PREFIXES[Kind.ADAPTER] + intended]
             )
             if made:
+                await self.notes.model(event.provider_model, made[0])
                 return made[0], model_name(self.job, job.details, intended)
         name = self.keeping.randomness.random_bytes(_ID_BYTES).hex()
         await self._change(lambda details: msgspec.structs.replace(details, intended=name))
-        return await self._keep_adapter(job, adapter, fine_tuning.MODEL, None, name)
+        label, remote = fine_tuning.MODEL, event.provider_model
+        return await self._keep_adapter(job, event.adapter, label, None, remote, name)
 
     async def _keep_adapter(
         self,
@@ -372,11 +373,13 @@ class _Carried:
         adapter: bytes,
         label: str,
         parent: ObjectId | None,
+        remote: str,
         name: str | None = None,
     ) -> tuple[HeldObject, str]:
         name = name or self.keeping.randomness.random_bytes(_ID_BYTES).hex()
         called = model_name(self.job, job.details, name)
-        details = AdapterDetails(called, job.details.model, self.job.public_id)
+        backend = self.notes.backend if remote else ""
+        details = AdapterDetails(called, job.details.model, self.job.public_id, backend, remote)
         new = New(
             Kind.ADAPTER,
             msgspec.json.encode(details),
@@ -385,7 +388,9 @@ class _Carried:
             public_id=PREFIXES[Kind.ADAPTER] + name,
             object=await self._slot(),
         )
-        return await self.keeping.keep(self.whose, new, _whole(adapter)), called
+        held = await self.keeping.keep(self.whose, new, _whole(adapter))
+        await self.notes.model(remote, held)
+        return held, called
 
     async def _slot(self) -> ObjectId:
         """The name of a key that the grant covers, used up before it is used."""
@@ -429,11 +434,17 @@ class _Carried:
         def change(details: JobDetails) -> JobDetails:
             left[:] = [details]
             return msgspec.structs.replace(
-                details, error=error, finished_at_s=now_s, slots=[], state=None, intended=None
+                details,
+                error=error,
+                finished_at_s=now_s,
+                slots=[],
+                state=None,
+                intended=None,
+                estimated_finish_s=None,
             )
 
-        await self._say("The job failed", level="error")
-        await self._tell_events()
+        await self.story.say("The job failed", level="error")
+        await self.story.tell()
         with suppress(_EndedError):
             await self._change(change, fine_tuning.FAILED)
             for details in left:
@@ -463,33 +474,6 @@ class _Carried:
             )
         except (NotFound, JobOverError, FencedError):
             raise _EndedError from None
-
-    async def _say(
-        self,
-        message: str,
-        kind: str = "message",
-        data: dict[str, Any] | None = None,
-        level: str = "info",
-    ) -> None:
-        clock = self.keeping.clock
-        name = "ftevent-" + self.keeping.randomness.random_bytes(_ID_BYTES).hex()
-        self.events.append(JobEvent(name, clock.now() // 1000, level, message, kind, data or {}))
-        waited_s = clock.monotonic_s() - self.told_at_s
-        if len(self.events) >= EVENTS_TOGETHER or waited_s > EVENTS_WAIT_S:
-            await self._tell_events()
-
-    async def _tell_events(self) -> None:
-        self.told_at_s = self.keeping.clock.monotonic_s()
-        if not self.events:
-            return
-        some, self.events = self.events, []
-        encoded = msgspec.json.encode(some)
-        new = New(Kind.FINE_TUNING_EVENTS, encoded, parent=self.job.object)
-        try:
-            await self.keeping.keep(self.whose, new)
-        except BaileeError as error:
-            # Words about a run are worth less than the run.
-            log.warning("fine_tuning_events_lost", kind=type(error).__name__, count=len(some))
 
 
 def _one_more_attempt(details: JobDetails) -> JobDetails:

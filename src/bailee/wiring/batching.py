@@ -37,11 +37,13 @@ from bailee.serving.limits import Limits
 from bailee.serving.prefix_cache import salt_from
 from bailee.serving.routing import Planner
 from bailee.settings import Settings
+from bailee.wiring.adapter_homes import AdapterHomes
 from bailee.wiring.backends import open_adapters, open_backends, served_models
 from bailee.wiring.fine_tuned import FineTunedModels
 from bailee.wiring.held import HeldParts, fine_tuning_of, state_of
 from bailee.wiring.places import Places
 from bailee.wiring.standing import standing_of
+from bailee.wiring.training import may_have_own_models
 from bailee.wiring.trust import Trust
 
 log = structlog.get_logger()
@@ -85,7 +87,8 @@ def open_batching(
     tickets = Tickets(randomness)
     usage = UsageCounts(keeping.database, SystemClock())
     tuning = fine_tuning_of(held)
-    own = FineTunedModels(tuning, open_adapters(places), lambda _, ticket: tickets.whose(ticket))
+    homes = AdapterHomes(settings, backends, open_adapters(places))
+    own = FineTunedModels(tuning, homes, lambda _, ticket: tickets.whose(ticket))
     answering = Answering(
         tickets,
         Planner(
@@ -101,7 +104,7 @@ def open_batching(
         clock,
         randomness,
         state_of(held),
-        own if settings.model.enabled else None,
+        own if may_have_own_models(settings) else None,
         usage.count,
     )
     tools = BatchTools(

@@ -48,6 +48,7 @@ from bailee.serving.prefix_cache import salt_from
 from bailee.serving.routing import Planner
 from bailee.serving.usage import Count
 from bailee.settings import Settings
+from bailee.wiring.adapter_homes import AdapterHomes
 from bailee.wiring.administration import AdministrationDesk, administration_of
 from bailee.wiring.backends import open_adapters, open_backends, served_models
 from bailee.wiring.callers import CallerDirectory
@@ -65,7 +66,7 @@ from bailee.wiring.operations import GatewayParts, operations_of, prove_journal
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
 from bailee.wiring.stores import objects_of
-from bailee.wiring.training import can_train
+from bailee.wiring.training import Trainable, may_have_own_models
 from bailee.wiring.trust import Trust
 
 log = structlog.get_logger()
@@ -240,7 +241,8 @@ def _parts(
         ),
         Deletion(database, stores.keeper, stores.objects, clock),
     )
-    fine_tuned = FineTunedModels(fine_tuning_of(held), open_adapters(places))
+    homes = AdapterHomes(settings, backends, open_adapters(places))
+    fine_tuned = FineTunedModels(fine_tuning_of(held), homes)
     answering = Answering(
         directory.authenticate,
         Planner(
@@ -252,7 +254,7 @@ def _parts(
         clock,
         SystemRandomness(),
         state_of(held),
-        fine_tuned if settings.model.enabled else None,
+        fine_tuned if may_have_own_models(settings) else None,
         count,
     )
     outbox = PostgresOutbox(stores.engine)
@@ -301,9 +303,8 @@ def operations_application(parts: GatewayParts, desk: AdministrationDesk) -> Lit
     """Everything that is served off the hot path."""
     operations = operations_of(parts)
     admit = admit_of(parts.answering, parts.clock, operations.authenticate)
-    model = parts.settings.model
-    trains = model.name if model.enabled and can_train() else None
-    routers = held_routers(parts.held, parts.answering, admit, trains, parts.fine_tuned)
+    trainable = Trainable(parts.settings, parts.answering.planner, parts.clock)
+    routers = held_routers(parts.held, parts.answering, admit, trainable, parts.fine_tuned)
     administration = administration_of(desk, parts.settings, tuple(parts.answering.planner.models))
     return make_operations_application(operations, routers, administration)
 

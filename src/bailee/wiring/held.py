@@ -10,7 +10,7 @@ from bailee.api.batches import batches_router
 from bailee.api.chat_completions import chat_completions_router
 from bailee.api.conversations import conversations_router
 from bailee.api.files import files_router
-from bailee.api.fine_tuning import fine_tuning_router
+from bailee.api.fine_tuning import CheckBase, fine_tuning_router
 from bailee.api.responses import responses_router
 from bailee.api.uploads import uploads_router
 from bailee.application_state.batches import Batches
@@ -82,17 +82,17 @@ def held_routers(
     held: HeldParts,
     answering: Answering,
     admit: Admit,
-    trains: str | None,
+    check_base: CheckBase,
     fine_tuned: FineTunedModels,
 ) -> list[Router]:
-    """The operations on what is kept. `trains` is the model that can be fine-tuned here."""
+    """The operations on what is kept. `check_base` knows which models can be fine-tuned."""
     tuning = fine_tuning_of(held)
     files = tuning.files
     routers = [
         files_router(files, Batches(files), admit),
         uploads_router(Uploads(files), admit),
         batches_router(Batches(files), admit),
-        fine_tuning_router(tuning, admit, trains, check_method, fine_tuned.delete),
+        fine_tuning_router(tuning, admit, check_base, check_method, fine_tuned.delete),
     ]
     state, background = answering.state, answering.background
     if state is not None and background is not None:

@@ -20,14 +20,15 @@ from bailee.drivers.system import SystemClock, SystemRandomness
 from bailee.kernel.redacted import Secret
 from bailee.schema.roles import CLERK
 from bailee.settings import Settings
-from bailee.training.working import Carrier
-from bailee.wiring.batching import CONNECTIONS, open_batching
+from bailee.training.carrier import Carrier
+from bailee.training.ending import RemoteEnds
+from bailee.wiring.batching import CONNECTIONS, Batching, open_batching
 from bailee.wiring.database import when_there
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
 from bailee.wiring.standing import may_train_of
 from bailee.wiring.stores import objects_of
-from bailee.wiring.training import open_trainer
+from bailee.wiring.training import Trainable, TrainingPlaces
 from bailee.wiring.trust import Trust
 from bailee.wiring.worker_sign import keep_saying
 
@@ -63,14 +64,21 @@ def serve_worker(
         batching = open_batching(settings, places, needs.trust, keeping, engine)
         tools = batching.carrier.tools
         may_train = may_train_of(tools.standing, tools.planner, clock)
-        carrier = Carrier(keeping, leases, open_trainer(settings), may_train, holder)
+        training = _training(settings, batching, keeping)
+        carrier = Carrier(keeping, leases, training.choose, may_train, holder)
+        ends = RemoteEnds(keeping.database, leases, SystemClock(), training.find, holder)
         ready()
-        work = [batching.run(), keep_saying(places.worker_sign, SystemClock())]
-        if settings.model.enabled:
-            work.append(carrier.run())
-        await until_first(stop, *work)
+        saying = keep_saying(places.worker_sign, SystemClock())
+        await until_first(stop, batching.run(), carrier.run(), ends.run(), saying)
         await batching.close()
         await keeper.close()
         await engine.dispose()
 
     run_until_stopped(main)
+
+
+def _training(settings: Settings, batching: Batching, keeping: Keeping) -> TrainingPlaces:
+    """Where jobs are trained: what may go where is decided as for calls."""
+    trainable = Trainable(settings, batching.answering.planner, keeping.clock)
+    standing = batching.carrier.tools.standing
+    return TrainingPlaces(settings, trainable, standing, keeping.keeper.reveal_secret)

@@ -171,6 +171,25 @@ def test_a_database_here_or_with_verified_tls_is_accepted(tmp_path: Path, url: s
             "[objects]\nurl = 's3://b'\nendpoint_url = 'http://10.0.0.1'\n",
             "plain HTTP to another machine",
         ),
+        (
+            '[fine_tuning.x]\nat = "upstream"\nbackend = "y"',
+            "must name a backend; there are none",
+        ),
+        (
+            BACKEND + '[fine_tuning.x]\nat = "upstream"\nbackend = "hosted"',
+            "has no model x; add it to its models",
+        ),
+        ("[fine_tuning.x]\nat = 'local'", "where the local model alone can be trained"),
+        (
+            '[fine_tuning.smollm2-135m-instruct]\nat = "ray"\nweights = "/w"\n'
+            f'weights_sha256 = "{"0" * 64}"',
+            "set ray.address and ray.public_key_file too",
+        ),
+        ('[ray]\naddress = "http://ray.example"', "plain HTTP to another machine"),
+        (
+            BACKEND + '[fine_tuning.smollm2-135m-instruct]\nadapters = "hosted"',
+            "must name a backend with an adapters_folder",
+        ),
     ],
 )
 def test_rules_that_span_settings(tmp_path: Path, text: str, said: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from bailee.kernel.errors import InvalidInput
 from bailee.ports.trainer import Hyperparameters, Method
-from bailee.training.hyperparameters import decided, read_hyperparameters, read_seed
+from bailee.training.hyperparameters import decided, read_hyperparameters
 
 
 @pytest.mark.parametrize(
@@ -47,10 +47,3 @@ def test_what_is_not_allowed_names_its_field(
         read_hyperparameters(given, method)
     place = f"method.{method}.hyperparameters"
     assert raised.value.field == (f"{place}.{field}" if field else place)
-
-
-def test_seeds() -> None:
-    assert (read_seed(None), read_seed(0), read_seed((1 << 31) - 1)) == (None, 0, (1 << 31) - 1)
-    for wrong in (-1, 1 << 31, True, "7", 1.5):
-        with pytest.raises(InvalidInput):
-            read_seed(wrong)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import TypeVar
 
-from bailee.drivers.backend_llama.adapter_socket import AdapterSocket, At, Load, Names, Unload
+from bailee.drivers.backend_llama.adapter_socket import AdapterSocket, At, Load, Unload
 from bailee.kernel.errors import InvalidInput, NotYet, Unavailable
 from bailee.kernel.redacted import Secret
 from bailee.ports.adapters import ReadAdapter
@@ -22,17 +22,9 @@ class AdapterRunners:
         self._host = host
         self._open_backend = open_backend
 
-    async def load_adapter(self, name: str, adapter: bytes) -> None:
-        """See `ports.adapters`."""
-        await self._host.ask(Load(name, adapter))
-
     async def unload_adapter(self, name: str) -> bool:
         """See `ports.adapters`."""
         return (await self._host.ask(Unload(name))).changed
-
-    async def loaded(self) -> tuple[str, ...]:
-        """See `ports.adapters`."""
-        return (await self._host.ask(Names())).names
 
     def backend(self, name: str, read: ReadAdapter) -> "AdapterBackend":
         """See `ports.adapters`."""

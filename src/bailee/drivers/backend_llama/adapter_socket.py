@@ -25,7 +25,7 @@ _AWAY: Final = "the model runner is away; wait"
 
 
 class Load(HiddenStruct, frozen=True, tag="load"):
-    """See `ports.adapters.AdapterRunner.load_adapter`."""
+    """Make `name` answer with this adapter."""
 
     name: str
     adapter: bytes
@@ -46,15 +46,10 @@ class Use(msgspec.Struct, frozen=True, tag="use"):
     name: str
 
 
-class Names(msgspec.Struct, frozen=True, tag="names"):
-    """What is loaded?"""
-
-
 class Done(msgspec.Struct, frozen=True, tag="done"):
     """The act was done; `changed` is its answer where it has one."""
 
     changed: bool = True
-    names: tuple[str, ...] = ()
 
 
 class At(msgspec.Struct, frozen=True, tag="at"):
@@ -75,7 +70,7 @@ class Refused(msgspec.Struct, frozen=True, tag="refused"):
     retry_after_s: float | None = None
 
 
-Question = Load | Unload | Use | Names
+Question = Load | Unload | Use
 Reply = Done | At | Refused
 _questions: Final = msgspec.msgpack.Decoder(Question)
 _replies: Final = msgspec.msgpack.Decoder(Reply)
@@ -131,14 +126,12 @@ class AdapterServer:
         finally:
             self._host.release(name, running)
 
-    async def _answer(self, question: Load | Unload | Names) -> Reply:
+    async def _answer(self, question: Load | Unload) -> Reply:
         try:
             if isinstance(question, Load):
                 await self._host.load(question.name, question.adapter)
                 return Done()
-            if isinstance(question, Unload):
-                return Done(await self._host.unload(question.name))
-            return Done(names=self._host.names())
+            return Done(await self._host.unload(question.name))
         except NotYet as error:
             return Refused(str(error), retry_after_s=error.retry_after_s)
         except BaileeError as error:
@@ -154,7 +147,7 @@ class AdapterSocket:
         self._clock = clock
         self._wait_s = wait_s
 
-    async def ask(self, question: Load | Unload | Names) -> Done:
+    async def ask(self, question: Load | Unload) -> Done:
         """Ask and get what was done. Raises InvalidInput, NotYet."""
         reply, writer = await self._asked(question)
         writer.close()

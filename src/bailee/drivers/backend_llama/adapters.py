@@ -57,7 +57,11 @@ class AdapterHost:
         self._changing = asyncio.Lock()
 
     async def load(self, name: str, adapter: bytes) -> None:
-        """See `ports.adapters`. Loading what is loaded already does nothing."""
+        """Make `name` answer with this adapter; what it answered with before is replaced.
+
+        Loading what is loaded already does nothing. Raises InvalidInput for bytes that are no
+        adapter of the base model, NotYet when every place is taken by one that is answering.
+        """
         if not adapter.startswith(_MAGIC):
             raise InvalidInput("this is no GGUF file; give an adapter of the base model")
         digest = hashlib.sha256(adapter).digest()
@@ -81,7 +85,7 @@ class AdapterHost:
             return await self._end(name)
 
     def names(self) -> tuple[str, ...]:
-        """See `ports.adapters`."""
+        """What answers without loading."""
         return tuple(self._loaded)
 
     def use(self, name: str) -> ModelRunning | None:

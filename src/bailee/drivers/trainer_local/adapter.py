@@ -33,6 +33,9 @@ def adapter_bytes(
     writer.add_type(gguf.GGUFType.ADAPTER)
     writer.add_string(gguf.Keys.Adapter.TYPE, "lora")
     writer.add_float32(gguf.Keys.Adapter.LORA_ALPHA, alpha)
+    # llama.cpp has them from the model; whoever puts the rows back in order has the adapter alone.
+    writer.add_head_count(heads["q_proj"])
+    writer.add_head_count_kv(heads["k_proj"])
     for name, tensor in weights.items():
         layer, projection, matrix = name.split(".")
         rotated = matrix == "B" and projection in heads

@@ -83,7 +83,7 @@ class Loop:
             done = state.restore(self._adapted, self._optimiser, resumed)
         each_epoch = sum(len(one.ids) for example in self._examples for one in example)
         trained_tokens = each_epoch * self._task.hyperparameters.n_epochs
-        emit(Began(self._steps, self._steps_per_epoch, done + 1, trained_tokens, self._truncated))
+        emit(Began(self._steps, done + 1, trained_tokens, self._truncated))
         for step in range(done + 1, self._steps + 1):
             metrics = self._learn(step)
             ends_epoch = step % self._steps_per_epoch == 0
