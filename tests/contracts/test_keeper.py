@@ -1,11 +1,13 @@
 """A keeper keeps the promises of `ports.keeper`, called directly or over its socket."""
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 import pytest
+import uvloop
 from msgspec.structs import replace
 from tests.support.keeper_served import KeeperFor
 from tests.support.keeper_world import (
@@ -389,3 +391,31 @@ async def test_an_oversized_frame_ends_the_connection(world: World, tmp_path: Pa
     assert (await client.status()).live_scopes == 2
     await client.close()
     await server.stop()
+
+
+@pytest.mark.parametrize("turns", range(5))
+def test_a_keeper_that_has_just_ended_is_away_for_whoever_asks_then(
+    tmp_path: Path, turns: int
+) -> None:
+    """On the loop that processes run on: its transport is closed before the client reads so."""
+
+    async def ask_at_once() -> None:
+        world = await World().begin()
+        server = KeeperServer(
+            lambda _: world.keeper.for_role("gateway"), {"gateway": token_hash(b"t")}
+        )
+        await server.start(listen(tmp_path / "s"))
+        client = KeeperClient(tmp_path / "s", "gateway", b"t", SystemClock())
+        await client.status()
+        assert client._writer is not None
+        client._writer.transport.abort()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        try:
+            with contextlib.suppress(Unavailable):  # or it is connected anew
+                assert (await client.status()).live_scopes == 2
+        finally:
+            await client.close()
+            await server.stop()
+
+    uvloop.run(ask_at_once())

@@ -182,6 +182,10 @@ class KeeperClient:
         try:
             async with asyncio.timeout(self._timeout_s):
                 writer = await self._connected()
+                if writer.is_closing():
+                    # The keeper has just ended and `_read` is yet to say so; uvloop would raise
+                    # RuntimeError.
+                    raise ConnectionResetError
                 self._waiting[number] = future
                 writer.write(frame)
                 await writer.drain()
