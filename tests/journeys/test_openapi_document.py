@@ -80,6 +80,8 @@ def kept(things: Things, path: str) -> Made:
         "item": things.item,
         "job": things.job,
         "model": lambda: MODEL,
+        "name": things.deletion,
+        "record": things.record,
         "response": things.background if path.endswith("cancel") else things.response,
         "upload": things.upload,
     }
@@ -102,26 +104,34 @@ def administered(things: Things, path: str) -> Made:
 def offer_in_paths(document: Document, making: Callable[[str], Made]) -> None:
     """Every operation is offered one thing; those that end what they name have one for themselves.
 
-    A thing within another is made within the one that was made last: in the order of a path.
+    A thing within another is made within the one that was made last: what lasts is made first, and
+    the outer before the inner.
     """
     made: dict[tuple[str, str], str] = {}
-    for path, item in document["paths"].items():
-        names = re.findall(r"\{(\w+)\}", path)
-        for method in set(METHODS) & item.keys():
-            ends = f"{method} {path}" if method == "delete" or path.endswith(ENDS) else ""
-            make = making(path)
-            for place, name in enumerate(names):
-                within = "/".join(names[: place + 1]), ends
-                if name in make:
-                    if within not in made:
-                        made[within] = make[name]()
-                    _offer(item[method], name, made[within])
+    operations = [
+        (_ends(method, path), path.count("{"), path, item[method])
+        for path, item in document["paths"].items()
+        for method in METHODS
+        if method in item
+    ]
+    for ends, _, path, operation in sorted(operations, key=lambda one: one[:3]):
+        make, names = making(path), re.findall(r"\{(\w+)\}", path)
+        for place, name in enumerate(names):
+            within = "/".join(names[: place + 1]), ends
+            if name in make:
+                if within not in made:
+                    made[within] = make[name]()
+                _offer(operation, name, made[within])
+
+
+def _ends(method: str, path: str) -> str:
+    return f"{method} {path}" if method == "delete" or path.endswith(ENDS) else ""
 
 
 def _offer(operation: Document, name: str, made: str) -> None:
     for parameter in operation["parameters"]:
         if parameter.get("name") == name and parameter["in"] == "path":
-            parameter["schema"] = {"anyOf": [{"enum": [made]}, {"type": "string", "minLength": 1}]}
+            parameter["schema"] = {"enum": [made, "unknown"]}
 
 
 def offer_in_bodies(document: Document, values: dict[str, str]) -> None:
@@ -129,7 +139,8 @@ def offer_in_bodies(document: Document, values: dict[str, str]) -> None:
     for kind, schema in document["components"]["schemas"].items():
         if kind.endswith("Request"):
             for name in values.keys() & schema["properties"].keys():
-                schema["properties"][name] = {"enum": [values[name]]}
+                absent = [] if name in schema.get("required", ()) else [None]
+                schema["properties"][name] = {"enum": [values[name], *absent]}
     jobs = document["components"]["schemas"].get("FineTuningJobRequest")
     if jobs is not None:
         jobs["properties"]["model"] = {"enum": [REAL]}
