@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+from litestar import Litestar
+
 from bailee.api.document import Document, whole_document
 from bailee.wiring.administration import AdministrationDesk
 from bailee.wiring.gateway_process import operations_application
@@ -34,13 +36,15 @@ class _Absent:
         return iter(())
 
 
+def described_application() -> Litestar:
+    """This tree's gateway as far as Litestar routes it."""
+    absent = _Absent()
+    return operations_application(cast("GatewayParts", absent), cast("AdministrationDesk", absent))
+
+
 def served_document() -> Document:
     """The document of this tree's gateway."""
-    absent = _Absent()
-    application = operations_application(
-        cast("GatewayParts", absent), cast("AdministrationDesk", absent)
-    )
-    return whole_document(application.openapi_schema.to_schema())
+    return whole_document(described_application().openapi_schema.to_schema())
 
 
 def reference() -> str:

@@ -242,6 +242,10 @@ def test_people(place: Installation, office: Office) -> None:
     assert added.email == "bob@example.org"
     changed = organization.projects.users.update(bob.id, project_id=project, role="owner")
     assert changed.role == "owner"
+    with pytest.raises(openai.BadRequestError, match="role_id"):
+        organization.projects.users.update(
+            bob.id, project_id=project, role="owner", extra_body={"role_id": "role_1"}
+        )
     assert organization.projects.users.delete(bob.id, project_id=project).deleted is True
     assert organization.users.update(bob.id, role="owner").role == "owner"
     assert organization.users.delete(bob.id).deleted is True

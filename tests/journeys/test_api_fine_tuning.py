@@ -171,3 +171,26 @@ def test_what_cannot_be_trained_is_refused_or_fails_with_its_lines(client: opena
         client.fine_tuning.jobs.create(model=REAL, training_file=wrong.id)
     with pytest.raises(openai.ConflictError):
         client.fine_tuning.jobs.cancel(job.id)
+    for given in ([1], {"n_epochs": 10**400}):
+        method: Any = {"type": "supervised", "supervised": {"hyperparameters": given}}
+        with pytest.raises(openai.BadRequestError) as refused:
+            begin(client, method=method)
+        assert refused.value.param == "method.supervised.hyperparameters"
+
+
+def test_jobs_are_listed_by_their_metadata(place: Installation) -> None:
+    with sdk(place, place.tenant("lists")) as client:
+        unlearnable = b'{"messages": []}\n'
+        jobs = [
+            begin(client, unlearnable, metadata=metadata).id
+            for metadata in ({"team": "a"}, None, {"team": "b"}, {"team": "a", "more": "c"})
+        ]
+
+        def listed(**asked: Any) -> list[str]:
+            return [job.id for job in client.fine_tuning.jobs.list(**asked)]
+
+        assert listed(limit=1) == jobs[::-1]
+        assert listed(limit=1, metadata={"team": "a"}) == [jobs[3], jobs[0]]
+        assert listed(metadata={"team": "a", "more": "c"}) == [jobs[3]]
+        assert listed(metadata={"team": "d"}) == []
+        assert listed(extra_query={"metadata": "null"}) == [jobs[1]]

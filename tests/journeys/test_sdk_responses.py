@@ -182,6 +182,11 @@ def test_a_conversation_keeps_what_is_said_in_it(client: OpenAI, mirror: Mirror)
         ("assistant", "you said and?"),
         ("user", "so"),
     ]
+    wrong: Any
+    for wrong, field in (([5], "items[0]"), ([{"type": {}}], "items[0].type")):
+        with pytest.raises(BadRequestError) as refused:
+            client.conversations.items.create(conversation.id, items=wrong)
+        assert refused.value.param == field
     changed = client.conversations.update(conversation.id, metadata={"topic": "more"})
     assert client.conversations.retrieve(conversation.id) == changed
     assert changed.metadata == {"topic": "more"}

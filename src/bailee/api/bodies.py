@@ -1,4 +1,4 @@
-"""JSON bodies of the operations off the hot path, read into typed structures."""
+"""What the operations off the hot path read: JSON bodies into typed structures, metadata."""
 
 from typing import Any, TypeVar
 
@@ -48,6 +48,15 @@ async def read_metadata(request: AnyRequest) -> dict[str, str]:
     found = (await read_json(request, _MetadataBody, empty=True)).metadata
     check_metadata(found)
     return found or {}
+
+
+def metadata_asked(request: AnyRequest) -> dict[str, str]:
+    """The pairs that a list's things must have, asked for as `metadata[name]=value`."""
+    return {
+        name[len("metadata[") : -1]: value
+        for name, value in request.query_params.items()
+        if name.startswith("metadata[") and name.endswith("]")
+    }
 
 
 def without_nothing(document: dict[str, Any]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from litestar import Response, Router, delete, get, post
 from litestar.params import FromPath
 
 from bailee.api.access import Admit, AnyRequest, list_of, paging
-from bailee.api.bodies import read_metadata
+from bailee.api.bodies import metadata_asked, read_metadata
 from bailee.application_state.chat_completions import ChatCompletions, Wanted
 from bailee.application_state.items import page_of
 
@@ -25,7 +25,11 @@ def chat_completions_router(chats: ChatCompletions, admit: Admit) -> Router:
         admitted = admit(request, f"GET {_CHATS}")
         part = paging(request, order="asc")
         found, has_more = await chats.page(
-            admitted.whose, _wanted(request), part.after, part.limit, descending=part.descending
+            admitted.whose,
+            Wanted(request.query_params.get("model"), metadata_asked(request)),
+            part.after,
+            part.limit,
+            descending=part.descending,
         )
         return Response(list_of(found, has_more=has_more), headers=admitted.headers)
 
@@ -69,13 +73,3 @@ def chat_completions_router(chats: ChatCompletions, admit: Admit) -> Router:
     return Router("/", route_handlers=[
         list_chats, get_chat, update_chat, delete_chat, list_messages,
     ])  # fmt: skip
-
-
-def _wanted(request: AnyRequest) -> Wanted:
-    query = request.query_params
-    metadata = {
-        name[len("metadata[") : -1]: value
-        for name, value in query.items()
-        if name.startswith("metadata[") and name.endswith("]")
-    }
-    return Wanted(query.get("model"), metadata)

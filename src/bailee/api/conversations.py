@@ -12,8 +12,7 @@ from bailee.application_state.conversations import Conversations
 from bailee.application_state.items import Item, shown_item
 from bailee.kernel.errors import InvalidInput
 from bailee.kernel.redacted import HiddenStruct
-from bailee.serving.responses.items import input_items
-from bailee.serving.responses.refusals import missing
+from bailee.serving.responses.refusals import missing, wrong
 from bailee.serving.responses.request import check_metadata
 
 Document = dict[str, Any]
@@ -27,6 +26,10 @@ MOST_ITEMS: Final = 20
 
 class _New(HiddenStruct, frozen=True):
     metadata: dict[str, str] | None = None
+    items: list[Any] | None = None
+
+
+class _More(HiddenStruct, frozen=True):
     items: list[Any] | None = None
 
 
@@ -87,7 +90,7 @@ def _items_handlers(
     async def create_items(conversation: FromPath[str], request: AnyRequest) -> Response[Document]:
         """Add items at a conversation's end."""
         admitted = admit(request, _ITEMS)
-        asked = await read_json(request, _New, empty=True)
+        asked = await read_json(request, _More, empty=True)
         if asked.items is None:
             raise missing("items")
         items = _shown(asked.items, new_token())
@@ -133,4 +136,9 @@ def _items_handlers(
 def _shown(items: list[Any], token: str) -> list[Item]:
     if len(items) > MOST_ITEMS:
         raise InvalidInput(f"A request has at most {MOST_ITEMS} items.", field="items")
-    return [shown_item(item, token, index) for index, item in enumerate(input_items(items))]
+    for index, item in enumerate(items):
+        if not isinstance(item, dict):
+            raise wrong(f"items[{index}]", "an object")
+        if not isinstance(item.get("type", "message"), str):
+            raise wrong(f"items[{index}].type", "a string")
+    return [shown_item(item, token, index) for index, item in enumerate(items)]

@@ -1,11 +1,12 @@
 """The OpenAPI document of everything that is served: one for the hot operations and all others.
 
 Litestar describes what it routes. `openapi.json` beside this module adds what it cannot know: the
-hot operations, which it does not route, and the shapes of bodies that handlers read for themselves.
-Fields that it does not name are allowed everywhere. Every failure has the one shape.
+hot operations, which it does not route, and the bodies and parameters that handlers read for
+themselves. Fields that it does not name are allowed everywhere. Every failure has the one shape.
 """
 
 import json
+import re
 from functools import cache
 from importlib import resources
 from typing import Any, Final
@@ -20,6 +21,11 @@ _ERROR: Final = {
     "content": {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}},
 }
 _EVERY_CALLER: Final[list[Document]] = [{"key": []}]
+_ADMINISTRATORS: Final[list[Document]] = [{"admin_key": []}]
+_ADMINISTRATED: Final = "/v1/organization/"
+_SCHEMA: Final = "#/components/schemas/"
+_PAGE_OF: Final = re.compile(r"\bListed_[a-z_.]+\.(\w+)_(?=\")")
+"""What Litestar calls a list of some shape."""
 _LITESTARS_REFUSAL: Final = "400"
 """Its validation error has a shape of its own, which callers never see."""
 _SAYS_NOTHING: Final[tuple[tuple[str, object], ...]] = (("headers", {}), ("deprecated", False))
@@ -35,18 +41,26 @@ class WholeDocument(JsonRenderPlugin):
 
 def whole_document(routed: Document) -> Document:
     """What Litestar says of its routes, with all that it leaves out. `routed` stays as it was."""
-    document: Document = json.loads(json.dumps(routed))
-    for path in document["paths"].values():
-        for method in METHODS:
-            if method in path:
-                _tidy(path[method])
+    document: Document = json.loads(_PAGE_OF.sub(r"\1List", json.dumps(routed)))
+    for _, operation in operations_of(document):
+        _tidy(operation)
     _lay_over(document, _beside())
-    for path in document["paths"].values():
-        for method in METHODS:
-            if method in path:
-                path[method].setdefault("security", _EVERY_CALLER)
-                path[method]["responses"].setdefault("default", _ERROR)
+    for path, operation in operations_of(document):
+        allowed = _ADMINISTRATORS if path.startswith(_ADMINISTRATED) else _EVERY_CALLER
+        operation.setdefault("security", allowed)
+        operation["responses"].setdefault("default", _ERROR)
+    _leave_out_unused(document)
     return document
+
+
+def operations_of(document: Document) -> list[tuple[str, Document]]:
+    """Every operation, with its path."""
+    return [
+        (path, item[method])
+        for path, item in document["paths"].items()
+        for method in METHODS
+        if method in item
+    ]
 
 
 @cache
@@ -65,9 +79,30 @@ def _tidy(operation: Document) -> None:
 
 
 def _lay_over(under: Document, over: Document) -> None:
-    """Objects are merged, parameters added; all else, contents of answers too, is replaced."""
+    """Objects are merged, parameters by name; all else, contents of answers too, is replaced."""
     for name, value in over.items():
-        if name == "content" or not isinstance(value, dict):
-            under[name] = under.get(name, []) + value if name == "parameters" else value
+        if name == "parameters" and isinstance(value, list):
+            told = {(one.get("name"), one.get("in")) for one in value}
+            kept = [one for one in under.get(name, ()) if (one["name"], one["in"]) not in told]
+            under[name] = kept + value
+        elif name == "content" or not isinstance(value, dict):
+            under[name] = value
         else:
             _lay_over(under.setdefault(name, {}), value)
+
+
+def _leave_out_unused(document: Document) -> None:
+    """Shapes of answers that were replaced describe nothing any more."""
+    schemas: Document = document["components"]["schemas"]
+    used, reached = set[str](), _named({**document, "components": {}})
+    reached |= _named(document["components"]["parameters"])
+    while reached:
+        used |= reached
+        reached = set[str]().union(*(_named(schemas[name]) for name in reached)) - used
+    for name in schemas.keys() - used:
+        del schemas[name]
+
+
+def _named(part: Any) -> set[str]:
+    """The schemas that a part of the document refers to."""
+    return set(re.findall(rf'"{_SCHEMA}([^"]+)"', json.dumps(part)))

@@ -8,7 +8,7 @@ from litestar import Response, Router, delete, get, post
 from litestar.params import FromPath
 
 from bailee.api.access import Admit, AnyRequest, list_of, paging
-from bailee.api.bodies import read_json
+from bailee.api.bodies import metadata_asked, read_json
 from bailee.application_state.fine_tuning import FineTuning, Job, JobEvent, NewJob
 from bailee.application_state.items import page_of
 from bailee.application_state.keeping import KeptFor
@@ -27,13 +27,21 @@ DeleteModel = Callable[[KeptFor, str], Awaitable[None]]
 """Destroys a fine-tuned model, also where it is loaded. Raises NotFound."""
 _METHODS: Final = ("supervised", "dpo")
 _OF_THE_WHOLE: Final = ("valid_loss", "valid_mean_token_accuracy")
+_LARGEST: Final = 1 << 53
+"""Greater whole numbers cannot all be compared with fractions."""
+_AT_ONCE: Final = 100
+_NO_METADATA: Final = "null"
 _UNTOLD: Final = "An integration or a method of this kind is not served"
+
+
+class _Settings(msgspec.Struct):
+    hyperparameters: dict[str, Any] | None = None
 
 
 class _Method(msgspec.Struct):
     type: str
-    supervised: dict[str, Any] | None = None
-    dpo: dict[str, Any] | None = None
+    supervised: _Settings | None = None
+    dpo: _Settings | None = None
 
 
 class _Create(HiddenStruct, frozen=True):
@@ -124,10 +132,9 @@ def fine_tuning_router(
 
     @get("/v1/fine_tuning/jobs", summary="List fine-tuning jobs")
     async def list_jobs(request: AnyRequest) -> Response[dict[str, Any]]:
-        """Newest first."""
+        """Newest first; those with some metadata, or without any, if it is asked for."""
         admitted = admit(request, "GET /v1/fine_tuning/jobs")
-        asked = paging(request)
-        jobs, more = await tuning.page(admitted.whose, after=asked.after, limit=asked.limit)
+        jobs, more = await _jobs_asked(tuning, admitted.whose, request)
         page = list_of([job_object(job) for job in jobs], has_more=more)
         return Response(page, headers=admitted.headers)
 
@@ -199,6 +206,26 @@ def _ending(tuning: FineTuning, admit: Admit, delete_model: DeleteModel) -> list
     return [steer, delete_a_model]
 
 
+async def _jobs_asked(
+    tuning: FineTuning, whose: KeptFor, request: AnyRequest
+) -> tuple[list[Job], bool]:
+    asked, wanted = paging(request), metadata_asked(request)
+    none = request.query_params.get("metadata") == _NO_METADATA
+    at_once = _AT_ONCE if wanted or none else asked.limit + 1
+    found: list[Job] = []
+    after, more = asked.after, True
+    while more and len(found) <= asked.limit:
+        jobs, more = await tuning.page(whose, after=after, limit=at_once)
+        found += [job for job in jobs if _has(job, wanted, none=none)]
+        after = jobs[-1].held.public_id if jobs else after
+    return found[: asked.limit], len(found) > asked.limit
+
+
+def _has(job: Job, wanted: dict[str, str], *, none: bool) -> bool:
+    metadata = job.details.metadata or {}
+    return not (none and metadata) and wanted.items() <= metadata.items()
+
+
 def _new_job(body: _Create, check: CheckMethod) -> NewJob:
     method = "supervised" if body.method is None else body.method.type
     if method not in _METHODS or body.integrations:
@@ -207,7 +234,10 @@ def _new_job(body: _Create, check: CheckMethod) -> NewJob:
     given = body.hyperparameters or {}
     if body.method is not None:
         inner = body.method.dpo if method == "dpo" else body.method.supervised
-        given = {**given, **((inner or {}).get("hyperparameters") or {})}
+        given = {**given, **((inner and inner.hyperparameters) or {})}
+    if any(isinstance(value, int) and abs(value) > _LARGEST for value in given.values()):
+        field = f"method.{method}.hyperparameters"
+        raise InvalidInput("A hyper-parameter is far too large; correct it.", field=field)
     check(method, given)
     check_metadata(body.metadata)
     if body.seed is not None and not 0 <= body.seed < 1 << 31:

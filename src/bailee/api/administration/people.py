@@ -149,6 +149,7 @@ async def modify_member(
     """Let a person be `owner` or `member` of a project."""
     session = await session_of(request)
     asked = await body_of(request, SetRole)
+    refuse("role_id", asked.role_id, "roles are owner and member.")
     role = _role(ProjectRole, asked.role)
     found = await session.people.set_project_role(
         session.tenant, project_id(project), _user_id(user), role
