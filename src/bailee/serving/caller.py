@@ -45,6 +45,8 @@ class Caller(NamedTuple):
     project_limits: CallLimits = CallLimits()
     model_limits: Mapping[str, CallLimits] = MappingProxyType({})
     """The project's limits for single models, which count beside the others."""
+    client_certificates: tuple[bytes, ...] = ()
+    """The certificates (DER) of which its client must show one; empty: it need not."""
 
     @property
     def owner(self) -> Owner:
@@ -108,6 +110,7 @@ class SnapshotAuthenticate:
             project_limits=CallLimits(*found.project_limits),
             model_limits={m: CallLimits(*limits) for m, limits in found.model_limits.items()},
             reject_store=found.reject_store,
+            client_certificates=found.client_certificates,
         )
         if len(self._callers) >= _REMEMBERED:
             self._callers.clear()
