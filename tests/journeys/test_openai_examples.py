@@ -60,7 +60,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
         served = {name: name for name in sorted(models() - {judge}) if not name.startswith("ft:")}
         settings = backend("documented", model.url, served)
         folder = tmp_path_factory.mktemp("examples")
-        with installation(folder, settings=settings, text_models=True) as made:
+        with installation(folder, settings=settings, text_models=True, asks=True) as made:
             yield made
 
 
@@ -103,6 +103,7 @@ def test_a_documented_example_is_answered_in_shape(
         got = asker.request(
             request.method, path, files=request.files or None, data=request.fields or None
         )
+    things.over()
     if str(example) in REFUSED_EXAMPLES:
         assert got.status_code == REFUSED_EXAMPLES[str(example)], got.text
         assert got.json()["error"]["message"]
