@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 import httpx2
 import pytest
 from litestar import Litestar
+from tests.fixtures.authorities import Identity
 from tests.fixtures.clients import ask_command
 from tests.fixtures.echo import MODEL
 from tests.fixtures.installation import Installation, installation
@@ -40,6 +41,12 @@ BODIES: Final[dict[str, Any]] = {
     "POST /projects/{project}/spend_alerts": ALERT,
     "POST /projects/{project}/spend_alerts/{alert}": ALERT,
     "POST /invites": {"email": "mine@example.net", "role": "reader"},
+    "POST /certificates": {"certificate": Identity.authority("mine").pem},
+    "POST /certificates/{certificate}": {"name": "mine"},
+    "POST /certificates/activate": {"certificate_ids": ["{certificate}"]},
+    "POST /certificates/deactivate": {"certificate_ids": ["{certificate}"]},
+    "POST /projects/{project}/certificates/activate": {"certificate_ids": ["{certificate}"]},
+    "POST /projects/{project}/certificates/deactivate": {"certificate_ids": ["{certificate}"]},
 }
 """What the operations want that want something."""
 
@@ -64,7 +71,7 @@ def operations() -> list[str]:
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with installation(tmp_path_factory.mktemp("isolation")) as made:
+    with installation(tmp_path_factory.mktemp("isolation"), asks=True) as made:
         yield made
 
 
@@ -101,6 +108,9 @@ def owned(place: Installation, http: httpx2.Client) -> Owned:
             "rate_limit": f"rl_{MODEL}",
             "alert": organization.projects.spend_alerts.create(project, **ALERT).id,
             "organisation_alert": organization.spend_alerts.create(**ALERT).id,
+            "certificate": organization.certificates.create(
+                certificate=Identity.authority("secret").pem, name="secret"
+            ).id,
         },
     )
 
@@ -119,6 +129,12 @@ def _path(operation: str, names: dict[str, str]) -> str:
     return path.format_map(names)
 
 
+def _body(operation: str, names: dict[str, str]) -> Any:
+    body = BODIES.get(operation, {})
+    named = [text.format_map(names) for text in body.get("certificate_ids", ())]
+    return {**body, "certificate_ids": named} if named else BODIES.get(operation)
+
+
 def _query(operation: str) -> str:
     return "?start_time=1" if "/usage/" in operation or operation.endswith("/costs") else ""
 
@@ -127,8 +143,12 @@ def _query(operation: str) -> str:
 def test_another_organisation_is_not_reached(operation: str, owned: Owned, rival: Office) -> None:
     method = operation.split(" ", 1)[0]
     path = _path(operation, owned.names) + _query(operation)
-    answered = rival.ask(method, path, BODIES.get(operation))
-    if "{" in operation and operation != "GET /usage/{kind}":
+    body = _body(operation, owned.names)
+    answered = rival.ask(method, path, body)
+    if (
+        "{" in operation + str(BODIES.get(operation, {}).get("certificate_ids"))
+        and operation != "GET /usage/{kind}"
+    ):
         assert answered.status_code == 404, answered.text
     else:
         assert answered.status_code == 200, answered.text
@@ -154,6 +174,9 @@ def test_nothing_of_it_has_changed(owned: Owned) -> None:
     assert retention["type"] == "organization_default"
     assert asked["GET /users/{user}"].json()["role"] == "owner"
     assert len(asked["GET /projects/{project}/users"].json()["data"]) == 1
+    for listed in ("GET /certificates", "GET /projects/{project}/certificates"):
+        (certificate,) = asked[listed].json()["data"]
+        assert (certificate["name"], certificate["active"]) == ("secret", False)
 
 
 @pytest.mark.parametrize("operation", operations())

@@ -89,7 +89,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
             "model_name": LEARNER,
             "text_models": True,
         }
-        with installation(folder, settings=settings, **embedded) as made:
+        with installation(folder, settings=settings, asks=True, **embedded) as made:
             yield made
 
 
@@ -142,6 +142,7 @@ def test_a_documented_example_is_answered_in_shape(
         got = asker.request(
             request.method, path, files=request.files or None, data=request.fields or None
         )
+    things.over()
     if str(example) in REFUSED_EXAMPLES:
         refused = REFUSED_EXAMPLES[str(example)]
         assert got.status_code == refused.status, got.text

@@ -31,6 +31,7 @@ from bailee.serving.call import (
     Operation,
 )
 from bailee.serving.caller import Caller
+from bailee.serving.client_certificates import ShownCertificates
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.routing import ServedModel, unknown_model
 
@@ -148,17 +149,26 @@ Report = Callable[[str, BaseException], None]
 class Exchange:
     """One RSGI request as `serving.answer` wants it: its `Request` and its `Client`."""
 
-    __slots__ = ("_headers", "_in_flight", "_limit_bytes", "_protocol", "_transport", "answered")
+    __slots__ = (
+        *("_headers", "_in_flight", "_limit_bytes", "_protocol", "_scope", "_transport"),
+        "answered",
+    )
 
     def __init__(
-        self, headers: ScopeHeaders, protocol: Protocol_, in_flight: InFlight, limit_bytes: int
+        self, scope: Scope, protocol: Protocol_, in_flight: InFlight, limit_bytes: int
     ) -> None:
-        self._headers = headers
+        self._scope = scope
+        self._headers = scope.headers
         self._protocol = protocol
         self._in_flight = in_flight
         self._limit_bytes = limit_bytes
         self._transport: StreamTransport | None = None
         self.answered = False
+
+    @property
+    def shown_certificates(self) -> ShownCertificates | None:
+        """What the client showed when its connection began."""
+        return shown_certificates(self._scope)
 
     def header(self, name: str) -> str | None:
         """A header's value."""
@@ -215,6 +225,12 @@ class Exchange:
         return True
 
 
+def shown_certificates(scope: Scope) -> ShownCertificates | None:
+    """What the client showed; None where it was not asked. RSGI has no word for it."""
+    shown: ShownCertificates | None = getattr(scope, "shown_certificates", None)
+    return shown
+
+
 async def read_body(protocol: Protocol_, limit_bytes: int) -> bytes:
     """A body of unstated length. Raises CallRefused (BODY_TOO_LARGE, BODY_INCOMPLETE)."""
     parts: list[bytes] = []
@@ -264,7 +280,7 @@ class Application:
             return
         arrival = self._answering.arrive()
         in_flight = InFlight(task, protocol, scope.client, arrival.monotonic_s)
-        exchange = Exchange(scope.headers, protocol, in_flight, self._body_limit_bytes)
+        exchange = Exchange(scope, protocol, in_flight, self._body_limit_bytes)
         self.requests.enter(in_flight)
         operation = _OPERATIONS.get(scope.path)
         try:

@@ -16,6 +16,7 @@ from bailee.api.application import (
     Scope,
     StreamTransport,
     incomplete,
+    shown_certificates,
     too_large,
 )
 from bailee.kernel.numbers import whole_number
@@ -26,6 +27,8 @@ AsgiApplication = Callable[[Any, Any, Any], Awaitable[None]]
 
 _IDLE_S: Final = 60.0
 """How long the next piece of a body may take."""
+SHOWN_CERTIFICATES: Final = "bailee.shown_certificates"
+"""Where the ASGI scope holds what the client showed (`serving.client_certificates`)."""
 _ASGI: Final = {"version": "3.0", "spec_version": "2.3"}
 
 
@@ -56,6 +59,7 @@ class AsgiBridge:
         receive = _Receive(protocol, limit_bytes, reads=scope.method not in ("GET", "HEAD"))
         answer = _Answer(protocol, headers)
         asgi = asgi_scope(scope)
+        asgi[SHOWN_CERTIFICATES] = shown_certificates(scope)
         asgi["bailee.request_id"] = dict(headers).get("x-request-id", "")
         await self._application(asgi, receive, answer.send)
 

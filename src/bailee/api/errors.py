@@ -52,6 +52,8 @@ _SHAPES: Final = {
     Because.KEY_REVOKED: Shape(401, _INVALID, "invalid_api_key"),
     Because.KEY_EXPIRED: Shape(401, _INVALID, "invalid_api_key"),
     Because.SUSPENDED: Shape(403, _INVALID, "project_suspended"),
+    Because.CERTIFICATE_MISSING: Shape(401, _INVALID, "client_certificate_required"),
+    Because.CERTIFICATE_REFUSED: Shape(401, _INVALID, "client_certificate_refused"),
     Because.ORGANISATION_MISMATCH: Shape(401, _INVALID, "mismatched_organization"),
     Because.PROJECT_MISMATCH: Shape(401, _INVALID, "mismatched_project"),
     Because.MODEL_UNKNOWN: Shape(404, _INVALID, "model_not_found"),

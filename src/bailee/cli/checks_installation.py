@@ -49,23 +49,36 @@ def there(data_folder: Path) -> Finding:
 
 
 def port(settings: Settings) -> Finding:
-    """The port is free, or held by this installation."""
-    host, number = settings.server.host, settings.server.port
-    where = f"{host} port {number}"
+    """The ports are free, or held by this installation."""
     if serves(settings.data_folder):
         return _served(settings.data_folder)
+    server = settings.server
+    names = {"server.port": server.port}
+    if server.client_certificate_port:
+        names["server.client_certificate_port"] = server.client_certificate_port
+    for name, number in names.items():
+        trouble = _trouble(server.host, number)
+        if trouble is not None:
+            return problem(
+                "port",
+                f"{server.host} port {number} cannot be used ({trouble})",
+                f"stop what holds it, or choose another with server.host and {name}",
+            )
+    several = "ports" if len(names) > 1 else "port"
+    numbers = " and ".join(map(str, names.values()))
+    return ok("port", f"{server.host} {several} {numbers} {'are' if len(names) > 1 else 'is'} free")
+
+
+def _trouble(host: str, number: int) -> str | None:
+    """Why nobody can listen there."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, number))
         except OSError as error:
-            return problem(
-                "port",
-                f"{where} cannot be used ({error.strerror})",
-                "stop what holds it, or choose another with server.host and server.port",
-            )
-    return ok("port", f"{where} is free")
+            return error.strerror
+    return None
 
 
 def serves(data_folder: Path) -> bool:

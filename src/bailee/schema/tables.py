@@ -38,6 +38,10 @@ def _number(name: str) -> sa.Column[int]:
     return sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
 
 
+def _several_bytes(name: str) -> sa.Column[list[bytes]]:
+    return sa.Column(name, sa.ARRAY(BYTEA), nullable=False, server_default="{}")
+
+
 organisations: Final = sa.Table(
     "organisations",
     metadata,
@@ -47,6 +51,7 @@ organisations: Final = sa.Table(
     _instant("created_at"),
     _number("changed"),
     sa.Column("retention_mode", sa.Text, nullable=False, server_default="default"),
+    _several_bytes("active_certificates"),
 )
 
 projects: Final = sa.Table(
@@ -66,6 +71,7 @@ projects: Final = sa.Table(
     sa.Column("reject_store", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Column("model_limits", sa.Text, nullable=False, server_default="{}"),
     _instant("archived_at", nullable=True),
+    _several_bytes("active_certificates"),
     sa.UniqueConstraint("tenant", "project"),
     sa.UniqueConstraint("tenant", "name"),
     sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
@@ -227,6 +233,23 @@ spend_alerts: Final = sa.Table(
     sa.Index(None, "tenant"),
 )
 
+certificates: Final = sa.Table(
+    "certificates",
+    metadata,
+    _bytes("certificate", key=True),
+    sa.Column("position", sa.BigInteger, sa.Identity(always=True), nullable=False),
+    _bytes("tenant"),
+    _text("name", nullable=True),
+    _bytes("content"),
+    _bytes("digest"),
+    _instant("created_at"),
+    _instant("valid_at"),
+    _instant("expires_at"),
+    sa.UniqueConstraint("tenant", "digest"),
+    sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
+)
+"""What organisations want their clients to show; `active_certificates` elsewhere names some."""
+
 held_objects: Final = sa.Table(
     "held_objects",
     metadata,
@@ -293,6 +316,7 @@ TENANT_TABLES: Final = (
     audit_events,
     usage_minutes,
     spend_alerts,
+    certificates,
 )
 """What belongs to an organisation: row-level security on column `tenant`."""
 

@@ -25,6 +25,7 @@ from bailee.ports.randomness import Randomness
 from bailee.serving.background import Background, Job
 from bailee.serving.call import Call, Operation, Translation, parse
 from bailee.serving.caller import Authenticate, Caller
+from bailee.serving.client_certificates import ClientCertificates, Shower
 from bailee.serving.errors import Because, CallRefused, unrecordable
 from bailee.serving.events import Ending
 from bailee.serving.exchange import check_refusal, reach, whole_body
@@ -47,23 +48,19 @@ _VERSION: Final = ("openai-version", "2020-10-01")
 _TRANSPORT_SECURITY: Final = ("strict-transport-security", "max-age=31536000")
 
 
-class Request(Protocol):
-    """What has arrived from a client."""
+class Headed(Shower, Protocol):
+    """Whatever has headers and came over a connection."""
 
     def header(self, name: str) -> str | None:
         """A header's value; `name` is lower case."""
         ...
+
+
+class Request(Headed, Protocol):
+    """What has arrived from a client."""
 
     async def body(self) -> bytes:
         """The whole body. Raises CallRefused (BODY_TOO_LARGE, BODY_INCOMPLETE, MEDIA_TYPE)."""
-        ...
-
-
-class Headed(Protocol):
-    """Whatever has headers."""
-
-    def header(self, name: str) -> str | None:
-        """A header's value; `name` is lower case."""
         ...
 
 
@@ -135,6 +132,7 @@ class Answering:
         state: ApplicationState | None = None,
         private: PrivateModels | None = None,
         count: Count = uncounted,
+        client_certificates: ClientCertificates | None = None,
     ) -> None:
         """Without `state` nothing is kept for owners, without `private` nobody has own models."""
         self.private: Final = private
@@ -142,6 +140,7 @@ class Answering:
         self.planner: Final = planner
         self.streams: Final = Streams(clock)
         self._authenticate = authenticate
+        self._client_certificates = client_certificates or ClientCertificates()
         self.limits: Final = limits
         self._recorder = recorder
         self._refusals = refusals
@@ -203,8 +202,8 @@ class Answering:
                 close_unanswered(progress.recording)
             raise
 
-    def authenticated(self, request: Request, now: Instant) -> Caller:
-        """Who calls. Raises CallRefused (KEY_…, …_MISMATCH, FACTS_STALE)."""
+    def authenticated(self, request: Headed, now: Instant) -> Caller:
+        """Who calls. Raises CallRefused (KEY_…, CERTIFICATE_…, …_MISMATCH, FACTS_STALE)."""
         authorization = request.header("authorization")
         if authorization is None or authorization[:7].lower() != _SCHEME:
             raise CallRefused(
@@ -213,6 +212,7 @@ class Answering:
                 "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
             )
         caller = self._authenticate(authorization[7:].strip(), now)
+        self._client_certificates.check(caller, request, now)
         organisation = request.header("openai-organization")
         if organisation and organisation != tenant_text(caller.tenant):
             raise CallRefused(

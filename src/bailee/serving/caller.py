@@ -41,6 +41,8 @@ class Caller(NamedTuple):
     project_limits: CallLimits = CallLimits()
     model_limits: Mapping[str, CallLimits] = MappingProxyType({})
     """The project's limits for single models, which count beside the others."""
+    client_certificates: tuple[bytes, ...] = ()
+    """The certificates (DER) of which its client must show one; empty: it need not."""
 
     @property
     def owner(self) -> Owner:

@@ -25,6 +25,8 @@ class Because(enum.Enum):
     KEY_REVOKED = "key_revoked"
     KEY_EXPIRED = "key_expired"
     SUSPENDED = "suspended"
+    CERTIFICATE_MISSING = "certificate_missing"
+    CERTIFICATE_REFUSED = "certificate_refused"
     ORGANISATION_MISMATCH = "organisation_mismatch"
     PROJECT_MISMATCH = "project_mismatch"
     MODEL_UNKNOWN = "model_unknown"

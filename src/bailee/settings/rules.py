@@ -55,6 +55,13 @@ def _server(settings: Settings) -> Iterator[tuple[str, str]]:
             "server.certificate_file",
             "must be set together with server.private_key_file, or neither",
         )
+    if server.client_certificate_port == server.port:
+        yield ("server.client_certificate_port", "must be another port than server.port")
+    if server.client_certificate_port and server.http2:
+        yield (
+            "server.client_certificate_port",
+            "needs server.http2 = false: Granian does not tell which certificate a client showed",
+        )
 
 
 def _database(settings: Settings) -> Iterator[tuple[str, str]]:

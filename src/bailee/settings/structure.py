@@ -24,6 +24,15 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         "127.0.0.1"
     )
     port: Annotated[int, Meta(ge=1, le=65535, description="TCP port of the API, TLS only.")] = 8443
+    client_certificate_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="A second TCP port of the API that asks clients for a certificate; "
+            "0: there is none.",
+        ),
+    ] = 0
     workers: Annotated[
         int, Meta(ge=1, le=256, description="Gateway workers: processes that answer.")
     ] = 1

@@ -110,6 +110,7 @@ class AdministrationDesk:
             audit_log=nouns.audit_log,
             usage=nouns.usage,
             spend_alerts=nouns.spend_alerts,
+            certificates=nouns.certificates,
         )
 
     def _refusal(self, credential: bytes) -> CallRefused:
@@ -142,4 +143,5 @@ def administration_of(
             model: Price(price.input_usd, price.output_usd)
             for model, price in settings.prices.items()
         },
+        asks_for_certificates=settings.server.client_certificate_port != 0,
     )

@@ -63,6 +63,7 @@ class CallerDirectory:
                 model: CallLimits(*limits) for model, limits in known.model_limits.items()
             },
             reject_store=known.reject_store,
+            client_certificates=known.client_certificates,
         )
 
 

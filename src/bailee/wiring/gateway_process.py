@@ -42,6 +42,7 @@ from bailee.ports.files import Files
 from bailee.ports.objects import Objects
 from bailee.schema.roles import ADMINISTRATOR, GATEWAY
 from bailee.serving.answer import Answering
+from bailee.serving.client_certificates import ClientCertificates
 from bailee.serving.limits import Limits
 from bailee.serving.owner_reads import OwnerReads
 from bailee.serving.prefix_cache import salt_from
@@ -155,7 +156,7 @@ def serve_gateway(
         desk = AdministrationDesk(
             stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot
         )
-        server = _server(settings, _application(parts, desk), address)
+        server = _server(settings, places, _application(parts, desk), address)
         await when_there(snapshot.refresh)
         await recorder.tick()
         drained = asyncio.Event()
@@ -187,12 +188,14 @@ def serve_gateway(
 
 
 def _server(
-    settings: Settings, application: Application, address: Listener
+    settings: Settings, places: Places, application: Application, address: Listener
 ) -> Http1Server | GranianServer:
     """See docs/decisions/0009-http-server.md."""
     if settings.server.http2:
         return GranianServer(application, address)
-    return Http1Server(application, address, SystemClock())
+    port = settings.server.client_certificate_port
+    asking = listener_of(settings, places)._replace(port=port) if port else None
+    return Http1Server(application, address, SystemClock(), asking)
 
 
 def _recorder(
@@ -256,6 +259,7 @@ def _parts(
         state_of(held),
         fine_tuned if may_have_own_models(settings) else None,
         count,
+        ClientCertificates(settings.server.client_certificate_port or None),
     )
     outbox = PostgresOutbox(stores.engine)
     log_reader = LogReader(stores.objects, needs.trust.verifier)

@@ -7,6 +7,7 @@ from bailee.drivers.system import SystemRandomness
 from bailee.governance.administrators.service import Administrators
 from bailee.governance.audit.service import AuditLog, AuditTrail
 from bailee.governance.budgets.service import SpendAlerts
+from bailee.governance.certificates.service import Certificates
 from bailee.governance.people.service import People
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
 from bailee.governance.tenancy.service import Tenancy
@@ -36,4 +37,5 @@ class Nouns:
         self.people = People(database, clock, randomness, audit)
         self.audit_log = AuditLog(database)
         self.usage = Usage(database)
+        self.certificates = Certificates(database, clock, randomness, audit)
         self.spend_alerts = SpendAlerts(database, clock, randomness, audit)

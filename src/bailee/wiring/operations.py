@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 import structlog
 
+from bailee.api.bridge import SHOWN_CERTIFICATES
 from bailee.api.front_page import FrontPage, PageLink, front_page
 from bailee.api.operations import Health, Operations, PartHealth
 from bailee.custody.reading import Reading
@@ -32,6 +33,7 @@ from bailee.ports.outbox import Outbox
 from bailee.serving.answer import Answering
 from bailee.serving.call import CHAT_COMPLETIONS
 from bailee.serving.caller import Caller
+from bailee.serving.client_certificates import ShownCertificates
 from bailee.serving.owner_reads import LoggedJournal, OwnerReads, ProveJournal
 from bailee.settings import Link, Settings
 from bailee.wiring.backends import problem_of
@@ -150,15 +152,18 @@ class _HeadersOf:
 
     def __init__(self, request: Any) -> None:
         self._headers = request.headers
+        self._scope = request.scope
+
+    @property
+    def shown_certificates(self) -> ShownCertificates | None:
+        """What the client showed when its connection began."""
+        shown: ShownCertificates | None = self._scope.get(SHOWN_CERTIFICATES)
+        return shown
 
     def header(self, name: str) -> str | None:
         """A header's value."""
         value: str | None = self._headers.get(name)
         return value
-
-    async def body(self) -> bytes:
-        """Not wanted here."""
-        return b""
 
 
 async def _health(parts: GatewayParts) -> Health:

@@ -84,6 +84,8 @@ def test_a_port_that_another_holds(tmp_path: Path) -> None:
         number = str(holder.getsockname()[1])
         held = settings(tmp_path, **{"server.port": number})
         assert installation.port(held).state == "problem"
+        second = settings(tmp_path, **{"server.client_certificate_port": number})
+        assert "server.client_certificate_port" in installation.port(second).to_do
         with owned_data_folder(held.data_folder):
             assert installation.port(held).state == "warning", "it has not said where it serves"
             announce_address(held.data_folder / "run", f"https://127.0.0.1:{number}")

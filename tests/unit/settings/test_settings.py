@@ -167,6 +167,11 @@ def test_a_database_here_or_with_verified_tls_is_accepted(tmp_path: Path, url: s
         (BACKEND + '[models."gpt-5"]\nbackends = ["hosted"]\n', "hosted has no model gpt-5"),
         (BACKEND.replace("llm.example", "key@llm.example"), "must have no credentials"),
         ("[server]\ncertificate_file = 'x.pem'\n", "together with server.private_key_file"),
+        ("[server]\nclient_certificate_port = 8443\n", "another port than server.port"),
+        (
+            "[server]\nhttp2 = true\nclient_certificate_port = 8444\n",
+            "Granian does not tell which certificate",
+        ),
         (
             "[objects]\nurl = 's3://b'\nendpoint_url = 'http://10.0.0.1'\n",
             "plain HTTP to another machine",

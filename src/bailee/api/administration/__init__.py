@@ -11,6 +11,7 @@ from litestar import Router
 from bailee.api.administration import (
     admin_keys,
     audit,
+    certificates,
     people,
     project_keys,
     projects,
@@ -26,4 +27,5 @@ ADMINISTRATION_ROUTES: Final[tuple[Router, ...]] = (
     audit.ROUTER,
     usage.ROUTER,
     spend_alerts.ROUTER,
+    certificates.ROUTER,
 )

@@ -13,6 +13,7 @@ from bailee.governance.administrators.model import AdminKey
 from bailee.governance.administrators.service import Administrators
 from bailee.governance.audit.service import AuditLog
 from bailee.governance.budgets.service import SpendAlerts
+from bailee.governance.certificates.service import Certificates
 from bailee.governance.people.service import People
 from bailee.governance.tenancy.model import Limits
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
@@ -42,6 +43,7 @@ class Session(NamedTuple):
     audit_log: AuditLog
     usage: Usage
     spend_alerts: SpendAlerts
+    certificates: Certificates
 
 
 class Administration(NamedTuple):
@@ -57,6 +59,8 @@ class Administration(NamedTuple):
     """What a project has that has no limits of its own."""
     prices: Mapping[str, Price]
     """What models cost."""
+    asks_for_certificates: bool
+    """Whether there is a port that asks clients for certificates."""
 
 
 def administration_of(request: AnyRequest) -> Administration:

@@ -13,7 +13,9 @@ from typing import Final, Protocol, cast
 import httptools
 
 from bailee.api.application import Protocol_, Scope
+from bailee.api.http1.asking import AskingSession
 from bailee.api.http1.request import ServerRequest
+from bailee.serving.client_certificates import ShownCertificates
 
 MAX_HEAD_BYTES: Final = 64 * 1024
 _READ_AHEAD_BYTES: Final = 256 * 1024
@@ -68,6 +70,7 @@ class ServerConnection(asyncio.Protocol):
         "_surplus",
         "_transport",
         "lost",
+        "shown_certificates",
         "waiting_since",
     )
 
@@ -84,6 +87,8 @@ class ServerConnection(asyncio.Protocol):
         self._paused = False
         self._drained: asyncio.Future[None] | None = None
         self.lost = False
+        self.shown_certificates: ShownCertificates | None = None
+        """What the client showed when the connection began; None: it was not asked."""
         self.waiting_since: int | None = server.now
         """The sweep's count when the connection began to wait for a whole head; None: it does
         not."""
@@ -93,6 +98,9 @@ class ServerConnection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.Transport", transport)
         self._client = self._address("peername")
+        session = transport.get_extra_info("ssl_object")
+        if isinstance(session, AskingSession):
+            self.shown_certificates = ShownCertificates(session.shown)
         if not self._server.entered(self):
             self._transport.abort()
 
@@ -173,7 +181,8 @@ class ServerConnection(asyncio.Protocol):
     def scheme(self) -> str:
         """`https` or `http`."""
         secured = self._transport is not None and isinstance(
-            self._transport.get_extra_info("ssl_object"), ssl.SSLObject | ssl.SSLSocket
+            self._transport.get_extra_info("ssl_object"),
+            ssl.SSLObject | ssl.SSLSocket | AskingSession,
         )
         return "https" if secured else "http"
 

@@ -11,6 +11,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Final
 from urllib.parse import unquote
 
+from bailee.serving.client_certificates import ShownCertificates
+
 if TYPE_CHECKING:
     from bailee.api.http1.connection import ServerConnection
 
@@ -104,6 +106,11 @@ class ServerRequest:
     def server(self) -> str:
         """Address and port of the server."""
         return self._connection.server
+
+    @property
+    def shown_certificates(self) -> ShownCertificates | None:
+        """What the client showed when its connection began; None: it was not asked."""
+        return self._connection.shown_certificates
 
     @property
     def held_bytes(self) -> int:

@@ -13,6 +13,11 @@ EVENT_TYPES: Final = frozenset(
     {
         "api_key.created",
         "api_key.deleted",
+        "certificate.created",
+        "certificate.deleted",
+        "certificate.updated",
+        "certificates.activated",
+        "certificates.deactivated",
         "invite.accepted",
         "invite.deleted",
         "invite.sent",

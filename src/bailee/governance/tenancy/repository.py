@@ -5,6 +5,7 @@ organisation, also where a statement names none; those that read across organisa
 need `Database.platform_reading`.
 """
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -363,7 +364,8 @@ async def facts_since(
                 p.region, coalesce(p.retention_mode, o.retention_mode) AS retention_mode,
                 p.scope_generation, p.reject_store, p.model_limits,
                 p.requests_per_minute AS project_requests, p.tokens_per_minute AS project_tokens,
-                p.status AS project_status, o.status AS organisation_status
+                p.status AS project_status, o.status AS organisation_status,
+                o.active_certificates || p.active_certificates AS active_certificates
             FROM api_keys k
             JOIN projects p ON p.project = k.project
             JOIN organisations o ON o.tenant = k.tenant
@@ -375,6 +377,20 @@ async def facts_since(
             revoked_after=revoked_after,
         )
     )
+
+
+async def certificate_contents(
+    transaction: DatabaseTransaction, certificates: Collection[bytes]
+) -> dict[bytes, bytes]:
+    """Across organisations: certificates (DER) by identifier. They never change."""
+    rows = await transaction.rows(
+        """
+        SELECT certificate, content FROM certificates
+        WHERE encode(certificate, 'hex') = ANY (CAST(:certificates AS text[]))
+        """,
+        certificates=[certificate.hex() for certificate in certificates],
+    )
+    return {bytes(row.certificate): bytes(row.content) for row in rows}
 
 
 def _project(row: Any) -> Project:

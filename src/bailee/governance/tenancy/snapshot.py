@@ -54,6 +54,8 @@ class Caller(NamedTuple):
     expires_at: Instant | None
     reject_store: bool = False
     model_limits: Mapping[str, Limits] = NO_MODEL_LIMITS
+    client_certificates: tuple[bytes, ...] = ()
+    """The active certificates (DER) of which a client must show one; empty: it need not."""
 
 
 Entry = Caller | Refusal
@@ -65,9 +67,11 @@ class Snapshot(NamedTuple):
     version: int
     entries: Mapping[bytes, Entry]
     """By the keyed hash of the credential."""
+    certificates: Mapping[bytes, bytes]
+    """Active certificates (DER) by identifier; some that were active may be among them."""
 
 
-_EMPTY: Final = Snapshot(-1, MappingProxyType({}))
+_EMPTY: Final = Snapshot(-1, MappingProxyType({}), MappingProxyType({}))
 
 
 class FactsSnapshot:
@@ -148,8 +152,15 @@ class FactsSnapshot:
                 # A revocation is never left out of what changes a snapshot, whatever the clock.
                 forget = 0 if entries else self._clock.now() - _REMEMBER_REVOKED_MS
                 rows = await repository.facts_since(transaction, since, Instant(forget))
-                entries.update((row.digest, _entry(row)) for row in rows)
-                self._replace(Snapshot(version, MappingProxyType(entries)))
+                certificates = dict(before.certificates) if entries else {}
+                named = {bytes(one) for row in rows for one in row.active_certificates}
+                if missing := named - certificates.keys():
+                    found = await repository.certificate_contents(transaction, missing)
+                    certificates.update(found)
+                entries.update((row.digest, _entry(row, certificates)) for row in rows)
+                self._replace(
+                    Snapshot(version, MappingProxyType(entries), MappingProxyType(certificates))
+                )
         self._as_of_s = asked_s
 
     async def run(self) -> None:
@@ -181,7 +192,7 @@ class FactsSnapshot:
         self._find = snapshot.entries.get
 
 
-def _entry(row: Any) -> Entry:
+def _entry(row: Any, certificates: Mapping[bytes, bytes]) -> Entry:
     if row.revoked_at is not None:
         return Refusal.REVOKED
     if row.project_status == Status.ARCHIVED.value:
@@ -203,6 +214,10 @@ def _entry(row: Any) -> Entry:
         expires_at=row.expires_at,
         reject_store=row.reject_store,
         model_limits=repository.model_limits(row.model_limits),
+        # One that has just been deleted leaves its demand standing until the next refresh.
+        client_certificates=tuple(
+            certificates.get(bytes(one), b"") for one in row.active_certificates
+        ),
     )
 
 

@@ -111,6 +111,11 @@ class _Request:
         self._authorization = f"Bearer {ticket}"
         self._body = body
 
+    @property
+    def shown_certificates(self) -> None:
+        """No connection: whoever sent the batch was asked then."""
+        return None
+
     def header(self, name: str) -> str | None:
         """The ticket alone."""
         return self._authorization if name == "authorization" else None
