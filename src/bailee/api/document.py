@@ -45,6 +45,7 @@ def whole_document(routed: Document) -> Document:
     for _, operation in operations_of(document):
         _tidy(operation)
     _lay_over(document, _beside())
+    _leave_out_unserved(document)
     for path, operation in operations_of(document):
         allowed = _ADMINISTRATORS if path.startswith(_ADMINISTRATED) else _EVERY_CALLER
         operation.setdefault("security", allowed)
@@ -89,6 +90,17 @@ def _lay_over(under: Document, over: Document) -> None:
             under[name] = value
         else:
             _lay_over(under.setdefault(name, {}), value)
+
+
+def _leave_out_unserved(document: Document) -> None:
+    """What is described beside and not routed by this application has no answers."""
+    paths: Document = document["paths"]
+    for path, item in list(paths.items()):
+        for method in METHODS:
+            if method in item and "responses" not in item[method]:
+                del item[method]
+        if not set(METHODS) & item.keys():
+            del paths[path]
 
 
 def _leave_out_unused(document: Document) -> None:

@@ -16,6 +16,7 @@ from bailee.ports.trainer import TrainingFailure
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
+    from openai.types.fine_tuning import FineTuningJob
 
 
 async def end_run(client: "AsyncOpenAI", token: str, keep: frozenset[str]) -> None:
@@ -29,6 +30,7 @@ async def end_run(client: "AsyncOpenAI", token: str, keep: frozenset[str]) -> No
             raise TrainingFailure("the provider has not ended the job yet; wait", retry_safe=True)
         made = {found.fine_tuned_model, *await _checkpoints(client, job)} - {None, ""}
         await ended_models(client, sorted(made - keep))
+        await ended_results(client, found)
     await ended_files(client, token)
 
 
@@ -41,6 +43,12 @@ async def ended_files(client: "AsyncOpenAI", token: str) -> None:
     except Exception as error:  # noqa: BLE001 - its message may quote the examples
         raise mapped(error) from None
     for file in files:
+        await _gone(client.files.delete(file))
+
+
+async def ended_results(client: "AsyncOpenAI", job: "FineTuningJob") -> None:
+    """Delete the files of measurements that a job left. Raises TrainingFailure."""
+    for file in job.result_files:
         await _gone(client.files.delete(file))
 
 

@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bailee.drivers.trainer_openai.ending import end_run, ended_files, ended_models
+from bailee.drivers.trainer_openai.ending import end_run, ended_files, ended_models, ended_results
 from bailee.drivers.trainer_openai.lines import file_bytes, method_of
 from bailee.drivers.trainer_openai.provider import (
     FAILED,
@@ -212,6 +212,7 @@ class ProviderRun:
                 raise failure(status, job.error.code if job.error else None)
         elif status == "succeeded":
             checkpoints = await self._checkpoints()
+            await ended_results(self._client, job)
             await ended_files(self._client, self._job.token)
             model = job.fine_tuned_model or ""
             last = Finished(self._metrics, job.trained_tokens or 0, b"", model)
