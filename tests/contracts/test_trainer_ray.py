@@ -114,6 +114,7 @@ async def test_a_run_from_task_to_adapter(world: World) -> None:
     assert len(list(world.folder.rglob("task.sealed"))) == 1
 
 
+@pytest.mark.soak
 async def test_a_run_is_taken_up_after_its_caller_was_killed(world: World) -> None:
     following = (await world.trainer.begin(SHORT)).events()
     began = await anext(following)
@@ -125,6 +126,7 @@ async def test_a_run_is_taken_up_after_its_caller_was_killed(world: World) -> No
     assert world.ray.submissions == 1
 
 
+@pytest.mark.soak
 async def test_what_a_run_left_is_ended_by_its_name_alone(world: World) -> None:
     following = (await world.trainer.begin(fact_task())).events()
     began = await anext(following)
@@ -138,6 +140,7 @@ async def test_what_a_run_left_is_ended_by_its_name_alone(world: World) -> None:
     await world.trainer.end_run(began.elsewhere, frozenset())
 
 
+@pytest.mark.soak
 async def test_a_paused_run_begins_anew(world: World) -> None:
     run = await world.trainer.begin(fact_task())
     events = []

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 import openai
 import pytest
 from openai import AsyncOpenAI
+from tests.fixtures.authorities import Identity
 from tests.fixtures.calling import Calls, uncalled
 from tests.fixtures.clients import (
     REAL,
@@ -40,6 +41,7 @@ from bailee.drivers.system import SystemClock
 pytestmark = [pytest.mark.journey, pytest.mark.timeout(900)]  # training is real
 
 EMBEDDER: Final = "multilingual-e5-small"
+CERTIFICATE: Final = Identity.authority("Acme").pem
 JOURNEYS: Final = ("answers", "stored", "files", "tuning", "administration")
 PRICES: Final = f"""
 [prices."{REAL}"]
@@ -58,6 +60,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
             tmp_path_factory.mktemp("operations"),
             model_file=model_file(),
             text_models=True,
+            asks=True,
             settings=backend("mirror", mirror.url, {"mirror": "mirror"}) + PRICES,
         ) as made,
     ):
@@ -122,6 +125,12 @@ def joined(place: Installation, admin_key: str, email: str, role: str) -> str:
     return email
 
 
+def accepted(place: Installation) -> bool:
+    """Whether the demo project's key is taken without a certificate."""
+    with place.client() as client:
+        return client.get("/v1/models", headers=place.demo.headers).is_success
+
+
 # Node.
 
 
@@ -132,7 +141,8 @@ def in_node(place: Installation, admin_key: str, paused: Paused) -> Take:
 
     def arguments(name: str) -> tuple[str | Path, ...]:
         if name == "administration":
-            return joined(place, admin_key, "node-person@example.org", "reader"), REAL, EMBEDDER
+            person = joined(place, admin_key, "node-person@example.org", "reader")
+            return person, REAL, EMBEDDER, CERTIFICATE
         return {
             "answers": (REAL, EMBEDDER, "mirror"),
             "stored": (REAL, "mirror"),
@@ -154,6 +164,7 @@ def in_node(place: Installation, admin_key: str, paused: Paused) -> Take:
             check=False,
         )
         assert done.returncode == 0, done.stderr
+        until(lambda: accepted(place), "no certificate is wanted any more")
         return frozenset(json.loads(done.stdout))
 
     return take
@@ -181,7 +192,7 @@ def in_python(place: Installation, admin_key: str, paused: Paused) -> Take:
         async with AsyncOpenAI(max_retries=0, admin_api_key=admin_key, http_client=http) as client:
             if name == "administration":
                 person = joined(place, admin_key, "python-person@example.org", "reader")
-                await administration.take(client, person, start_s)
+                await administration.take(client, person, CERTIFICATE, start_s)
             elif name == "answers":
                 await answers.take(client, REAL, EMBEDDER, "mirror")
             elif name == "stored":
@@ -197,7 +208,9 @@ def in_python(place: Installation, admin_key: str, paused: Paused) -> Take:
     def take(name: str) -> frozenset[str]:
         if name == "administration":
             take("answers")  # else nothing was used
-        return asyncio.run(travel(name))
+        done = asyncio.run(travel(name))
+        until(lambda: accepted(place), "no certificate is wanted any more")
+        return done
 
     return take
 

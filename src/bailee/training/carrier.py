@@ -24,7 +24,7 @@ from bailee.training.working import POLL_S, Carrying, ChoosePlace, Means, Standi
 log = structlog.get_logger()
 
 LEASE: Final = "fine-tuning"
-LEASE_MS: Final = 60_000
+LEASE_MS: Final = 15_000
 
 
 @dataclass(slots=True)

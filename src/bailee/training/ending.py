@@ -22,7 +22,7 @@ from bailee.ports.trainer import RemoteTrainer
 log = structlog.get_logger()
 
 LEASE: Final = "fine-tuning-ends"
-LEASE_MS: Final = 60_000
+LEASE_MS: Final = 15_000
 POLL_S: Final = 2.0
 WAIT_S: Final = 30.0
 """After a round in which something could not be ended."""

@@ -130,6 +130,7 @@ class Carrying:
 
     async def carry(self) -> None:
         """To its end, a pause or a failure, each of which is kept."""
+        holding = asyncio.ensure_future(self._hold())
         try:
             await self._permitted()
             job = await self._change(_one_more_attempt)
@@ -154,8 +155,17 @@ class Carrying:
             # The grant has ended: nothing sealed can be changed any more, only the status.
             await end_without_grant(self.keeping, self.job, fine_tuning.FAILED)
         finally:
+            holding.cancel()
+            await asyncio.gather(holding, return_exceptions=True)
             await self.story.tell()
             await self._leave()
+
+    async def _hold(self) -> None:
+        """Keep the lease while files are read, too: a large one takes longer than it lasts."""
+        while True:
+            await self.keeping.clock.sleep_s(POLL_S)
+            with suppress(Unavailable):
+                await self.means.prolong()
 
     async def _leave(self) -> None:
         """What the grant lets open, nobody needs to open for a job that is over."""

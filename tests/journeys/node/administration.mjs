@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import OpenAI from "openai";
 import { client, collected, gone, tell, until } from "./calling.mjs";
 
-const [email, real, embedder] = process.argv.slice(2);
+const [email, real, embedder, pem] = process.argv.slice(2);
 const { organization } = client.admin;
 const { projects } = organization;
 const ids = async (pages) => (await collected(pages)).map((one) => one.id);
@@ -121,6 +121,24 @@ assert.equal((await projects.spendAlerts.retrieve(own.id, within)).threshold_amo
 assert.deepEqual(await ids(projects.spendAlerts.list(project.id)), [own.id]);
 assert((await projects.spendAlerts.delete(own.id, within)).deleted);
 assert.deepEqual(await ids(projects.spendAlerts.list(project.id)), []);
+
+// Certificates. While one is active, the organisation's API keys want it of their clients.
+const { certificates } = organization;
+const made = await certificates.create({ certificate: pem, name: "first" });
+const certificate_ids = [made.id];
+const whole = await certificates.retrieve(made.id, { include: ["content"] });
+assert.equal(whole.certificate_details.content, pem);
+assert.equal((await certificates.update(made.id, { name: "second" })).name, "second");
+assert.deepEqual(await ids(certificates.list()), certificate_ids);
+for (const [act, active] of [["activate", true], ["deactivate", false]]) {
+  await projects.certificates[act](project.id, { certificate_ids });
+  const [listed] = await collected(projects.certificates.list(project.id));
+  assert.equal(listed.active, active);
+}
+await certificates.activate({ certificate_ids });
+await certificates.deactivate({ certificate_ids });
+assert.equal((await certificates.delete(made.id)).id, made.id);
+await gone(certificates.retrieve(made.id));
 
 // What was done.
 assert.equal((await projects.archive(project.id)).status, "archived");

@@ -24,7 +24,7 @@ _IDLE = (
 )
 
 
-async def take(client: AsyncOpenAI, email: str, start_s: int) -> None:
+async def take(client: AsyncOpenAI, email: str, certificate: str, start_s: int) -> None:
     """The whole journey. Something has been asked of every local model since `start_s`."""
     organization = client.admin.organization
     project = (await organization.projects.create(name="python")).id
@@ -35,6 +35,7 @@ async def take(client: AsyncOpenAI, email: str, start_s: int) -> None:
     await _people(organization, project, email)
     await _alerts(organization.spend_alerts)
     await _alerts(organization.projects.spend_alerts, project)
+    await _certificates(client, project, certificate)
     await _usage(organization.usage, start_s)
     assert (await organization.projects.archive(project)).status == "archived"
     assert project not in await _ids(organization.projects.list())
@@ -44,6 +45,25 @@ async def take(client: AsyncOpenAI, email: str, start_s: int) -> None:
 
 async def _ids(pages: Any) -> list[str]:
     return [one.id async for one in pages]
+
+
+async def _certificates(client: AsyncOpenAI, project: str, pem: str) -> None:
+    organization = client.admin.organization
+    certificates, own = organization.certificates, organization.projects.certificates
+    made = await certificates.create(certificate=pem, name="first")
+    named = [made.id]
+    whole = await certificates.retrieve(made.id, include=["content"])
+    assert whole.certificate_details.content == pem
+    assert (await certificates.update(made.id, name="second")).name == "second"
+    assert await _ids(certificates.list()) == named
+    for toggle, active in ((own.activate, True), (own.deactivate, False)):
+        await toggle(project, certificate_ids=named)
+        assert [one.active async for one in own.list(project)] == [active]
+    await certificates.activate(certificate_ids=named)
+    await certificates.deactivate(certificate_ids=named)
+    assert (await certificates.delete(made.id)).id == made.id
+    with pytest.raises(openai.NotFoundError):
+        await certificates.retrieve(made.id)
 
 
 async def _admin_keys(keys: Any) -> None:
