@@ -302,6 +302,8 @@ class Carrying:
             await self._drop(Kind.ADAPTER, public_id)
 
     async def _keep_state(self, state: bytes, label: str | None = None) -> None:
+        # What was done before it is not done again: its events are kept first.
+        await self.story.tell()
         slot = await self._slot()
         new = New(Kind.TRAINING_STATE, b"{}", parent=self.job.object, object=slot)
         held = await self.keeping.keep(self.whose, new, _whole(state))
