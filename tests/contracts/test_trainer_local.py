@@ -118,13 +118,18 @@ def file_size_limit(pid: int) -> str:
 
 
 def newer_files(than: Path, folders: list[Path]) -> Iterator[tuple[str, bytes]]:
-    """Files that were changed since; this source and what Python made of it left out."""
+    """Files that were changed since; this source and what Python made of it left out.
+
+    So are pytest's own folders: other tests, which run beside this one, play customers there and
+    write the files that they then upload. The trainer is told of no such folder.
+    """
     since = than.stat().st_mtime_ns
     own = Path(__file__).parents[2]
     for folder in folders:
-        for place, _, names in os.walk(folder):
+        for place, below, names in os.walk(folder):
             if Path(place).is_relative_to(own):
                 continue
+            below[:] = [name for name in below if not name.startswith("pytest-of-")]
             for name in names:
                 path = Path(place, name)
                 with contextlib.suppress(OSError):  # removed since it was listed, or a socket
