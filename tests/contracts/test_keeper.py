@@ -245,6 +245,7 @@ async def test_each_role_may_do_its_own_and_no_more(keeper_for: KeeperFor) -> No
         "destroy_objects": lambda k: k.destroy_objects([]),
         "objects_due": lambda k: k.objects_due(NOW),
         "destroy_epochs": lambda k: k.destroy_epochs([]),
+        "destroy_training": lambda k: k.destroy_training([]),
         "statements_logged": lambda k: k.statements_logged([]),
         "pending_statements": lambda k: k.pending_statements(),
         "accept_clock": lambda k: k.accept_clock(NOW),
@@ -266,9 +267,11 @@ async def test_each_role_may_do_its_own_and_no_more(keeper_for: KeeperFor) -> No
         "open_objects",
         "grant_work",
         "destroy_own_objects",
+        "destroy_training",
     }
     assert allowed["worker"] == {
         "status",
+        "create_scope",
         "epoch_public_key",
         "scope_public_key",
         "certify_boot_key",
@@ -283,6 +286,7 @@ async def test_each_role_may_do_its_own_and_no_more(keeper_for: KeeperFor) -> No
         "epoch_public_key",
         "certify_boot_key",
         "destroy_epochs",
+        "destroy_training",
         "statements_logged",
         "pending_statements",
     }
@@ -295,6 +299,7 @@ async def test_each_role_may_do_its_own_and_no_more(keeper_for: KeeperFor) -> No
         "store_secret",
         "accept_clock",
         "destroy_scopes",
+        "destroy_training",
     }
 
 

@@ -38,6 +38,11 @@ def _number(name: str) -> sa.Column[int]:
     return sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
 
 
+def _instants(name: str, *, nullable: bool = False) -> sa.Column[list[int]]:
+    default = None if nullable else "{}"
+    return sa.Column(name, sa.ARRAY(sa.BigInteger), nullable=nullable, server_default=default)
+
+
 def _several_bytes(name: str) -> sa.Column[list[bytes]]:
     return sa.Column(name, sa.ARRAY(BYTEA), nullable=False, server_default="{}")
 
@@ -53,6 +58,8 @@ organisations: Final = sa.Table(
     sa.Column("retention_mode", sa.Text, nullable=False, server_default="default"),
     _several_bytes("active_certificates"),
     _bytes("log_salt", nullable=True),
+    _instants("sharing"),
+    _instants("opt_out"),
 )
 
 projects: Final = sa.Table(
@@ -73,6 +80,10 @@ projects: Final = sa.Table(
     sa.Column("model_limits", sa.Text, nullable=False, server_default="{}"),
     _instant("archived_at", nullable=True),
     _several_bytes("active_certificates"),
+    _instants("sharing", nullable=True),
+    _instants("opt_out", nullable=True),
+    sa.Column("training_generation", sa.Integer, nullable=False, server_default="0"),
+    _number("training_ended_at"),
     sa.UniqueConstraint("tenant", "project"),
     sa.UniqueConstraint("tenant", "name"),
     sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
@@ -251,6 +262,28 @@ certificates: Final = sa.Table(
 )
 """What organisations want their clients to show; `active_certificates` elsewhere names some."""
 
+consents: Final = sa.Table(
+    "consents",
+    metadata,
+    _bytes("statement", key=True),
+    sa.Column("position", sa.BigInteger, sa.Identity(always=True), nullable=False),
+    _bytes("tenant"),
+    _bytes("project", nullable=True),
+    _text("kind"),
+    sa.Column("stands", sa.Boolean, nullable=False),
+    _instant("valid_from"),
+    _instant("valid_until", nullable=True),
+    _instant("recorded_at"),
+    _instant("superseded_at", nullable=True),
+    _text("text", nullable=True),
+    _bytes("text_digest", nullable=True),
+    _text("actor"),
+    sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
+    sa.ForeignKeyConstraint(["tenant", "project"], ["projects.tenant", "projects.project"]),
+    sa.Index(None, "tenant", "position"),
+)
+"""The ledger of consent, bitemporal; a row is never changed but for being superseded."""
+
 held_objects: Final = sa.Table(
     "held_objects",
     metadata,
@@ -318,6 +351,7 @@ TENANT_TABLES: Final = (
     usage_minutes,
     spend_alerts,
     certificates,
+    consents,
 )
 """What belongs to an organisation: row-level security on column `tenant`."""
 

@@ -9,6 +9,7 @@ stand: the same caller value, the same epoch. Nothing here waits.
 from collections.abc import Mapping
 from typing import Final, NamedTuple
 
+from bailee.custody.recorder.sharing import Shared
 from bailee.custody.seal.part import Owner
 from bailee.governance.usage.model import UsageKey, counted_model
 from bailee.kernel.ids import Purpose, tenant_text
@@ -75,6 +76,8 @@ class Plan(NamedTuple):
     """The part of the answer's headers that all calls of the plan share."""
     recorded: bool
     """Whether a record is made, for abuse monitoring."""
+    shared: Shared | None
+    """What lets the record serve training too; None: it does not."""
     usage_key: UsageKey
     """What its calls are counted under."""
     cache_salt: str
@@ -217,6 +220,9 @@ class Planner:
             tuple(allowed),
             self.headers(caller, decision),
             any(held.purpose is Purpose.ABUSE_MONITORING for held in decision.handlings),
+            caller.shared
+            if any(held.purpose is Purpose.TRAINING for held in decision.handlings)
+            else None,
             UsageKey(
                 *(caller.tenant, caller.project, caller.key_id),
                 *(call.operation.endpoint, counted_model(call.model)),

@@ -20,7 +20,7 @@ from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import Secret
 from bailee.policy.access.model import OPERATOR, Actor, ActorKind, Role
 from bailee.ports.clock import Clock
-from bailee.ports.keeper import Keeper, ScopePublicKey
+from bailee.ports.keeper import DestructionStatement, Keeper, ScopePublicKey, TrainingScope
 from bailee.serving.errors import Because, CallRefused
 from bailee.settings import Settings
 from bailee.wiring.nouns import Nouns
@@ -38,6 +38,10 @@ class AuthorisedKeeper:
     async def create_scope(self, name: ScopeKeyName) -> ScopePublicKey:
         """See the port."""
         return await self._keeper.create_scope(name)
+
+    async def destroy_training(self, scopes: list[TrainingScope]) -> list[DestructionStatement]:
+        """See the port. It only takes away: the keeper asks for no authority."""
+        return await self._keeper.destroy_training(scopes)
 
     async def register_credential(
         self, credential: bytes, tenant: bytes, project: ProjectId, expires_at: Instant | None
@@ -115,6 +119,7 @@ class AdministrationDesk:
             usage=nouns.usage,
             spend_alerts=nouns.spend_alerts,
             certificates=nouns.certificates,
+            consents=nouns.consents,
         )
 
     def _refusal(self, credential: bytes) -> CallRefused:

@@ -21,6 +21,7 @@ from bailee.drivers.postgres.leases import PostgresLeases
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
 from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
+from bailee.governance.tenancy.standing import ConsentsAhead
 from bailee.governance.usage.counting import UsageCounts
 from bailee.kernel.errors import Unavailable
 from bailee.kernel.ids import Region
@@ -42,7 +43,7 @@ from bailee.wiring.backends import open_adapters, open_backends, served_models
 from bailee.wiring.fine_tuned import FineTunedModels
 from bailee.wiring.held import HeldParts, fine_tuning_of, state_of
 from bailee.wiring.places import Places
-from bailee.wiring.standing import standing_of
+from bailee.wiring.standing import consenting_of, standing_of
 from bailee.wiring.training import may_have_own_models
 from bailee.wiring.trust import Trust
 
@@ -57,6 +58,7 @@ class Batching(NamedTuple):
     answering: Answering
     recorder: Recorder
     usage: UsageCounts
+    ahead: ConsentsAhead
     backends: dict[str, Backend]
 
     async def run(self) -> None:
@@ -65,6 +67,7 @@ class Batching(NamedTuple):
             tasks.create_task(self.recorder.run())
             tasks.create_task(self.answering.streams.run())
             tasks.create_task(self.usage.run())
+            tasks.create_task(self.ahead.run())
             tasks.create_task(self.carrier.run())
 
     async def close(self) -> None:
@@ -86,11 +89,12 @@ def open_batching(
     backends = open_backends(settings, places, keeper.reveal_secret)
     tickets = Tickets(randomness)
     usage = UsageCounts(keeping.database, SystemClock())
+    ahead = ConsentsAhead(keeping.database, SystemClock())
     tuning = fine_tuning_of(held)
     homes = AdapterHomes(settings, backends, open_adapters(places))
     own = FineTunedModels(tuning, homes, lambda _, ticket: tickets.whose(ticket))
     answering = Answering(
-        tickets,
+        consenting_of(tickets, ahead),
         Planner(
             served_models(settings, backends, clock.now()),
             Decider(packaged_policy()),
@@ -111,13 +115,13 @@ def open_batching(
         tuning.files,
         answering.planner,
         LineAnswering(answering, tickets, clock, randomness, _report),
-        standing_of(PostgresDatabase(engine)),
+        standing_of(PostgresDatabase(engine), ahead),
         settings.limits.body_size_bytes,
         asyncio.Semaphore(settings.batches.concurrency),
     )
     holder = f"{trust.node}-{randomness.random_bytes(8).hex()}"
     carrier = BatchCarrier(tools, PostgresLeases(engine, clock), holder)
-    return Batching(carrier, answering, recorder, usage, backends)
+    return Batching(carrier, answering, recorder, usage, ahead, backends)
 
 
 def _recorder(

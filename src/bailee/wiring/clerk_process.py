@@ -17,6 +17,7 @@ from bailee.drivers.postgres.leases import PostgresLeases
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.postgres.outbox import PostgresOutbox
 from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
+from bailee.governance.consent.ending import SharingEnd
 from bailee.kernel.redacted import Secret
 from bailee.lifecycle.census import Census
 from bailee.lifecycle.clerk import Clerk
@@ -91,6 +92,10 @@ def serve_clerk(
                 (
                     "held",
                     Deletion(PostgresDatabase(engine), keeper, objects, clock).finish,
+                ),
+                (
+                    "consent",
+                    SharingEnd(PostgresDatabase(engine), keeper, clock).settle,
                 ),
                 ("spend_alerts", spend_watch(settings, PostgresDatabase(engine), clock).step),
             ),

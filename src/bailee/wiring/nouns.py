@@ -3,12 +3,14 @@
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bailee.drivers.postgres.database import PostgresDatabase
-from bailee.drivers.system import SystemRandomness
+from bailee.drivers.system import SystemClock, SystemRandomness
 from bailee.governance.administrators.service import Administrators
 from bailee.governance.audit.service import AuditLog, AuditTrail
 from bailee.governance.budgets.service import SpendAlerts
 from bailee.governance.certificates.service import Certificates
+from bailee.governance.consent.service import Consents
 from bailee.governance.people.service import People
+from bailee.governance.tenancy.acknowledgement import Acknowledgements
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
 from bailee.governance.tenancy.service import Tenancy
 from bailee.governance.usage.service import Usage
@@ -39,5 +41,9 @@ class Nouns:
         self.people = People(database, clock, randomness, audit)
         self.audit_log = AuditLog(database)
         self.usage = Usage(database)
+        self.consents = Consents(
+            *(database, keeper, Acknowledgements(database, SystemClock()), clock, SystemClock()),
+            *(randomness, audit, actor),
+        )
         self.certificates = Certificates(database, clock, randomness, audit)
         self.spend_alerts = SpendAlerts(database, clock, randomness, audit)

@@ -14,6 +14,7 @@ from bailee.governance.administrators.service import Administrators
 from bailee.governance.audit.service import AuditLog
 from bailee.governance.budgets.service import SpendAlerts
 from bailee.governance.certificates.service import Certificates
+from bailee.governance.consent.service import Consents
 from bailee.governance.people.service import People
 from bailee.governance.tenancy.model import Limits
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
@@ -47,6 +48,7 @@ class Session(NamedTuple):
     usage: Usage
     spend_alerts: SpendAlerts
     certificates: Certificates
+    consents: Consents
 
     def require(self, action: str) -> None:
         """Return if the actor may do this in the session's organisation. Raises Forbidden."""

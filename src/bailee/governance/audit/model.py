@@ -18,6 +18,8 @@ EVENT_TYPES: Final = frozenset(
         "certificate.updated",
         "certificates.activated",
         "certificates.deactivated",
+        "consent.given",
+        "consent.withdrawn",
         "invite.accepted",
         "invite.deleted",
         "invite.sent",
@@ -33,7 +35,7 @@ EVENT_TYPES: Final = frozenset(
         "user.updated",
     }
 )
-"""The types that Bailee writes, of those that OpenAI names."""
+"""The types that Bailee writes: OpenAI's names, and its own for what OpenAI's API has not."""
 
 
 class Recorded(NamedTuple):

@@ -11,7 +11,9 @@ from typing import Any
 import msgspec
 
 from bailee.governance.tenancy.model import (
+    NO_CONSENT,
     ApiKey,
+    Consent,
     Limits,
     Organisation,
     Project,
@@ -21,6 +23,7 @@ from bailee.governance.tenancy.model import (
 from bailee.kernel.ids import ProjectId, Region, TenantId
 from bailee.kernel.instants import HOUR_MS, Instant
 from bailee.policy.model import RetentionMode
+from bailee.policy.turns import effective
 from bailee.ports.database import DatabaseTransaction
 
 
@@ -96,9 +99,9 @@ async def add_project(transaction: DatabaseTransaction, row: Project) -> bool:
     rows = await transaction.rows(
         """
         INSERT INTO projects (project, tenant, name, region, retention_mode, scope_generation,
-            status, requests_per_minute, tokens_per_minute, created_at)
+            status, requests_per_minute, tokens_per_minute, created_at, training_ended_at)
         VALUES (:project, :tenant, :name, :region, :retention_mode, :scope_generation,
-            :status, :requests_per_minute, :tokens_per_minute, :created_at)
+            :status, :requests_per_minute, :tokens_per_minute, :created_at, :created_at)
         ON CONFLICT (project) DO NOTHING RETURNING project
         """,
         project=row.project,
@@ -427,7 +430,9 @@ async def facts_since(
                 p.scope_generation, p.reject_store, p.model_limits,
                 p.requests_per_minute AS project_requests, p.tokens_per_minute AS project_tokens,
                 p.status AS project_status, o.status AS organisation_status,
-                o.active_certificates || p.active_certificates AS active_certificates
+                o.active_certificates || p.active_certificates AS active_certificates,
+                o.sharing AS organisation_sharing, p.sharing,
+                o.opt_out AS organisation_opt_out, p.opt_out, p.training_generation
             FROM api_keys k
             JOIN projects p ON p.project = k.project
             JOIN organisations o ON o.tenant = k.tenant
@@ -439,6 +444,29 @@ async def facts_since(
             revoked_after=revoked_after,
         )
     )
+
+
+async def consents(transaction: DatabaseTransaction) -> dict[ProjectId, Consent]:
+    """Across organisations: the consent of every project whose owner said anything."""
+    rows = await transaction.rows(
+        """
+        SELECT p.project, o.sharing AS organisation_sharing, p.sharing,
+            o.opt_out AS organisation_opt_out, p.opt_out, p.training_generation
+        FROM projects p JOIN organisations o ON o.tenant = p.tenant
+        WHERE p.sharing IS NOT NULL OR p.opt_out IS NOT NULL
+            OR o.sharing <> '{}' OR o.opt_out <> '{}'
+        """
+    )
+    return {ProjectId(row.project): consent_of(row) for row in rows}
+
+
+def consent_of(row: Any) -> Consent:
+    """A project's consent from its organisation's columns and its own."""
+    sharing = effective(row.organisation_sharing, row.sharing)
+    opt_out = effective(row.organisation_opt_out, row.opt_out)
+    if not sharing and not opt_out:
+        return NO_CONSENT
+    return Consent(sharing, opt_out, row.training_generation)
 
 
 async def certificate_contents(

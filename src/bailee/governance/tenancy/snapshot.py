@@ -20,7 +20,13 @@ from bailee.custody.seal.part import Owner
 from bailee.governance.tenancy import repository
 from bailee.governance.tenancy.credential import CREDENTIAL_BYTES, CredentialHash, is_credential
 from bailee.governance.tenancy.errors import CredentialRefused, Refusal
-from bailee.governance.tenancy.model import NO_MODEL_LIMITS, Limits, Status
+from bailee.governance.tenancy.model import (
+    NO_CONSENT,
+    NO_MODEL_LIMITS,
+    Consent,
+    Limits,
+    Status,
+)
 from bailee.kernel.errors import BaileeError, Unavailable
 from bailee.kernel.ids import ProjectId, Region, TenantId
 from bailee.kernel.instants import DAY_MS, Instant
@@ -57,6 +63,7 @@ class Caller(NamedTuple):
     model_limits: Mapping[str, Limits] = NO_MODEL_LIMITS
     client_certificates: tuple[bytes, ...] = ()
     """The active certificates (DER) of which a client must show one; empty: it need not."""
+    consent: Consent = NO_CONSENT
 
 
 Entry = Caller | Refusal
@@ -70,9 +77,11 @@ class Snapshot(NamedTuple):
     """By the keyed hash of the credential."""
     certificates: Mapping[bytes, bytes]
     """Active certificates (DER) by identifier; some that were active may be among them."""
+    consents: Mapping[ProjectId, Consent]
+    """Of the projects whose owners said anything."""
 
 
-_EMPTY: Final = Snapshot(-1, MappingProxyType({}), MappingProxyType({}))
+_EMPTY: Final = Snapshot(-1, MappingProxyType({}), MappingProxyType({}), MappingProxyType({}))
 
 
 class FactsSnapshot:
@@ -137,6 +146,10 @@ class FactsSnapshot:
         """Whether facts that permit more may be acted on: acknowledged within the lease."""
         return 1000 * (self._clock.monotonic_s() - self._as_of_s) <= LEASE_MS
 
+    def consent(self, project: ProjectId) -> Consent:
+        """What is known now of a project's consent. What it permits asks `leased` besides."""
+        return self._snapshot.consents.get(project, NO_CONSENT)
+
     def ready(self) -> str | None:
         """None while calls can be authenticated, else why not."""
         if self._clock.monotonic_s() - self._as_of_s <= self._grace_s:
@@ -167,8 +180,14 @@ class FactsSnapshot:
                     found = await repository.certificate_contents(transaction, missing)
                     certificates.update(found)
                 entries.update((row.digest, _entry(row, certificates)) for row in rows)
+                known = before.consents if since == before.version else {}
                 self._replace(
-                    Snapshot(version, MappingProxyType(entries), MappingProxyType(certificates))
+                    Snapshot(
+                        version,
+                        MappingProxyType(entries),
+                        MappingProxyType(certificates),
+                        MappingProxyType(_consents(known, rows)),
+                    )
                 )
         if await self._acknowledged():
             self._as_of_s = asked_s
@@ -226,6 +245,12 @@ class FactsSnapshot:
         self._find = snapshot.entries.get
 
 
+def _consents(known: Mapping[ProjectId, Consent], rows: list[Any]) -> dict[ProjectId, Consent]:
+    """A project that said anything once is among them for good."""
+    said = {ProjectId(row.project): repository.consent_of(row) for row in rows}
+    return {**known, **{project: one for project, one in said.items() if one is not NO_CONSENT}}
+
+
 def _entry(row: Any, certificates: Mapping[bytes, bytes]) -> Entry:
     if row.revoked_at is not None:
         return Refusal.REVOKED
@@ -252,6 +277,7 @@ def _entry(row: Any, certificates: Mapping[bytes, bytes]) -> Entry:
         client_certificates=tuple(
             certificates.get(bytes(one), b"") for one in row.active_certificates
         ),
+        consent=repository.consent_of(row),
     )
 
 
