@@ -9,6 +9,7 @@ from bailee.application_state.keeping import KeptFor
 from bailee.kernel.errors import InvalidInput
 from bailee.kernel.numbers import whole_number
 from bailee.policy.model import Decision
+from bailee.serving.bearer import bearer_credential
 from bailee.serving.caller import Caller
 
 AnyRequest = Request[Any, Any, Any]
@@ -29,6 +30,11 @@ class Admitted(NamedTuple):
 Admit = Callable[[AnyRequest, str], Admitted]
 """Authenticates, decides and counts. `endpoint` is as in the policy's table, as in
 `GET /v1/files/{id}`. Raises CallRefused."""
+
+
+def shown_credential(request: AnyRequest) -> str:
+    """The key that a request shows; nothing where it shows none."""
+    return bearer_credential(request.headers.get("authorization")) or ""
 
 
 class Paging(NamedTuple):

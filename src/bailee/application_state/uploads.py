@@ -22,7 +22,7 @@ from bailee.application_state.files import (
     Files,
     FileTerms,
     KeptFile,
-    checked_name,
+    checked_filename,
     expiry_ms,
 )
 from bailee.application_state.keeping import Keeping, KeptFor, New, Opened, Terms
@@ -118,7 +118,7 @@ class Uploads:
         elif checked.expires_at is not None:
             lasts_ms = checked.expires_at - now
         details = UploadDetails(
-            checked_name(terms.filename),
+            checked_filename(terms.filename),
             terms.mime_type[:255],
             terms.purpose,
             terms.size_bytes,

@@ -20,6 +20,7 @@ from bailee.governance.people.model import (
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound
 from bailee.kernel.ids import ProjectId, TenantId, handle_text
 from bailee.kernel.instants import Instant
+from bailee.kernel.names import checked_name
 from bailee.ports.audit import Audit, AuditEvent, Details
 from bailee.ports.clock import Clock
 from bailee.ports.database import Database, DatabaseTransaction
@@ -28,7 +29,6 @@ from bailee.ports.randomness import Randomness
 USER: Final = "user_"
 INVITE: Final = "invite_"
 _ID_BYTES: Final = 16
-_NAME_MAX: Final = 100
 
 
 class People:
@@ -201,10 +201,7 @@ class People:
             Conflict: it was accepted, or has expired.
             InvalidInput: a name that is empty, long or unprintable.
         """
-        if not name.strip() or len(name) > _NAME_MAX or not name.isprintable():
-            raise InvalidInput(
-                f"A name has 1 to {_NAME_MAX} printable characters. Give another.", field="name"
-            )
+        checked_name(name)
         async with self._database.platform_reading() as reading:
             tenant = await repository.tenant_of_invite(reading, invite)
         if tenant is None:

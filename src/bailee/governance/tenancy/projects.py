@@ -18,10 +18,11 @@ from bailee.governance.tenancy.model import (
     ServiceAccount,
     Status,
 )
-from bailee.governance.tenancy.service import Tenancy, check_limits, checked_name
+from bailee.governance.tenancy.service import Tenancy, check_limits
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound
 from bailee.kernel.ids import ProjectId, TenantId, handle_text, project_text, tenant_text
 from bailee.kernel.instants import Instant
+from bailee.kernel.names import checked_name
 from bailee.policy.model import RetentionMode
 from bailee.ports.audit import Audit, AuditEvent, Details
 from bailee.ports.clock import Clock

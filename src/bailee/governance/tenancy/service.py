@@ -43,6 +43,7 @@ from bailee.kernel.ids import (
     project_text,
 )
 from bailee.kernel.instants import MINUTE_MS, Instant
+from bailee.kernel.names import checked_name
 from bailee.ports.audit import Audit, AuditEvent, NoAudit
 from bailee.ports.clock import Clock
 from bailee.ports.database import Database
@@ -52,7 +53,6 @@ from bailee.ports.randomness import Randomness
 PENDING_MAX_MS: Final = 10 * MINUTE_MS
 """How long a key may stay pending before `settle` takes it for abandoned."""
 _ID_BYTES: Final = 16
-_NAME_MAX: Final = 100
 _NO_LIMITS: Final = Limits()
 
 
@@ -344,15 +344,6 @@ def _derived(installation: bytes, what: str) -> bytes:
     return hashlib.blake2b(
         fields("bailee/1/demo", installation, what.encode()), digest_size=_ID_BYTES
     ).digest()
-
-
-def checked_name(name: str) -> str:
-    """A name that can be used. Raises InvalidInput for one that is empty, long or unprintable."""
-    if not name.strip() or len(name) > _NAME_MAX or not name.isprintable():
-        raise InvalidInput(
-            f"A name has 1 to {_NAME_MAX} printable characters. Give another.", field="name"
-        )
-    return name
 
 
 def check_limits(limits: Limits) -> None:
