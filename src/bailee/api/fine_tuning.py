@@ -27,8 +27,6 @@ DeleteModel = Callable[[KeptFor, str], Awaitable[None]]
 """Destroys a fine-tuned model, also where it is loaded. Raises NotFound."""
 _METHODS: Final = ("supervised", "dpo")
 _OF_THE_WHOLE: Final = ("valid_loss", "valid_mean_token_accuracy")
-_LARGEST: Final = 1 << 53
-"""Greater whole numbers cannot all be compared with fractions."""
 _AT_ONCE: Final = 100
 _NO_METADATA: Final = "null"
 _UNTOLD: Final = "An integration or a method of this kind is not served"
@@ -235,9 +233,6 @@ def _new_job(body: _Create, check: CheckMethod) -> NewJob:
     if body.method is not None:
         inner = body.method.dpo if method == "dpo" else body.method.supervised
         given = {**given, **((inner and inner.hyperparameters) or {})}
-    if any(isinstance(value, int) and abs(value) > _LARGEST for value in given.values()):
-        field = f"method.{method}.hyperparameters"
-        raise InvalidInput("A hyper-parameter is far too large; correct it.", field=field)
     check(method, given)
     check_metadata(body.metadata)
     if body.seed is not None and not 0 <= body.seed < 1 << 31:
