@@ -60,7 +60,10 @@ class Certificates:
             await repository.lock(transaction, tenant)
             known = await repository.certificates(transaction)
             if any(one.content == row.content for one in known):
-                raise Conflict("The organisation has this certificate. List its certificates.")
+                raise Conflict(
+                    "The organisation has this certificate. List its certificates.",
+                    field="certificate",
+                )
             if len(known) >= CERTIFICATES_MAX:
                 raise Conflict(
                     f"An organisation has at most {CERTIFICATES_MAX} certificates. Delete one."

@@ -118,7 +118,10 @@ class People:
                 raise NotFound("There is no such person in the organisation. Invite them first.")
             present = await repository.members(transaction, project)
             if any(member.person.person == found.person for member in present):
-                raise Conflict("The person is in the project. Change their role.")
+                raise Conflict(
+                    "The person is in the project. Change their role.",
+                    field="user_id" if email is None else "email",
+                )
             member = Member(found, role, now)
             await repository.put_member(transaction, project, member)
             more = {"data": {"role": role.value}}
@@ -182,10 +185,13 @@ class People:
         )
         async with self._database.transaction(tenant) as transaction:
             if await repository.person_by_email(transaction, row.email) is not None:
-                raise Conflict("The person is in the organisation.")
+                raise Conflict("The person is in the organisation.", field="email")
             for known in await repository.invites(transaction):
                 if known.email == row.email and known.state(now) is InviteState.PENDING:
-                    raise Conflict("The person is invited. Delete the invitation to make another.")
+                    raise Conflict(
+                        "The person is invited. Delete the invitation to make another.",
+                        field="email",
+                    )
             for project, _ in projects:
                 await _require_project(transaction, project)
             await repository.add_invite(transaction, row)

@@ -18,7 +18,7 @@ from bailee.governance.tenancy.model import (
     ServiceAccount,
     Status,
 )
-from bailee.governance.tenancy.service import Tenancy, check_limits
+from bailee.governance.tenancy.service import Tenancy, check_limits, name_taken
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound
 from bailee.kernel.ids import ProjectId, TenantId, handle_text, project_text, tenant_text
 from bailee.kernel.instants import Instant
@@ -166,6 +166,8 @@ class Projects:
             if before.status is Status.ARCHIVED:
                 raise Conflict("The project is archived. It cannot be changed any more.")
             after = change(before)
+            if await repository.project_named(transaction, after.name) not in (None, project):
+                raise name_taken()
             await repository.write_project(transaction, after)
             details: dict[str, object] = {"id": resource or project_text(project)}
             if changes is not None:

@@ -284,6 +284,8 @@ class Tenancy:
         async with self._database.transaction(tenant) as transaction:
             if not await repository.organisations(transaction):
                 raise NotFound("There is no such organisation. List the organisations.")
+            if await repository.project_named(transaction, name) not in (None, project):
+                raise name_taken()
             present = await repository.project(transaction, project)
         if present is not None:
             return present
@@ -350,6 +352,14 @@ def check_limits(limits: Limits) -> None:
     """Raises InvalidInput for limits that cannot be."""
     if min(limits) < 0 or max(limits) >= 1 << 31:
         raise InvalidInput("A limit is 0 (none) to 2147483647 per minute.", field="limits")
+
+
+def name_taken() -> Conflict:
+    """The refusal of a name that another project has."""
+    return Conflict(
+        "The organisation has a project of this name, perhaps an archived one. Choose another.",
+        field="name",
+    )
 
 
 def _no_key() -> NotFound:
