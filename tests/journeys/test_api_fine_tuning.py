@@ -190,6 +190,7 @@ def test_jobs_are_listed_by_their_metadata(place: Installation) -> None:
             return [job.id for job in client.fine_tuning.jobs.list(**asked)]
 
         assert listed(limit=1) == jobs[::-1]
+        assert listed(extra_query={"order": "asc"}) == jobs[::-1], "the description has no order"
         assert listed(limit=1, metadata={"team": "a"}) == [jobs[3], jobs[0]]
         assert listed(metadata={"team": "a", "more": "c"}) == [jobs[3]]
         assert listed(metadata={"team": "d"}) == []
