@@ -14,6 +14,7 @@ import typer
 from bailee.cli import (
     admin,
     backends,
+    consent,
     doctor,
     env,
     inspect,
@@ -47,6 +48,7 @@ app.command("config", rich_help_panel=_START)(show_settings.config)
 app.add_typer(admin.app, name="admin", rich_help_panel=_OPERATE)
 app.add_typer(keys.app, name="keys", rich_help_panel=_OPERATE)
 app.add_typer(projects.app, name="projects", rich_help_panel=_OPERATE)
+app.add_typer(consent.app, name="consent", rich_help_panel=_OPERATE)
 app.add_typer(backends.app, name="backends", rich_help_panel=_OPERATE)
 app.add_typer(ray.app, name="ray", rich_help_panel=_OPERATE)
 app.add_typer(policy.app, name="policy", rich_help_panel=_PROVE)

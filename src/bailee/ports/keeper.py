@@ -142,7 +142,7 @@ class TrainingScope(Struct, frozen=True):
 
     @property
     def subject(self) -> str:
-        """How statements, entries and receipts name it: `training/us/` and 64 hexadecimal digits."""
+        """How statements, entries and receipts name it: `training/us/` and 64 hex digits."""
         return f"training/{self.region}/{self.reference.hex()}"
 
 

@@ -9,6 +9,11 @@ from typing import Final
 
 from litestar import Router
 
-from bailee.api.bailee_v1 import access, consents
+from bailee.api.bailee_v1 import access, consents, people
 
-BAILEE_ROUTES: Final[tuple[Router, ...]] = (access.ROUTER, consents.ROUTER)
+BAILEE_ROUTES: Final[tuple[Router, ...]] = (
+    access.ROUTER,
+    consents.ROUTER,
+    people.PEOPLE,
+    people.ROLES,
+)

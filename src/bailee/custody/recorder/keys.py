@@ -2,9 +2,9 @@
 
 Promises: no key is used that the keeper pinned at construction did not sign under the very name
 that was asked for. Present and coming epochs are fetched up to 2 h ahead, so that a keeper that is
-away for a while stops nobody whose project is known; training's are, once somebody shared within the hour.
-Scope keys are asked for again after
-`SCOPE_KEY_AGE_MS`, so that a destroyed scope is noticed.
+away for a while stops nobody whose project is known; training's are for an hour after somebody
+shared. Scope keys are asked for again after `SCOPE_KEY_AGE_MS`, so that a destroyed scope is
+noticed.
 """
 
 from dataclasses import dataclass
@@ -118,21 +118,27 @@ class PublicKeys:
         """
         now = self._clock.now()
         failure: BaileeError | None = None
-        sharing = {at for at, asked in self._shared_at.items() if now - asked < SHARED_MS}
         first, last = epoch_of(now), epoch_of(Instant(now + AHEAD_MS))
         for region in regions:
             try:
                 certificate = self._certificates.get(region)
                 if certificate is None or certificate.not_after - now < CERTIFICATE_LEFT_MS:
                     await self._certify(region)
-                for epoch in range(first, last + 1):
-                    await self.epoch(region, Epoch(epoch))
-                    if region in sharing:
-                        await self._epoch(EpochKeyName(region, Purpose.TRAINING, Epoch(epoch)))
+                for purpose in self._purposes(region, now):
+                    for epoch in range(first, last + 1):
+                        await self._epoch(EpochKeyName(region, purpose, Epoch(epoch)))
             except BaileeError as error:
                 failure = error
         for key in [key for key in self._epochs if key.epoch < first - 1]:
             del self._epochs[key]
+        gone, failed = await self._refresh_scopes(now)
+        failure = failed or failure
+        if failure is not None and not gone:
+            raise failure
+        return gone
+
+    async def _refresh_scopes(self, now: Instant) -> tuple[list[ScopeKeyName], BaileeError | None]:
+        failure: BaileeError | None = None
         gone = []
         for name, known in list(self._scopes.items()):
             if now - known.fetched_at < SCOPE_KEY_AGE_MS:
@@ -148,9 +154,14 @@ class PublicKeys:
                 gone.append(name)
             except BaileeError as error:
                 failure = error
-        if failure is not None and not gone:
-            raise failure
-        return gone
+        return gone, failure
+
+    def _purposes(self, region: Region, now: Instant) -> tuple[Purpose, ...]:
+        """For which epochs are fetched ahead."""
+        shared_at = self._shared_at.get(region)
+        if shared_at is None or now - shared_at >= SHARED_MS:
+            return (self.purpose,)
+        return (self.purpose, Purpose.TRAINING)
 
     async def _fetch_scope(self, name: ScopeKeyName) -> _ScopeKey:
         if name.purpose is Purpose.TRAINING:

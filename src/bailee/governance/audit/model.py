@@ -28,6 +28,9 @@ EVENT_TYPES: Final = frozenset(
         "project.created",
         "project.updated",
         "rate_limit.updated",
+        "role.assignment.created",
+        "role.assignment.deleted",
+        "role.recertified",
         "service_account.created",
         "service_account.deleted",
         "user.added",
@@ -35,7 +38,7 @@ EVENT_TYPES: Final = frozenset(
         "user.updated",
     }
 )
-"""The types that Bailee writes: OpenAI's names, and its own for what OpenAI's API has not."""
+"""The types that Bailee writes: those that OpenAI names, and Bailee's own."""
 
 
 class Recorded(NamedTuple):

@@ -95,7 +95,8 @@ def stood(
     """
     said = [row for row in rows if row.kind is kind and row.known(known) and row.covers(at)]
     own = [row for row in said if project is not None and row.project == project]
-    return (own or [row for row in said if row.project is None] or [None])[0]
+    decided = own or [row for row in said if row.project is None]
+    return decided[0] if decided else None
 
 
 def transitions(rows: Iterable[Statement]) -> list[Instant]:

@@ -1,13 +1,13 @@
 """Consent: the ledger, and what gateways know of it.
 
-Revision: 0009, after 0007. `sharing` and `opt_out` repeat what the ledger says now, as the instants
+Revision: 0009, after 0008. `sharing` and `opt_out` repeat what the ledger says now, as the instants
 at which it begins and ceases to stand; null: the project has stated nothing of its own.
 """
 
 from alembic import op
 
 revision = "0009"
-down_revision: str | None = "0007"
+down_revision: str | None = "0008"
 branch_labels = None
 depends_on = None
 
