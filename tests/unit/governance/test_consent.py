@@ -112,9 +112,7 @@ class Office:
 
 
 @pytest.fixture
-async def office(
-    installation: Installation, administrator_engine: AsyncEngine
-) -> Office:
+async def office(installation: Installation, administrator_engine: AsyncEngine) -> Office:
     clock = PassingClock(START)
     remembering = cast("CredentialKeeper", installation.keeper)
     tenancy = Tenancy(installation.database, remembering, clock, SystemRandomness(), PEPPER)

@@ -16,6 +16,8 @@ from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+import structlog
+
 from bailee.custody.seal.part import Owner
 from bailee.governance.tenancy import repository
 from bailee.governance.tenancy.credential import CREDENTIAL_BYTES, CredentialHash, is_credential
@@ -35,6 +37,8 @@ from bailee.ports.acknowledgement import LEASE_MS
 from bailee.ports.clock import Clock
 from bailee.ports.database import Database
 from bailee.ports.snapshot import Changes
+
+log = structlog.get_logger()
 
 REFRESH_S: Final = 0.3
 """How often the version is asked for when nothing is notified."""
@@ -162,6 +166,9 @@ class FactsSnapshot:
         Raises:
             Unavailable: the database is away; the snapshot stays as it is and grows older.
         """
+        if self._snapshot is not _EMPTY and not self.leased():
+            # Whatever needs a lease, as sharing does, did not count for this long.
+            log.warning("facts_lease_lapsed", age_ms=self.age_ms())
         await self._join()
         asked_s = self._clock.monotonic_s()
         before = self._snapshot
