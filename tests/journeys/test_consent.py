@@ -69,7 +69,7 @@ class Office(NamedTuple):
     def give(self, **more: object) -> Any:
         text = self.ask("GET", "/text").json()
         body = {"text": text["version"], "digest": text["digest"], **more}
-        answered = self.ask("POST", "/", body)
+        answered = self.ask("POST", "", body)
         assert answered.status_code == 200, answered.text
         return answered.json()
 
@@ -181,7 +181,7 @@ def test_an_owner_reads_agrees_shares_and_withdraws(office: Office) -> None:
     assert "serve your use cases better" in text["body"]["english"]
     assert "No benefit is promised" in text["body"]["english"]
     assert "학습" in text["body"]["korean"]
-    stale = office.ask("POST", "/", {"text": "sharing-2020-01-01", "digest": text["digest"]})
+    stale = office.ask("POST", "", {"text": "sharing-2020-01-01", "digest": text["digest"]})
     assert (stale.status_code, text["version"] in stale.text) == (409, True)
     with place.client() as client:
         callers = Callers(office)
@@ -229,7 +229,7 @@ def test_a_project_with_zero_retention_is_refused_by_name(office: Office) -> Non
     text = office.ask("GET", "/text").json()
     refused = office.ask(
         "POST",
-        "/",
+        "",
         {"text": text["version"], "digest": text["digest"], "project": secret.project},
     )
     assert (refused.status_code, "`secret` cannot share" in refused.text) == (409, True)

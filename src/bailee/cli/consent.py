@@ -101,7 +101,7 @@ def give(
     body = _body(kind, project) | {"text": text["version"], "digest": digest}
     if since is not None:
         body["since"] = int(_seconds(since, "since"))
-    given = here.call("POST", f"{_PATH}/", body)
+    given = here.call("POST", _PATH, body)
     if as_json:
         print_json(given)
         return
@@ -162,7 +162,7 @@ def history(
     query |= {} if known_at is None else {"known_at": _seconds(known_at, "known_at")}
     rows: list[dict[str, Any]] = []
     while True:
-        page = here.call("GET", f"{_PATH}/", query=query)
+        page = here.call("GET", _PATH, query=query)
         rows += page["data"]
         if not page["has_more"]:
             break

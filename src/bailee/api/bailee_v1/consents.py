@@ -124,7 +124,9 @@ async def list_consents(request: AnyRequest) -> Response[Listed[StatementView]]:
     session = await session_of(request)
     kind = value_of(request, "kind")
     chosen = None if kind is None else Kind(choice_of(request, "kind", _KINDS, kind))
-    rows = await session.consents.ledger(session.tenant, chosen, _instant(request, "known_at"))
+    rows = await session.consents.ledger(
+        session.tenant, chosen, _instant(number_of(request, "known_at", 0, _LATEST_S))
+    )
     project = _project(value_of(request, "project"))
     found = [row for row in rows if project is None or row.project in (None, project)]
     return listed(found, asked_page(request), _name, _view)
@@ -136,7 +138,10 @@ async def read_standing(request: AnyRequest) -> Response[StandingView]:
     session = await session_of(request)
     kind = Kind(choice_of(request, "kind", _KINDS, Kind.SHARING.value))
     project = _project(value_of(request, "project"))
-    at, known = _instant(request, "as_of"), _instant(request, "known_at")
+    at, known = (
+        _instant(number_of(request, "as_of", 0, _LATEST_S)),
+        _instant(number_of(request, "known_at", 0, _LATEST_S)),
+    )
     row = await session.consents.stood(session.tenant, project, kind, at, known)
     return answer(
         StandingView(
@@ -196,8 +201,7 @@ def _project(text: str | None) -> ProjectId | None:
     return None if text is None else project_id(text)
 
 
-def _instant(request: AnyRequest, name: str) -> Instant | None:
-    seconds = number_of(request, name, 0, _LATEST_S)
+def _instant(seconds: int | None) -> Instant | None:
     return None if seconds is None else Instant(seconds * 1000)
 
 

@@ -11,9 +11,7 @@ from typing import Any
 import msgspec
 
 from bailee.governance.tenancy.model import (
-    NO_CONSENT,
     ApiKey,
-    Consent,
     Limits,
     Organisation,
     Project,
@@ -21,9 +19,8 @@ from bailee.governance.tenancy.model import (
     Status,
 )
 from bailee.kernel.ids import ProjectId, Region, TenantId
-from bailee.kernel.instants import HOUR_MS, Instant
+from bailee.kernel.instants import Instant
 from bailee.policy.model import RetentionMode
-from bailee.policy.turns import effective
 from bailee.ports.database import DatabaseTransaction
 
 
@@ -361,65 +358,6 @@ async def version(transaction: DatabaseTransaction) -> int:
     return int(rows[0].version)
 
 
-async def join(transaction: DatabaseTransaction, worker: str, version: int) -> None:
-    """Let a gateway worker be waited for from now on, and forget workers that are long gone."""
-    await transaction.rows(
-        """
-        INSERT INTO gateways (worker, acknowledged, seen_at)
-        VALUES (:worker, :version, extract(epoch FROM clock_timestamp()) * 1000)
-        ON CONFLICT (worker) DO UPDATE
-            SET acknowledged = excluded.acknowledged, seen_at = excluded.seen_at
-        """,
-        worker=worker,
-        version=version,
-    )
-    await transaction.rows(
-        """
-        DELETE FROM gateways
-        WHERE seen_at < extract(epoch FROM clock_timestamp()) * 1000 - :forgotten_ms
-        """,
-        forgotten_ms=HOUR_MS,
-    )
-
-
-async def acknowledge(
-    transaction: DatabaseTransaction, worker: str, version: int, lease_ms: int
-) -> bool:
-    """Note that a gateway worker acts on `version`. False if its lease has lapsed meanwhile."""
-    rows = await transaction.rows(
-        """
-        UPDATE gateways
-        SET acknowledged = :version, seen_at = extract(epoch FROM clock_timestamp()) * 1000
-        WHERE worker = :worker
-            AND seen_at + :lease_ms > extract(epoch FROM clock_timestamp()) * 1000
-        RETURNING worker
-        """,
-        worker=worker,
-        version=version,
-        lease_ms=lease_ms,
-    )
-    return bool(rows)
-
-
-async def leave(transaction: DatabaseTransaction, worker: str) -> None:
-    """Forget a gateway worker that has stopped answering."""
-    await transaction.rows("DELETE FROM gateways WHERE worker = :worker", worker=worker)
-
-
-async def gateways_behind(transaction: DatabaseTransaction, version: int, lapse_ms: int) -> int:
-    """How many gateway workers may still act on facts older than `version`."""
-    rows = await transaction.rows(
-        """
-        SELECT count(*) AS behind FROM gateways
-        WHERE acknowledged < :version
-            AND seen_at + :lapse_ms > extract(epoch FROM clock_timestamp()) * 1000
-        """,
-        version=version,
-        lapse_ms=lapse_ms,
-    )
-    return int(rows[0].behind)
-
-
 async def facts_since(
     transaction: DatabaseTransaction, version: int, revoked_after: Instant
 ) -> list[Any]:
@@ -450,29 +388,6 @@ async def facts_since(
             revoked_after=revoked_after,
         )
     )
-
-
-async def consents(transaction: DatabaseTransaction) -> dict[ProjectId, Consent]:
-    """Across organisations: the consent of every project whose owner said anything."""
-    rows = await transaction.rows(
-        """
-        SELECT p.project, o.sharing AS organisation_sharing, p.sharing,
-            o.opt_out AS organisation_opt_out, p.opt_out, p.training_generation
-        FROM projects p JOIN organisations o ON o.tenant = p.tenant
-        WHERE p.sharing IS NOT NULL OR p.opt_out IS NOT NULL
-            OR o.sharing <> '{}' OR o.opt_out <> '{}'
-        """
-    )
-    return {ProjectId(row.project): consent_of(row) for row in rows}
-
-
-def consent_of(row: Any) -> Consent:
-    """A project's consent from its organisation's columns and its own."""
-    sharing = effective(row.organisation_sharing, row.sharing)
-    opt_out = effective(row.organisation_opt_out, row.opt_out)
-    if not sharing and not opt_out:
-        return NO_CONSENT
-    return Consent(sharing, opt_out, row.training_generation)
 
 
 async def certificate_contents(

@@ -19,7 +19,8 @@ from typing import Any, Final, NamedTuple
 import structlog
 
 from bailee.custody.seal.part import Owner
-from bailee.governance.tenancy import repository
+from bailee.governance.tenancy import gateways, repository
+from bailee.governance.tenancy.consent_facts import consent_of
 from bailee.governance.tenancy.credential import CREDENTIAL_BYTES, CredentialHash, is_credential
 from bailee.governance.tenancy.errors import CredentialRefused, Refusal
 from bailee.governance.tenancy.model import (
@@ -203,7 +204,7 @@ class FactsSnapshot:
         """Be waited for before reading what might be old by the time that it is acted on."""
         if self._worker is not None and not self.leased():
             async with self._database.transaction(None) as transaction:
-                await repository.join(transaction, self._worker, self._snapshot.version)
+                await gateways.join(transaction, self._worker, self._snapshot.version)
 
     async def _acknowledged(self) -> bool:
         """Only what was acknowledged counts as present.
@@ -213,7 +214,7 @@ class FactsSnapshot:
         if self._worker is None:
             return True
         async with self._database.transaction(None) as transaction:
-            return await repository.acknowledge(
+            return await gateways.acknowledge(
                 transaction, self._worker, self._snapshot.version, LEASE_MS
             )
 
@@ -221,7 +222,7 @@ class FactsSnapshot:
         """Say that this worker answers nobody any more. Raises Unavailable; then it lapses."""
         if self._worker is not None:
             async with self._database.transaction(None) as transaction:
-                await repository.leave(transaction, self._worker)
+                await gateways.leave(transaction, self._worker)
 
     async def run(self) -> None:
         """Keep the snapshot present until cancelled.
@@ -254,7 +255,7 @@ class FactsSnapshot:
 
 def _consents(known: Mapping[ProjectId, Consent], rows: list[Any]) -> dict[ProjectId, Consent]:
     """A project that said anything once is among them for good."""
-    said = {ProjectId(row.project): repository.consent_of(row) for row in rows}
+    said = {ProjectId(row.project): consent_of(row) for row in rows}
     return {**known, **{project: one for project, one in said.items() if one is not NO_CONSENT}}
 
 
@@ -284,7 +285,7 @@ def _entry(row: Any, certificates: Mapping[bytes, bytes]) -> Entry:
         client_certificates=tuple(
             certificates.get(bytes(one), b"") for one in row.active_certificates
         ),
-        consent=repository.consent_of(row),
+        consent=consent_of(row),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 
 from bailee.custody.seal.part import Owner
 from bailee.governance.tenancy import repository
+from bailee.governance.tenancy.consent_facts import consents
 from bailee.governance.tenancy.errors import CredentialRefused, Refusal
 from bailee.governance.tenancy.model import NO_CONSENT, Consent, Status
 from bailee.kernel.errors import Unavailable
@@ -83,7 +84,7 @@ class ConsentsAhead:
         """Read it. Raises Unavailable; then what is known grows old."""
         asked_s = self._clock.monotonic_s()
         async with self._database.platform_reading() as transaction:
-            self._consents = await repository.consents(transaction)
+            self._consents = await consents(transaction)
         self._as_of_s = asked_s
 
     async def run(self) -> None:
