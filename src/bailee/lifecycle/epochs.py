@@ -35,7 +35,7 @@ log = structlog.get_logger()
 
 CARRIER = Purpose.ABUSE_MONITORING
 """Whose journals and segments hold the wraps of the purposes that die at the same instant: training
-has no bytes of its own (docs/decisions/0045-consent-in-two-instants.md)."""
+has no bytes of its own (docs/decisions/0047-consent-in-turns.md)."""
 BEFORE_DESTRUCTION = frozenset({EpochState.OPEN, EpochState.FENCED, EpochState.INTENDED})
 
 
