@@ -61,7 +61,14 @@ class Administration(Protocol):
         ...
 
     async def accept_invite(self, invite: str, name: str) -> Row:
-        """Make an invited person one of the organisation's. Has organisation, name, role."""
+        """Make an invited person one of the organisation's.
+
+        Has organisation, id, name, role, `enrolment` (a token, shown this once) and `address`.
+        """
+        ...
+
+    async def enrol(self, person: str) -> Row:
+        """Let a person enrol anew. Has `enrolment` (a token, shown this once) and `address`."""
         ...
 
     async def house(self, organisation: str | None) -> Row:

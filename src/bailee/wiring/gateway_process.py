@@ -245,23 +245,20 @@ def _parts(
     database = PostgresDatabase(stores.engine)
     held = HeldParts(
         Keeping(
-            database,
-            stores.keeper,
-            stores.objects,
-            clock,
-            SystemRandomness(),
+            *(database, stores.keeper, stores.objects, clock, SystemRandomness()),
             needs.trust.identity,
         ),
         Deletion(database, stores.keeper, stores.objects, clock),
     )
     homes = AdapterHomes(settings, backends, open_adapters(places))
     fine_tuned = FineTunedModels(fine_tuning_of(held), homes)
+    rate_limit = LeasedRateLimit(SharedRateLimit(places.rate_limits))
     answering = Answering(
         directory.authenticate,
         Planner(
             models, Decider(policies), salt_of=salt_from(needs.pepper), keeps_application_state=True
         ),
-        Limits(LeasedRateLimit(SharedRateLimit(places.rate_limits))),
+        Limits(rate_limit),
         recorder,
         OpenAiRefusals(),
         clock,
@@ -298,6 +295,7 @@ def _parts(
         held=held,
         fine_tuned=fine_tuned,
         worker_sign=places.worker_sign,
+        rate_limit=rate_limit,
     )
 
 
@@ -319,7 +317,9 @@ def operations_application(parts: GatewayParts, desk: AdministrationDesk) -> Lit
     admit = admit_of(parts.answering, parts.clock, operations.authenticate)
     trainable = Trainable(parts.settings, parts.answering.planner, parts.clock)
     routers = held_routers(parts.held, parts.answering, admit, trainable, parts.fine_tuned)
-    administration = administration_of(desk, parts.settings, tuple(parts.answering.planner.models))
+    administration = administration_of(
+        desk, parts.settings, tuple(parts.answering.planner.models), parts.rate_limit
+    )
     return make_operations_application(operations, routers, administration)
 
 

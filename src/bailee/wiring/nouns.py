@@ -8,6 +8,9 @@ from bailee.governance.administrators.service import Administrators
 from bailee.governance.audit.service import AuditLog, AuditTrail
 from bailee.governance.budgets.service import SpendAlerts
 from bailee.governance.certificates.service import Certificates
+from bailee.governance.identity.enrolment import Enrolments
+from bailee.governance.identity.sealing import Vault
+from bailee.governance.identity.sessions import Sessions
 from bailee.governance.people.roles import Roles
 from bailee.governance.people.service import People
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
@@ -38,6 +41,9 @@ class Nouns:
         self.service_accounts = ServiceAccounts(database, self.tenancy, clock, randomness, audit)
         self.administrators = Administrators(database, keeper, clock, randomness, pepper, audit)
         self.people = People(database, clock, randomness, audit, actor)
+        self.vault = Vault(pepper, randomness)
+        self.person_sessions = Sessions(database, clock, audit, actor)
+        self.enrolments = Enrolments(database, clock, randomness, self.vault, audit, actor)
         self.roles = Roles(database, clock, randomness, audit, actor)
         self.audit_log = AuditLog(database)
         self.usage = Usage(database)

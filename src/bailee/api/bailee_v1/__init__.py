@@ -9,10 +9,12 @@ from typing import Final
 
 from litestar import Router
 
-from bailee.api.bailee_v1 import access, people
+from bailee.api.bailee_v1 import access, people, sessions, sign_in
 
 BAILEE_ROUTES: Final[tuple[Router, ...]] = (
     access.ROUTER,
     people.PEOPLE,
     people.ROLES,
+    sessions.ROUTER,
+    sign_in.ROUTER,
 )

@@ -15,6 +15,7 @@ from bailee.api.administration.shapes import (
     seconds,
     seconds_or_none,
 )
+from bailee.api.bailee_v1.sessions import PEOPLE as OF_SESSIONS
 from bailee.governance.people.model import Assignment, Person
 from bailee.governance.people.roles import ASSIGNMENT, USER
 from bailee.kernel.errors import InvalidInput
@@ -170,6 +171,6 @@ def _view(one: Assignment, now: Instant) -> RoleAssignmentView:
 
 
 PEOPLE: Router = Router(
-    "/bailee/v1/people", route_handlers=[list_people, list_roles, give_role, end_role]
+    "/bailee/v1/people", route_handlers=[list_people, list_roles, give_role, end_role, *OF_SESSIONS]
 )
 ROLES: Router = Router("/bailee/v1/roles", route_handlers=[list_due, recertify])

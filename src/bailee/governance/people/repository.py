@@ -277,6 +277,24 @@ async def invites(transaction: DatabaseTransaction) -> list[Invite]:
     return [_invite(row) for row in rows]
 
 
+async def pending_invites(
+    transaction: DatabaseTransaction, email: str, now: Instant
+) -> list[Invite]:
+    """Across organisations: invitations of an address to active ones that can be accepted."""
+    rows = await transaction.rows(
+        """
+        SELECT i.invite, i.tenant, i.email, i.role, i.projects, i.created_at, i.expires_at,
+            i.accepted_at
+        FROM invites i JOIN organisations o ON o.tenant = i.tenant
+        WHERE i.email = :email AND i.accepted_at IS NULL AND i.expires_at > :now
+            AND o.status = 'active'
+        """,
+        email=email,
+        now=now,
+    )
+    return [_invite(row) for row in rows]
+
+
 async def invite(transaction: DatabaseTransaction, identifier: bytes) -> Invite | None:
     """One invitation, which nobody else changes until the transaction ends."""
     rows = await transaction.rows(

@@ -259,6 +259,18 @@ class People:
             await self._audit.write(transaction, _event("user.added", person, more))
         return person
 
+    async def welcome(self, email: str, name: str, tenant: TenantId | None = None) -> None:
+        """Accept the invitation of an address that is proved, if exactly one is pending.
+
+        Within `tenant`, if it is given. Whoever is a person somewhere already needs no welcome.
+        """
+        async with self._database.platform_reading() as reading:
+            pending = await repository.pending_invites(reading, email, self._clock.now())
+        found = [invite for invite in pending if tenant in (None, invite.tenant)]
+        if len(found) == 1:
+            printable = "".join(letter for letter in name if letter.isprintable())
+            await self.accept_invite(found[0].invite, printable[:_NAME_MAX] or email[:_NAME_MAX])
+
     async def delete_invite(self, tenant: TenantId, invite: bytes) -> None:
         """Delete an invitation. Raises NotFound; Conflict if it was accepted."""
         async with self._database.transaction(tenant) as transaction:
