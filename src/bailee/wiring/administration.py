@@ -40,12 +40,11 @@ from bailee.policy.access.model import HOUSE_ROLES, OPERATOR, Actor, ActorKind, 
 from bailee.ports.clock import Clock
 from bailee.ports.keeper import Keeper, ScopePublicKey
 from bailee.ports.rate_limit import RateLimit
+from bailee.serving.bearer import bearer_credential
 from bailee.serving.errors import Because, CallRefused
 from bailee.settings import Settings
 from bailee.wiring.identity import Identity, open_identity
 from bailee.wiring.nouns import Nouns
-
-_SCHEME = "bearer "
 
 
 class AuthorisedKeeper:
@@ -133,13 +132,14 @@ class AdministrationDesk:
             check_same_site(request)
             token = request.cookies[SESSION_COOKIE].encode("utf-8", "replace")
             return await self._open_for_person(request, token)
-        if authorization[: len(_SCHEME)].lower() != _SCHEME:
+        shown = bearer_credential(authorization)
+        if shown is None:
             raise CallRefused(
                 Because.KEY_MISSING,
                 "You didn't provide an admin API key. You need to provide it in an Authorization "
                 "header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
             )
-        credential = authorization[len(_SCHEME) :].strip().encode("utf-8", "replace")
+        credential = shown.encode("utf-8", "replace")
         if credential.startswith(PREFIX.encode()):
             return await self._open_for_person(request, credential)
         keeper = AuthorisedKeeper(self._keeper, credential)

@@ -23,6 +23,7 @@ from bailee.governance.people.roles import USER, Roles
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound
 from bailee.kernel.ids import ProjectId, TenantId, handle_text
 from bailee.kernel.instants import Instant
+from bailee.kernel.names import checked_name
 from bailee.policy.access.matrix import require
 from bailee.policy.access.model import Actor
 from bailee.policy.access.model import Role as HeldRole
@@ -33,7 +34,6 @@ from bailee.ports.randomness import Randomness
 
 INVITE: Final = "invite_"
 _ID_BYTES: Final = 16
-_NAME_MAX: Final = 100
 
 
 class People:
@@ -146,7 +146,10 @@ class People:
                 raise NotFound("There is no such person in the organisation. Invite them first.")
             present = await repository.members(transaction, project)
             if any(member.person.person == found.person for member in present):
-                raise Conflict("The person is in the project. Change their role.")
+                raise Conflict(
+                    "The person is in the project. Change their role.",
+                    field="user_id" if email is None else "email",
+                )
             member = Member(found, role, now)
             await repository.put_member(transaction, project, member)
             more = {"data": {"role": role.value}}
@@ -213,10 +216,13 @@ class People:
         )
         async with self._database.transaction(tenant) as transaction:
             if await repository.person_by_email(transaction, row.email) is not None:
-                raise Conflict("The person is in the organisation.")
+                raise Conflict("The person is in the organisation.", field="email")
             for known in await repository.invites(transaction):
                 if known.email == row.email and known.state(now) is InviteState.PENDING:
-                    raise Conflict("The person is invited. Delete the invitation to make another.")
+                    raise Conflict(
+                        "The person is invited. Delete the invitation to make another.",
+                        field="email",
+                    )
             for project, _ in projects:
                 await _require_project(transaction, project)
             await repository.add_invite(transaction, row)
@@ -232,10 +238,7 @@ class People:
             Conflict: it was accepted, or has expired.
             InvalidInput: a name that is empty, long or unprintable.
         """
-        if not name.strip() or len(name) > _NAME_MAX or not name.isprintable():
-            raise InvalidInput(
-                f"A name has 1 to {_NAME_MAX} printable characters. Give another.", field="name"
-            )
+        checked_name(name)
         async with self._database.platform_reading() as reading:
             tenant = await repository.tenant_of_invite(reading, invite)
         if tenant is None:
