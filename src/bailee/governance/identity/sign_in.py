@@ -159,14 +159,21 @@ class SignIn:
         if proved is None:
             raise SignInRefused
         email = proved.email.strip().lower()
-        await self._welcome(email, proved.name, organisation)
-        async with self._database.platform_reading() as transaction:
-            found = await repository.people_of(transaction, email, organisation)
+        found = await self._people_of(email, organisation)
+        if not found:
+            await self._welcome(email, proved.name, organisation)
+            found = await self._people_of(email, organisation)
         if len(found) != 1:
             raise SignInRefused
         ((tenant, person),) = found
         async with self._database.transaction(tenant) as transaction:
             return await self._opened(transaction, tenant, person, Method.OPENID)
+
+    async def _people_of(
+        self, email: str, organisation: TenantId | None
+    ) -> list[tuple[TenantId, bytes]]:
+        async with self._database.platform_reading() as transaction:
+            return await repository.people_of(transaction, email, organisation)
 
     async def again_with_password(
         self, bearer: Bearer, password: str, code: str, source: str
