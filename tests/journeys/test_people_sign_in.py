@@ -2,6 +2,8 @@
 
 import asyncio
 import base64
+import hashlib
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -9,7 +11,7 @@ from typing import Any, Final, NamedTuple
 import httpx
 import pytest
 from tests.fixtures.authenticator import Authenticator
-from tests.fixtures.clients import ask_command
+from tests.fixtures.clients import ask_command, run_command
 from tests.fixtures.installation import Installation, installation
 from tools.make_access_reference import operations
 from tools.make_openapi_reference import served_document
@@ -52,6 +54,8 @@ class World(NamedTuple):
     enrolment: str
     """Of the customer's owner."""
     email: str
+    other_enrolment: str
+    """Of the customer's other owner, `eve@example.org`."""
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +98,9 @@ async def _world(place: Installation) -> World:
             tokens[role] = begun.token.decode()
         ada = await _person(nouns, customer, "ada", WireRole.OWNER)
         enrolment = (await nouns.enrolments.make(customer, ada.person)).decode()
-        return World(house, customer, tokens, enrolment, ada.email)
+        eve = await _person(nouns, customer, "eve", WireRole.OWNER)
+        other = (await nouns.enrolments.make(customer, eve.person)).decode()
+        return World(house, customer, tokens, enrolment, ada.email, other)
 
 
 async def _person(nouns: Nouns, tenant: TenantId, name: str, role: WireRole) -> Person:
@@ -194,6 +200,63 @@ def test_a_person_enrols_signs_in_and_out(world: World, http: httpx.Client) -> N
         assert cross.status_code == 403
     out = http.delete("/bailee/v1/sessions/current", headers={**cookie, "origin": origin})
     assert out.status_code == 200
+
+
+def test_a_shell_signs_in_and_gives_roles(
+    place: Installation, world: World, http: httpx.Client
+) -> None:
+    base, token = "/bailee/v1/sign_in/enrolment", {"token": world.other_enrolment}
+    shown = http.post(f"{base}/password/begin", json=token).json()
+    code = code_at(base64.b32decode(shown["secret"]), SystemClock().now() // STEP_MS)
+    body = {**token, "attempt": shown["attempt"], "password": PASSWORD, "code": code}
+    codes = http.post(f"{base}/password", json=body).json()["codes"]
+
+    def ask(*arguments: str, given: str = "", status: int = 0) -> Any:
+        done = run_command(
+            place, *arguments, *place.arguments, "--json", given=given, status=status
+        )
+        return json.loads(done.stdout) if done.stdout else done.stderr
+
+    assert "bailee login" in ask("whoami", status=1)
+    refused = ask("login", "--email", "eve@example.org", given=f"{PASSWORD}\n000000\n", status=1)
+    assert PASSWORD not in refused
+    ask("login", "--email", "eve@example.org", given=f"{PASSWORD}\n{codes[0]}\n")
+    file = place.root / ".config" / "bailee" / "sessions.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert (ask("whoami")["name"], ask("whoami")["roles"]) == ("eve", ["owner"])
+    ada = next(one["id"] for one in ask("people", "list") if one["name"] == "ada")
+    ask("roles", "give", ada, "developer")
+    assert "holds" in ask("roles", "give", ada, "developer", status=1)
+    ask("roles", "end", ada, "developer")
+    held = ask("roles", "list", ada)
+    assert [(one["role"], one["ended_at"] is None) for one in held] == [
+        ("owner", True),
+        ("developer", False),
+    ]
+    assert ask("roles", "due") == []
+    assert ask("people", "enrol", ada)["address"].count("#enrol-") == 1
+    ask("login", "--again", given=f"{PASSWORD}\n{codes[1]}\n")
+    assert ask("people", "sign-out", ada)["ended"] == 0
+    assert ask("logout") == {"ended": True}
+    assert file.read_text() == "{}"
+    assert ask("logout") == {"ended": False}
+
+
+def test_the_page_allows_its_own_script_alone(http: httpx.Client) -> None:
+    page = http.get("/sign-in")
+    script = page.text.split("<script>")[1].split("</script>")[0]
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    policy = page.headers["content-security-policy"]
+    assert f"script-src 'sha256-{digest}'" in policy
+    assert "default-src 'none'" in policy
+    named = set(re.findall(r'(?:at|on|show)\("([a-z-]+)"', script))
+    present = set(re.findall(r'id="([a-z-]+)"', page.text))
+    assert named - present == {"openid"}  # no provider is set
+    english, korean = page.text.count('lang="en">'), page.text.count('lang="ko">')
+    assert english == korean + 1  # the document's own
+    back = http.get("/sign-in/openid", params={"state": "a", "code": "b"})
+    assert back.status_code == 401
+    assert http.post("/bailee/v1/sign_in/openid").status_code == 401
 
 
 def test_a_passkey_registers_and_signs_in(

@@ -78,6 +78,10 @@ class Administration(Protocol):
         """
         ...
 
+    async def overdue_roles(self) -> int:
+        """How many roles nobody has confirmed in the quarter's first thirty days."""
+        ...
+
     async def list_keys(self) -> list[Row]:
         """Keys with id, name, project, created_at, expires_at, last_used_at, revoked_at."""
         ...

@@ -240,6 +240,10 @@ class OpenInstallation:
             "name": None if house is None else names[house],
         }
 
+    async def overdue_roles(self) -> int:
+        """Of every organisation."""
+        return sum((await self._nouns.roles.overdue()).values())
+
     async def settle(self) -> None:
         """Finish what a crash left half done of keys."""
         await self.tenancy.settle()

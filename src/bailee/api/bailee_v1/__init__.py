@@ -9,7 +9,7 @@ from typing import Final
 
 from litestar import Router
 
-from bailee.api.bailee_v1 import access, people, sessions, sign_in
+from bailee.api.bailee_v1 import access, people, sessions, sign_in, sign_in_page
 
 BAILEE_ROUTES: Final[tuple[Router, ...]] = (
     access.ROUTER,
@@ -17,4 +17,5 @@ BAILEE_ROUTES: Final[tuple[Router, ...]] = (
     people.ROLES,
     sessions.ROUTER,
     sign_in.ROUTER,
+    sign_in_page.ROUTER,
 )

@@ -10,11 +10,11 @@ import msgspec
 from litestar import Response, Router, get, post
 
 from bailee.api.administration.asked import body_of
-from bailee.api.administration.cookies import check_same_site, session_cookie
+from bailee.api.administration.cookies import check_same_site, session_cookie, state_cookie
 from bailee.api.administration.session import AnyRequest, administration_of, session_of
 from bailee.api.administration.shapes import NEVER_CACHED, answer, seconds
 from bailee.governance.identity.errors import SessionRefused, SignInRefused
-from bailee.governance.identity.model import Bearer, OpenedSession
+from bailee.governance.identity.model import ATTEMPT_MS, Bearer, OpenedSession
 from bailee.governance.identity.sessions import SESSION, USER
 from bailee.kernel.ids import TenantId, handle_text, parse_tenant, tenant_text
 from bailee.kernel.redacted import HiddenStruct
@@ -145,6 +145,13 @@ class RecoveryCodesView(HiddenStruct, frozen=True, kw_only=True):
     codes: list[str]
 
 
+class ProviderView(HiddenStruct, frozen=True, kw_only=True):
+    """Where a browser goes to sign in."""
+
+    object: str = "bailee.provider"
+    address: str
+
+
 class Done(msgspec.Struct, frozen=True, kw_only=True):
     """That it was done."""
 
@@ -193,6 +200,19 @@ async def with_passkey(request: AnyRequest) -> Response[SessionView]:
         asked.attempt, asked.credential, source(request)
     )
     return await _opened(request, opened, cookie=asked.cookie)
+
+
+@post("/openid", status_code=200, summary="Begin to sign in at the provider", security=[])
+async def begin_openid(request: AnyRequest) -> Response[ProviderView]:
+    """Where to send the browser, which gets a cookie that its coming back is checked against."""
+    state, address = await administration_of(request).sign_in.begin_openid()
+    return Response(
+        ProviderView(address=address),
+        status_code=200,
+        media_type="application/json",
+        headers=NEVER_CACHED,
+        cookies=[state_cookie(state, ATTEMPT_MS // 1000)],
+    )
 
 
 @post("/again/password", status_code=200, summary="Sign in again with a password")
@@ -337,6 +357,7 @@ ROUTER: Final = Router(
         with_password,
         begin_passkey,
         with_passkey,
+        begin_openid,
         again_with_password,
         again_with_passkey,
         read_enrolment,
