@@ -45,7 +45,7 @@ bench: install model ## Measure gateway, batches, log and sealing, each ending i
 	@$(BIN)/bailee bench log --json
 	@$(BIN)/bailee bench seal --json
 
-soak: install-dev model ## Run the campaigns at full size; takes hours
+soak: install-dev model ## Run the campaigns at full size; takes hours (CONTRIBUTING.md says what they want)
 	@$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
 
 model: $(MODEL) ## Fetch the default local model, 98 MB

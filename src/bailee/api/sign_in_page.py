@@ -19,7 +19,7 @@ label{display:grid;gap:.2rem;font-size:.9rem}
 input,button{font:inherit;padding:.55rem .75rem;border:1px solid var(--line);border-radius:.5rem;
 background:var(--card);color:var(--ink)}
 button{cursor:pointer;border-color:var(--mark);color:var(--mark)}
-button.main{background:var(--mark);color:var(--paper)}
+button.main{background:var(--mark);color:var(--paper)}button .both span{color:inherit!important}
 [hidden]{display:none!important}
 #told{min-height:1.6em;color:var(--bad)}
 """
