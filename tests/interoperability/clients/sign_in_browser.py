@@ -24,7 +24,7 @@ with sync_playwright() as playwright:
     context = browser.new_context(ignore_https_errors=True)
     page = context.new_page()
     errors = []
-    page.on("pageerror", lambda error: errors.append(error))
+    page.on("pageerror", lambda error: errors.append(str(error)))
     devtools = context.new_cdp_session(page)
     devtools.send("WebAuthn.enable")
     devtools.send("WebAuthn.addVirtualAuthenticator", {"options": AUTHENTICATOR})
