@@ -21,6 +21,7 @@ from litestar.routes import HTTPRoute
 from bailee.api.access import AnyRequest, shown_credential
 from bailee.api.administration import ADMINISTRATION_ROUTES
 from bailee.api.administration.session import ADMINISTRATION, Administration
+from bailee.api.bailee_v1 import BAILEE_ROUTES
 from bailee.api.compatibility import matches
 from bailee.api.document import WholeDocument
 from bailee.api.errors import (
@@ -186,7 +187,7 @@ def make_operations_application(
         [
             *(first_page, health, log_file, explain, read_record, read_receipt, read_deletion),
             *routers,
-            *(() if administration is None else ADMINISTRATION_ROUTES),
+            *(() if administration is None else (*ADMINISTRATION_ROUTES, *BAILEE_ROUTES)),
         ],
         state=State({"operations": operations, ADMINISTRATION: administration}),
         exception_handlers={Exception: failed},

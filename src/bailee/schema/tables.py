@@ -52,6 +52,7 @@ organisations: Final = sa.Table(
     _number("changed"),
     sa.Column("retention_mode", sa.Text, nullable=False, server_default="default"),
     _several_bytes("active_certificates"),
+    _bytes("log_salt", nullable=True),
 )
 
 projects: Final = sa.Table(
@@ -326,6 +327,15 @@ changes: Final = sa.Table(
     _text("topic", key=True),
     _number("version"),
 )
+
+gateways: Final = sa.Table(
+    "gateways",
+    metadata,
+    _text("worker", key=True),
+    sa.Column("acknowledged", sa.BigInteger, nullable=False),
+    sa.Column("seen_at", sa.BigInteger, nullable=False),
+)
+"""Which version of the facts each gateway worker acts on; `seen_at` by the database's clock."""
 
 installation: Final = sa.Table(
     "installation",

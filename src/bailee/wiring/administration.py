@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bailee.api.administration.session import Administration, Session
 from bailee.governance.administrators.errors import AdminKeyRefused
-from bailee.governance.audit.model import OPERATOR
 from bailee.governance.tenancy.errors import CredentialRefused
 from bailee.governance.tenancy.model import Limits
 from bailee.governance.tenancy.snapshot import FactsSnapshot
@@ -19,6 +18,7 @@ from bailee.kernel.errors import Unavailable
 from bailee.kernel.ids import ProjectId, Region, ScopeKeyName, key_text, tenant_text
 from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import Secret
+from bailee.policy.access.model import OPERATOR, Actor, ActorKind, Role
 from bailee.ports.clock import Clock
 from bailee.ports.keeper import Keeper, ScopePublicKey
 from bailee.serving.bearer import bearer_credential
@@ -96,9 +96,13 @@ class AdministrationDesk:
                 Because.ORGANISATION_MISMATCH,
                 "OpenAI-Organization header should match organization for API key.",
             )
-        nouns = Nouns(self._engine, keeper, self._clock, self._pepper, key_text(key.public_id))
+        actor = Actor(
+            ActorKind.ADMIN_KEY, key_text(key.public_id), key.tenant, frozenset({Role.OWNER})
+        )
+        nouns = Nouns(self._engine, keeper, self._clock, self._pepper, actor)
         return Session(
             tenant=key.tenant,
+            actor=actor,
             key=key,
             now=self._clock.now(),
             tenancy=nouns.tenancy,

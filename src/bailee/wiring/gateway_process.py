@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple, Self
 
 import structlog
@@ -32,6 +33,7 @@ from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
 from bailee.governance.tenancy.last_used import LastUsed
 from bailee.governance.tenancy.snapshot import FactsSnapshot
 from bailee.governance.usage.counting import UsageCounts
+from bailee.kernel.errors import BaileeError
 from bailee.kernel.ids import Region
 from bailee.kernel.redacted import Secret
 from bailee.lifecycle.log_reader import LogReader
@@ -138,15 +140,8 @@ def serve_gateway(
         stores = Stores.open(settings, places, needs, files)
         await check_schema(stores.engine)
         changes = PostgresChanges(connector(needs.database, GATEWAY), SystemClock())
-        facts_database = PostgresDatabase(stores.facts_engine)
-        snapshot = FactsSnapshot(
-            facts_database,
-            changes,
-            SystemClock(),
-            needs.pepper,
-            grace_s=settings.snapshot.grace_s,
-        )
-        last_used = LastUsed(facts_database, SystemClock())
+        snapshot = _snapshot(settings, index, needs, stores, changes)
+        last_used = LastUsed(PostgresDatabase(stores.facts_engine), SystemClock())
         recorder = open_recorder(settings, _recorder_needs(places, index, needs, stores))
         backends = open_backends(settings, places, stores.keeper.reveal_secret)
         directory = CallerDirectory(snapshot, last_used, settings.limits)
@@ -181,11 +176,26 @@ def serve_gateway(
         await recorder.drain()
         await last_used.flush()
         await usage.flush()
+        with suppress(BaileeError):  # its lease lapses in a second
+            await snapshot.leave()
         for backend in backends.values():
             await backend.close()
         await stores.close()
 
     run_until_stopped(main)
+
+
+def _snapshot(
+    settings: Settings, index: int, needs: GatewayNeeds, stores: Stores, changes: PostgresChanges
+) -> FactsSnapshot:
+    return FactsSnapshot(
+        PostgresDatabase(stores.facts_engine),
+        changes,
+        SystemClock(),
+        needs.pepper,
+        grace_s=settings.snapshot.grace_s,
+        worker=f"{needs.trust.node}-{index}-{SystemRandomness().random_bytes(6).hex()}",
+    )
 
 
 def _server(

@@ -13,6 +13,7 @@ from bailee.governance.tenancy.projects import Projects, ServiceAccounts
 from bailee.governance.tenancy.service import Tenancy
 from bailee.governance.usage.service import Usage
 from bailee.kernel.redacted import Secret
+from bailee.policy.access.model import Actor
 from bailee.ports.clock import Clock
 from bailee.ports.keeper import CredentialKeeper
 
@@ -26,10 +27,11 @@ class Nouns:
         keeper: CredentialKeeper,
         clock: Clock,
         pepper: Secret,
-        actor: str,
+        actor: Actor,
     ) -> None:
         database, randomness = PostgresDatabase(engine), SystemRandomness()
-        audit = AuditTrail(actor, clock, randomness)
+        audit = AuditTrail(actor.identifier, clock, randomness)
+        self.actor = actor
         self.tenancy = Tenancy(database, keeper, clock, randomness, pepper, audit=audit)
         self.projects = Projects(database, clock, audit)
         self.service_accounts = ServiceAccounts(database, self.tenancy, clock, randomness, audit)

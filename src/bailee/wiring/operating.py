@@ -13,7 +13,6 @@ from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.engine import check_schema, open_engine
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.system import SystemClock, ThreadOffload
-from bailee.governance.audit.model import OPERATOR
 from bailee.governance.people.service import INVITE
 from bailee.governance.tenancy.model import ApiKey, Limits, Status
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound, UnknownKey
@@ -40,6 +39,7 @@ from bailee.kernel.instants import (
     from_rfc3339,
     to_rfc3339,
 )
+from bailee.policy.access.model import OPERATOR
 from bailee.policy.decide import API_SERVICE, decide
 from bailee.policy.load import packaged_policy
 from bailee.policy.model import Facts, RetentionMode

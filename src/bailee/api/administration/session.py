@@ -22,6 +22,8 @@ from bailee.governance.usage.model import Price
 from bailee.governance.usage.service import Usage
 from bailee.kernel.ids import Region, TenantId
 from bailee.kernel.instants import Instant
+from bailee.policy.access.matrix import require
+from bailee.policy.access.model import Actor
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -33,6 +35,7 @@ class Session(NamedTuple):
     """The bearer of an admin key, with the nouns that act and write audit events for them."""
 
     tenant: TenantId
+    actor: Actor
     key: AdminKey
     now: Instant
     tenancy: Tenancy
@@ -44,6 +47,10 @@ class Session(NamedTuple):
     usage: Usage
     spend_alerts: SpendAlerts
     certificates: Certificates
+
+    def require(self, action: str) -> None:
+        """Return if the actor may do this in the session's organisation. Raises Forbidden."""
+        require(self.actor, action, self.tenant, self.now)
 
 
 class Administration(NamedTuple):

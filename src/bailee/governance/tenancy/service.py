@@ -53,6 +53,7 @@ from bailee.ports.randomness import Randomness
 PENDING_MAX_MS: Final = 10 * MINUTE_MS
 """How long a key may stay pending before `settle` takes it for abandoned."""
 _ID_BYTES: Final = 16
+_SALT_BYTES: Final = 32
 _NO_LIMITS: Final = Limits()
 
 
@@ -261,7 +262,8 @@ class Tenancy:
     async def _add_organisation(self, tenant: TenantId, name: str) -> Organisation:
         row = Organisation(tenant, checked_name(name), Status.ACTIVE, self._clock.now())
         async with self._database.transaction(tenant) as transaction:
-            if not await repository.add_organisation(transaction, row):
+            salt = self._randomness.random_bytes(_SALT_BYTES)
+            if not await repository.add_organisation(transaction, row, salt):
                 return (await repository.organisations(transaction))[0]
         self._tell(Happening.ORGANISATION_CREATED, tenant)
         return row
