@@ -7,7 +7,10 @@ it with the sealing left out. Nothing on it waits for a database. It leaves HTTP
 
 import asyncio
 from contextlib import suppress
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bailee.kernel.errors import (
     BaileeError,
@@ -92,7 +95,7 @@ class Refusals(Protocol):
         ...
 
 
-class Arrival(NamedTuple):
+class Arrival(Struct, frozen=True, gc=False):
     """A request's name and when it came."""
 
     request_id: str
@@ -175,7 +178,7 @@ class Answering:
                 plan = await self._private_plan(caller, call, request, arrival.now)
             progress.plan = plan
             if call.names_cache or plan.takes_salt:
-                call = call._replace(cache_salt=plan.cache_salt)
+                call = replace(call, cache_salt=plan.cache_salt)
             admission = self.limits.admit(plan.gauges, call.estimated_tokens(), arrival.now)
             progress.admission = admission
             keep: Keep | None = None

@@ -12,7 +12,7 @@ from typing import Any, Final, NamedTuple, Protocol, TypeVar
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from bailee.kernel.redacted import HiddenStruct, hidden
+from bailee.kernel.redacted import HiddenStruct
 from bailee.ports.backend import BackendAnswer, BackendCall
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.events import Ending
@@ -147,7 +147,7 @@ class Translation(Protocol):
         ...
 
 
-class Call(NamedTuple):
+class Call(HiddenStruct, frozen=True):
     """What the request path knows of a request."""
 
     operation: Operation
@@ -167,9 +167,6 @@ class Call(NamedTuple):
     """Whether it says what a backend is to remember, or to go on from."""
     cache_salt: str | None = None
     """The project's, where a backend is to get it in the place of the caller's words."""
-
-    def __repr__(self) -> str:
-        return hidden(self)
 
     def estimated_tokens(self) -> int:
         """A guess before anything was counted: four bytes a token, and what the answer may use."""

@@ -110,6 +110,7 @@ class AdministrationDesk:
             service_accounts=nouns.service_accounts,
             administrators=nouns.administrators,
             people=nouns.people,
+            roles=nouns.roles,
             audit_log=nouns.audit_log,
             usage=nouns.usage,
             spend_alerts=nouns.spend_alerts,

@@ -47,13 +47,13 @@ class LlamaBackend:
 
     async def send(self, call: BackendCall) -> BackendAnswer:
         """Send and wait for the answer's head. Raises BackendFailure."""
-        call = call._replace(body=apart(call.body))
+        call = msgspec.structs.replace(call, body=apart(call.body))
         try:
             wanted = forced(call.body) if call.path == _CHAT else None
         except ForcingRefused as refused:
             return _Read(_FIRST_ERROR, _error(str(refused), _INVALID, refused.field, None))
         if wanted is not None:
-            call = call._replace(body=wanted.body(), stream=False)
+            call = msgspec.structs.replace(call, body=wanted.body(), stream=False)
         answer = await self._runner.send(call)
         if answer.status < _FIRST_ERROR:
             if wanted is None:
