@@ -189,6 +189,42 @@ def leaves(root: bytes) -> dict[str, bytes]:
         "policy_published": entry.policy_published(
             AT, "2026-11-01", digest=digest("policy"), effective=Instant(AT + DAY_MS)
         ),
+        **agreed_leaves(),
+    }
+
+
+def agreed_leaves() -> dict[str, bytes]:
+    """The types that tell of what an organisation agreed to."""
+    return {
+        "consent_given": entry.consent_given(
+            AT,
+            digest("reference"),
+            scope="project",
+            kind="sharing",
+            text="sharing-2026-11-26",
+            text_digest=digest("text"),
+        ),
+        "consent_withdrawn": entry.consent_withdrawn(
+            AT, digest("reference"), scope="organisation", kind="sharing"
+        ),
+        "agreement_executed": entry.agreement_executed(
+            AT,
+            digest("reference"),
+            kind="data_processing_addendum",
+            text="2026-11-26",
+            document_digest=digest("document"),
+        ),
+        "zero_retention_approved": entry.zero_retention_approved(
+            AT,
+            digest("reference"),
+            scope="organisation",
+            mode="zero_data_retention",
+            since=AT,
+            review_at=Instant(AT + 365 * DAY_MS),
+        ),
+        "zero_retention_revoked": entry.zero_retention_revoked(
+            AT, digest("reference"), scope="organisation", mode="zero_data_retention"
+        ),
     }
 
 

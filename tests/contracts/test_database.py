@@ -7,12 +7,13 @@ from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.outbox import PostgresOutbox
 from bailee.governance.tenancy import repository
 from bailee.governance.tenancy.model import Limits, Organisation, Project, Status
-from bailee.kernel.errors import Conflict, Forbidden, InvalidInput
+from bailee.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound
 from bailee.kernel.ids import ProjectId, Region, TenantId
 from bailee.kernel.instants import Instant
 from bailee.policy.model import RetentionMode
 
 ONE, TWO = TenantId(b"1" * 16), TenantId(b"2" * 16)
+SALTS = {ONE: b"salt one" * 4, TWO: b"salt two" * 4}
 
 
 def organisation(tenant: TenantId) -> Organisation:
@@ -39,7 +40,9 @@ async def filled(administrator_engine: AsyncEngine) -> PostgresDatabase:
     database = PostgresDatabase(administrator_engine)
     for tenant in (ONE, TWO):
         async with database.transaction(tenant) as transaction:
-            assert await repository.add_organisation(transaction, organisation(tenant))
+            assert await repository.add_organisation(
+                transaction, organisation(tenant), SALTS[tenant]
+            )
             assert await repository.add_project(transaction, project(tenant))
     return database
 
@@ -150,3 +153,23 @@ async def test_entry_that_is_too_long_is_refused(filled: PostgresDatabase) -> No
     with pytest.raises(InvalidInput, match="1024"):
         async with filled.transaction(None) as transaction:
             await transaction.append_entry(bytes(1025))
+
+
+async def test_a_reference_is_an_organisations_own_and_dies_with_its_salt(
+    filled: PostgresDatabase,
+) -> None:
+    async with filled.transaction(ONE) as transaction:
+        mine = await transaction.reference(b"project", b"a")
+        assert mine == await transaction.reference(b"project", b"a")
+        assert mine != await transaction.reference(b"projecta", b"")
+        assert len(mine) == 32
+    async with filled.transaction(TWO) as transaction:
+        assert await transaction.reference(b"project", b"a") != mine
+    with pytest.raises(NotFound):
+        async with filled.transaction(None) as transaction:
+            await transaction.reference(b"project", b"a")
+    async with filled.transaction(ONE) as transaction:
+        await transaction.rows("UPDATE organisations SET log_salt = NULL")
+    with pytest.raises(NotFound):
+        async with filled.transaction(ONE) as transaction:
+            await transaction.reference(b"project", b"a")

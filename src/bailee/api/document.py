@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from litestar.openapi.plugins import JsonRenderPlugin
 
+from bailee.api.bailee_v1 import BAILEE_ROUTES
+
 Document = dict[str, Any]
 
 METHODS: Final = ("get", "post", "put", "patch", "delete")
@@ -22,7 +24,7 @@ _ERROR: Final = {
 }
 _EVERY_CALLER: Final[list[Document]] = [{"key": []}]
 _ADMINISTRATORS: Final[list[Document]] = [{"admin_key": []}]
-_ADMINISTRATED: Final = "/v1/organization/"
+_ADMINISTRATED: Final = ("/v1/organization/", *(router.path for router in BAILEE_ROUTES))
 _SCHEMA: Final = "#/components/schemas/"
 _PAGE_OF: Final = re.compile(r"\bListed_[a-z_.]+\.(\w+)_(?=\")")
 """What Litestar calls a list of some shape."""

@@ -30,6 +30,15 @@ class DatabaseTransaction(Protocol):
         """
         ...
 
+    async def reference(self, *parts: bytes) -> bytes:
+        """What a log entry calls something of the transaction's organisation: 32 bytes.
+
+        HMAC-SHA256 over the parts, framed, under the organisation's salt: the same each time,
+        and about nobody once the salt is gone. Raises NotFound when the transaction names no
+        organisation or the salt is gone.
+        """
+        ...
+
     async def append_entry(self, leaf: bytes) -> None:
         """Add a log entry (canonical JSON, at most 1 KiB) to the outbox."""
         ...

@@ -1,7 +1,7 @@
 """Being told that facts have changed, so that what is held in memory can be read again.
 
 A hint and no more: a notification may be late, lost or without a cause. Whoever relies on it also
-asks for the version now and then (`governance.tenancy.snapshot` does, at least every 0.5 s).
+asks for the version now and then (`governance.tenancy.snapshot` does, at least every 0.3 s).
 """
 
 from typing import Protocol

@@ -7,7 +7,7 @@ alias, `store`), the object is written anew from its top-level members, each byt
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
@@ -17,6 +17,8 @@ from bailee.ports.backend import BackendAnswer, BackendCall
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.events import Ending
 from bailee.serving.inputs import DEFAULT_MODERATION_MODEL, check_moderated, check_texts
+
+Typed = TypeVar("Typed")
 
 MAX_END_USER_CHARACTERS: Final = 64
 """Of `safety_identifier`, as the API documents it."""
@@ -173,13 +175,7 @@ class Call(HiddenStruct, frozen=True):
 
 def parse(operation: Operation, body: bytes) -> Call:
     """Read a body. Raises CallRefused: BAD_JSON, or WRONG_TYPE naming the field."""
-    try:
-        read = operation.decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise wrong_type(str(error)) from None
-    except (msgspec.DecodeError, RecursionError):
-        # The decoder's words may quote the body.
-        raise bad_json() from None
+    read = decoded(operation.decoder, body)
     required = getattr(read, operation.required)
     if required is UNSET:
         raise CallRefused(
@@ -232,6 +228,24 @@ def forwarded_body(call: Call, upstream_model: str) -> bytes:
     if "store" in members and call.store is not None:
         members["store"] = msgspec.Raw(b"false")
     return msgspec.json.encode(members)
+
+
+def read_as(kind: type[Typed], body: bytes) -> Typed:
+    """The body as `kind`. Raises CallRefused as `decoded` does."""
+    return decoded(msgspec.json.Decoder(kind), body)
+
+
+def decoded(decoder: msgspec.json.Decoder[Typed], body: bytes) -> Typed:
+    """The body as the decoder's type. Raises CallRefused: BAD_JSON, or WRONG_TYPE naming the field.
+
+    A field of another type is told by its place; the decoder's other words may quote the body.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise wrong_type(str(error)) from None
+    except (msgspec.DecodeError, RecursionError):
+        raise bad_json() from None
 
 
 def bad_json() -> CallRefused:

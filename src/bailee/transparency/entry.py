@@ -258,7 +258,72 @@ def policy_published(at: Instant, policy: str, *, digest: bytes, effective: Inst
     )
 
 
-def _leaf(kind: str, at: Instant, **values: object) -> bytes:
+def consent_given(
+    at: Instant, reference: bytes, *, scope: str, kind: str, text: str, text_digest: bytes
+) -> bytes:
+    """An organisation's consent stands from now on.
+
+    `reference` is the organisation's or the project's (`ports.database`), `scope` says which of
+    the two; `kind` is what was agreed to (`sharing`, or `opt_out` of the regime before 2023-03-01);
+    `text` names the version that was agreed to, whose SHA-256 is `text_digest`.
+    """
+    return _leaf(
+        "consent_given",
+        at,
+        reference=to_base64(reference),
+        scope=scope,
+        kind=kind,
+        text=text,
+        text_digest=to_base64(text_digest),
+    )
+
+
+def consent_withdrawn(at: Instant, reference: bytes, *, scope: str, kind: str) -> bytes:
+    """It no longer stands. Fields as in `consent_given`."""
+    return _leaf("consent_withdrawn", at, reference=to_base64(reference), scope=scope, kind=kind)
+
+
+def agreement_executed(
+    at: Instant, reference: bytes, *, kind: str, text: str, document_digest: bytes
+) -> bytes:
+    """Both sides signed an agreement.
+
+    `kind` is as in `data_processing_addendum`, `text` its template's version, and the digest the
+    SHA-256 of the signed PDF.
+    """
+    return _leaf(
+        "agreement_executed",
+        at,
+        reference=to_base64(reference),
+        kind=kind,
+        text=text,
+        document=to_base64(document_digest),
+    )
+
+
+def zero_retention_approved(
+    at: Instant, reference: bytes, *, scope: str, mode: str, since: Instant, review_at: Instant
+) -> bytes:
+    """A person approved a retention mode for an organisation or a project."""
+    return _leaf(
+        "zero_retention_approved",
+        at,
+        reference=to_base64(reference),
+        scope=scope,
+        mode=mode,
+        since=to_rfc3339(since),
+        review_at=to_rfc3339(review_at),
+    )
+
+
+def zero_retention_revoked(at: Instant, reference: bytes, *, scope: str, mode: str) -> bytes:
+    """The approval ended. Fields as in `zero_retention_approved`."""
+    return _leaf(
+        "zero_retention_revoked", at, reference=to_base64(reference), scope=scope, mode=mode
+    )
+
+
+def _leaf(kind: str, at: Instant, /, **values: object) -> bytes:
     document = {"type": kind, "version": VERSION, "instant": to_rfc3339(at), **values}
     _check(document)
     leaf = canonical(document)

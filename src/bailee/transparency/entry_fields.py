@@ -22,6 +22,8 @@ _JOURNAL: Final = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _POLICY: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _SUBJECT: Final = re.compile(r"epoch/[a-z0-9-]{1,32}/([a-z_]{1,32})/(0|[1-9][0-9]{0,7})", re.ASCII)
 _OBJECT_SUBJECT: Final = re.compile(r"object/[a-z0-9-]{1,32}/[0-9a-f]{32}", re.ASCII)
+_WORD: Final = re.compile(r"[a-z][a-z_]{0,63}", re.ASCII)
+_SCOPE: Final = re.compile(r"organisation|project", re.ASCII)
 _PURPOSES: Final = frozenset(purpose.value for purpose in Purpose)
 
 
@@ -82,6 +84,8 @@ def _anything(_value: object) -> bool:
 
 
 _region: Final = _matching(_REGION)
+_word: Final = _matching(_WORD)
+_scope: Final = _matching(_SCOPE)
 
 
 def _entry(**checks: Check) -> Mapping[str, Check]:
@@ -134,5 +138,16 @@ FIELDS: Final[Mapping[str, Mapping[str, Check]]] = {
     ),
     "key_root_rolled": _entry(generation=_number),
     "policy_published": _entry(policy=_matching(_POLICY), digest=_digest, effective=_instant),
+    "consent_given": _entry(
+        reference=_digest, scope=_scope, kind=_word, text=_matching(_POLICY), text_digest=_digest
+    ),
+    "consent_withdrawn": _entry(reference=_digest, scope=_scope, kind=_word),
+    "agreement_executed": _entry(
+        reference=_digest, kind=_word, text=_matching(_POLICY), document=_digest
+    ),
+    "zero_retention_approved": _entry(
+        reference=_digest, scope=_scope, mode=_word, since=_instant, review_at=_instant
+    ),
+    "zero_retention_revoked": _entry(reference=_digest, scope=_scope, mode=_word),
 }
 """By type: the fields that an entry has, all of them and no others."""

@@ -10,7 +10,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bailee.api.administration.session import Administration, Session
 from bailee.governance.administrators.errors import AdminKeyRefused
-from bailee.governance.audit.model import OPERATOR
 from bailee.governance.tenancy.errors import CredentialRefused
 from bailee.governance.tenancy.model import Limits
 from bailee.governance.tenancy.snapshot import FactsSnapshot
@@ -19,13 +18,13 @@ from bailee.kernel.errors import Unavailable
 from bailee.kernel.ids import ProjectId, Region, ScopeKeyName, key_text, tenant_text
 from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import Secret
+from bailee.policy.access.model import OPERATOR, Actor, ActorKind, Role
 from bailee.ports.clock import Clock
 from bailee.ports.keeper import Keeper, ScopePublicKey
+from bailee.serving.bearer import bearer_credential
 from bailee.serving.errors import Because, CallRefused
 from bailee.settings import Settings
 from bailee.wiring.nouns import Nouns
-
-_SCHEME = "bearer "
 
 
 class AuthorisedKeeper:
@@ -77,14 +76,14 @@ class AdministrationDesk:
 
     async def open(self, request: Any) -> Session:
         """See `api.administration.session.Administration.open`."""
-        authorization: str = request.headers.get("authorization") or ""
-        if authorization[: len(_SCHEME)].lower() != _SCHEME:
+        shown = bearer_credential(request.headers.get("authorization"))
+        if shown is None:
             raise CallRefused(
                 Because.KEY_MISSING,
                 "You didn't provide an admin API key. You need to provide it in an Authorization "
                 "header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
             )
-        credential = authorization[len(_SCHEME) :].strip().encode("utf-8", "replace")
+        credential = shown.encode("utf-8", "replace")
         keeper = AuthorisedKeeper(self._keeper, credential)
         stranger = Nouns(self._engine, keeper, self._clock, self._pepper, OPERATOR)
         try:
@@ -97,9 +96,13 @@ class AdministrationDesk:
                 Because.ORGANISATION_MISMATCH,
                 "OpenAI-Organization header should match organization for API key.",
             )
-        nouns = Nouns(self._engine, keeper, self._clock, self._pepper, key_text(key.public_id))
+        actor = Actor(
+            ActorKind.ADMIN_KEY, key_text(key.public_id), key.tenant, frozenset({Role.OWNER})
+        )
+        nouns = Nouns(self._engine, keeper, self._clock, self._pepper, actor)
         return Session(
             tenant=key.tenant,
+            actor=actor,
             key=key,
             now=self._clock.now(),
             tenancy=nouns.tenancy,
@@ -107,6 +110,7 @@ class AdministrationDesk:
             service_accounts=nouns.service_accounts,
             administrators=nouns.administrators,
             people=nouns.people,
+            roles=nouns.roles,
             audit_log=nouns.audit_log,
             usage=nouns.usage,
             spend_alerts=nouns.spend_alerts,

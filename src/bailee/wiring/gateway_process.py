@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NamedTuple, Self
 
 import structlog
@@ -32,6 +33,7 @@ from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
 from bailee.governance.tenancy.last_used import LastUsed
 from bailee.governance.tenancy.snapshot import FactsSnapshot
 from bailee.governance.usage.counting import UsageCounts
+from bailee.kernel.errors import BaileeError
 from bailee.kernel.ids import Region
 from bailee.kernel.redacted import Secret
 from bailee.lifecycle.log_reader import LogReader
@@ -66,6 +68,7 @@ from bailee.wiring.held import (
 from bailee.wiring.operations import GatewayParts, operations_of, prove_journal
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
+from bailee.wiring.recording import RecorderNeeds, open_recorder, report_defect
 from bailee.wiring.stores import objects_of
 from bailee.wiring.training import Trainable, may_have_own_models
 from bailee.wiring.trust import Trust
@@ -137,16 +140,9 @@ def serve_gateway(
         stores = Stores.open(settings, places, needs, files)
         await check_schema(stores.engine)
         changes = PostgresChanges(connector(needs.database, GATEWAY), SystemClock())
-        facts_database = PostgresDatabase(stores.facts_engine)
-        snapshot = FactsSnapshot(
-            facts_database,
-            changes,
-            SystemClock(),
-            needs.pepper,
-            grace_s=settings.snapshot.grace_s,
-        )
-        last_used = LastUsed(facts_database, SystemClock())
-        recorder = _recorder(settings, places, index, needs, stores)
+        snapshot = _snapshot(settings, index, needs, stores, changes)
+        last_used = LastUsed(PostgresDatabase(stores.facts_engine), SystemClock())
+        recorder = open_recorder(settings, _recorder_needs(places, index, needs, stores))
         backends = open_backends(settings, places, stores.keeper.reveal_secret)
         directory = CallerDirectory(snapshot, last_used, settings.limits)
         usage = UsageCounts(PostgresDatabase(stores.engine), SystemClock())
@@ -180,11 +176,26 @@ def serve_gateway(
         await recorder.drain()
         await last_used.flush()
         await usage.flush()
+        with suppress(BaileeError):  # its lease lapses in a second
+            await snapshot.leave()
         for backend in backends.values():
             await backend.close()
         await stores.close()
 
     run_until_stopped(main)
+
+
+def _snapshot(
+    settings: Settings, index: int, needs: GatewayNeeds, stores: Stores, changes: PostgresChanges
+) -> FactsSnapshot:
+    return FactsSnapshot(
+        PostgresDatabase(stores.facts_engine),
+        changes,
+        SystemClock(),
+        needs.pepper,
+        grace_s=settings.snapshot.grace_s,
+        worker=f"{needs.trust.node}-{index}-{SystemRandomness().random_bytes(6).hex()}",
+    )
 
 
 def _server(
@@ -198,24 +209,12 @@ def _server(
     return Http1Server(application, address, SystemClock(), asking)
 
 
-def _recorder(
-    settings: Settings, places: Places, index: int, needs: GatewayNeeds, stores: Stores
-) -> Recorder:
-    randomness = SystemRandomness()
-    return Recorder(
-        stores.files,
-        ThreadOffload(4),
-        PostgresLedger(stores.engine),
-        stores.keeper,
-        open_clock(places),
-        randomness,
-        node=needs.trust.node,
-        worker=f"{needs.trust.node}-{index}-{randomness.random_bytes(6).hex()}",
-        regions=(Region(settings.region),),
-        identity=needs.trust.identity,
-        close_after_s=settings.journal.close_after_s,
-        max_journal_bytes=settings.journal.size_bytes,
-        ledger_grace_s=settings.snapshot.grace_s,
+def _recorder_needs(
+    places: Places, index: int, needs: GatewayNeeds, stores: Stores
+) -> RecorderNeeds:
+    clock = open_clock(places)
+    return RecorderNeeds(
+        stores.files, stores.engine, stores.keeper, clock, needs.trust, str(index), threads=4
     )
 
 
@@ -299,7 +298,7 @@ def _application(parts: GatewayParts, desk: AdministrationDesk) -> Application:
         longer=LONGER_BODIES,
     )
     return Application(
-        parts.answering, bridge, SystemClock(), parts.report, body_limit_bytes=limit_bytes
+        parts.answering, bridge, SystemClock(), report_defect, body_limit_bytes=limit_bytes
     )
 
 

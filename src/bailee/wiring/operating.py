@@ -13,7 +13,6 @@ from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.engine import check_schema, open_engine
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.system import SystemClock, ThreadOffload
-from bailee.governance.audit.model import OPERATOR
 from bailee.governance.people.service import INVITE
 from bailee.governance.tenancy.model import ApiKey, Limits, Status
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound, UnknownKey
@@ -40,6 +39,7 @@ from bailee.kernel.instants import (
     from_rfc3339,
     to_rfc3339,
 )
+from bailee.policy.access.model import OPERATOR
 from bailee.policy.decide import API_SERVICE, decide
 from bailee.policy.load import packaged_policy
 from bailee.policy.model import Facts, RetentionMode
@@ -232,6 +232,17 @@ class OpenInstallation:
             "organisation": tenant_text(person.tenant),
             "name": person.name,
             "role": person.role.value,
+        }
+
+    async def house(self, organisation: str | None) -> Row:
+        """The operator's own organisation."""
+        if organisation is not None:
+            await self._nouns.roles.set_house(await self._tenant_named(organisation))
+        house = await self._nouns.roles.house()
+        names = {known.tenant: known.name for known in await self.tenancy.organisations()}
+        return {
+            "organisation": None if house is None else tenant_text(house),
+            "name": None if house is None else names[house],
         }
 
     async def settle(self) -> None:

@@ -14,6 +14,7 @@ from bailee.governance.administrators.service import Administrators
 from bailee.governance.audit.service import AuditLog
 from bailee.governance.budgets.service import SpendAlerts
 from bailee.governance.certificates.service import Certificates
+from bailee.governance.people.roles import Roles
 from bailee.governance.people.service import People
 from bailee.governance.tenancy.model import Limits
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
@@ -22,17 +23,22 @@ from bailee.governance.usage.model import Price
 from bailee.governance.usage.service import Usage
 from bailee.kernel.ids import Region, TenantId
 from bailee.kernel.instants import Instant
+from bailee.policy.access.matrix import require
+from bailee.policy.access.model import Actor
 
 AnyRequest = Request[Any, Any, Any]
 
 ADMINISTRATION: Final = "administration"
 """Where the application's state holds its `Administration`."""
+ACTION: Final = "action"
+"""What a handler calls the action of the matrix that it asks for."""
 
 
 class Session(NamedTuple):
     """The bearer of an admin key, with the nouns that act and write audit events for them."""
 
     tenant: TenantId
+    actor: Actor
     key: AdminKey
     now: Instant
     tenancy: Tenancy
@@ -40,10 +46,15 @@ class Session(NamedTuple):
     service_accounts: ServiceAccounts
     administrators: Administrators
     people: People
+    roles: Roles
     audit_log: AuditLog
     usage: Usage
     spend_alerts: SpendAlerts
     certificates: Certificates
+
+    def require(self, action: str) -> None:
+        """Return if the actor may do this in the session's organisation. Raises Forbidden."""
+        require(self.actor, action, self.tenant, self.now)
 
 
 class Administration(NamedTuple):
@@ -70,5 +81,12 @@ def administration_of(request: AnyRequest) -> Administration:
 
 
 async def session_of(request: AnyRequest) -> Session:
-    """Authenticate. Raises as `Administration.open`."""
-    return await administration_of(request).open(request)
+    """Authenticate, and ask the matrix for the `action` that the handler names, if it names one.
+
+    Raises as `Administration.open`; Forbidden and SignInAgain as `policy.access.matrix.require`.
+    """
+    session = await administration_of(request).open(request)
+    action = request.route_handler.opt.get(ACTION)
+    if action is not None:
+        session.require(action)
+    return session

@@ -1,5 +1,6 @@
 """`ports.database.Database`: transactions for the governance nouns under row-level security."""
 
+import hmac
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, LiteralString
@@ -10,9 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from bailee.drivers.postgres.failures import kinds
 from bailee.drivers.postgres.outbox import check_leaf, insert_leaves
 from bailee.drivers.postgres.transactions import begin
+from bailee.kernel.encoding import fields
+from bailee.kernel.errors import NotFound
 from bailee.kernel.ids import TenantId
 from bailee.ports.database import DatabaseTransaction, Value
 
+_REFERENCE: Final = "bailee/1/log-reference"
 _TENANT: Final = text("SELECT set_config('bailee.tenant', :tenant, true)")
 _PLATFORM: Final = text("SELECT set_config('bailee.platform', 'read', true)")
 _READ_ONLY: Final = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
@@ -27,6 +31,12 @@ class _Transaction:
         with kinds():
             result = await self._connection.execute(text(statement), parameters)
             return result.fetchall() if result.returns_rows else []
+
+    async def reference(self, *parts: bytes) -> bytes:
+        rows = await self.rows("SELECT log_salt FROM organisations WHERE log_salt IS NOT NULL")
+        if len(rows) != 1:
+            raise NotFound("The organisation cannot be referred to in the log any more.")
+        return hmac.digest(bytes(rows[0].log_salt), fields(_REFERENCE, *parts), "sha256")
 
     async def append_entry(self, leaf: bytes) -> None:
         self.leaves.append(check_leaf(leaf))

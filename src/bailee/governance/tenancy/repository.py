@@ -19,7 +19,7 @@ from bailee.governance.tenancy.model import (
     Status,
 )
 from bailee.kernel.ids import ProjectId, Region, TenantId
-from bailee.kernel.instants import Instant
+from bailee.kernel.instants import HOUR_MS, Instant
 from bailee.policy.model import RetentionMode
 from bailee.ports.database import DatabaseTransaction
 
@@ -38,18 +38,21 @@ async def set_installation_id(transaction: DatabaseTransaction, installation: by
     )
 
 
-async def add_organisation(transaction: DatabaseTransaction, row: Organisation) -> bool:
+async def add_organisation(
+    transaction: DatabaseTransaction, row: Organisation, log_salt: bytes
+) -> bool:
     """Add an organisation unless its identifier is known. True if it was added."""
     rows = await transaction.rows(
         """
-        INSERT INTO organisations (tenant, name, status, created_at)
-        VALUES (:tenant, :name, :status, :created_at)
+        INSERT INTO organisations (tenant, name, status, created_at, log_salt)
+        VALUES (:tenant, :name, :status, :created_at, :log_salt)
         ON CONFLICT (tenant) DO NOTHING RETURNING tenant
         """,
         tenant=row.tenant,
         name=row.name,
         status=row.status.value,
         created_at=row.created_at,
+        log_salt=log_salt,
     )
     return bool(rows)
 
@@ -110,6 +113,12 @@ async def add_project(transaction: DatabaseTransaction, row: Project) -> bool:
         created_at=row.created_at,
     )
     return bool(rows)
+
+
+async def project_named(transaction: DatabaseTransaction, name: str) -> ProjectId | None:
+    """The organisation's project of this name, an archived one too."""
+    rows = await transaction.rows("SELECT project FROM projects WHERE name = :name", name=name)
+    return ProjectId(rows[0].project) if rows else None
 
 
 async def projects(transaction: DatabaseTransaction) -> list[Project]:
@@ -347,6 +356,65 @@ async def version(transaction: DatabaseTransaction) -> int:
     """The number of the last change to anything that `facts_since` reads."""
     rows = await transaction.rows("SELECT version FROM changes WHERE topic = 'tenancy'")
     return int(rows[0].version)
+
+
+async def join(transaction: DatabaseTransaction, worker: str, version: int) -> None:
+    """Let a gateway worker be waited for from now on, and forget workers that are long gone."""
+    await transaction.rows(
+        """
+        INSERT INTO gateways (worker, acknowledged, seen_at)
+        VALUES (:worker, :version, extract(epoch FROM clock_timestamp()) * 1000)
+        ON CONFLICT (worker) DO UPDATE
+            SET acknowledged = excluded.acknowledged, seen_at = excluded.seen_at
+        """,
+        worker=worker,
+        version=version,
+    )
+    await transaction.rows(
+        """
+        DELETE FROM gateways
+        WHERE seen_at < extract(epoch FROM clock_timestamp()) * 1000 - :forgotten_ms
+        """,
+        forgotten_ms=HOUR_MS,
+    )
+
+
+async def acknowledge(
+    transaction: DatabaseTransaction, worker: str, version: int, lease_ms: int
+) -> bool:
+    """Note that a gateway worker acts on `version`. False if its lease has lapsed meanwhile."""
+    rows = await transaction.rows(
+        """
+        UPDATE gateways
+        SET acknowledged = :version, seen_at = extract(epoch FROM clock_timestamp()) * 1000
+        WHERE worker = :worker
+            AND seen_at + :lease_ms > extract(epoch FROM clock_timestamp()) * 1000
+        RETURNING worker
+        """,
+        worker=worker,
+        version=version,
+        lease_ms=lease_ms,
+    )
+    return bool(rows)
+
+
+async def leave(transaction: DatabaseTransaction, worker: str) -> None:
+    """Forget a gateway worker that has stopped answering."""
+    await transaction.rows("DELETE FROM gateways WHERE worker = :worker", worker=worker)
+
+
+async def gateways_behind(transaction: DatabaseTransaction, version: int, lapse_ms: int) -> int:
+    """How many gateway workers may still act on facts older than `version`."""
+    rows = await transaction.rows(
+        """
+        SELECT count(*) AS behind FROM gateways
+        WHERE acknowledged < :version
+            AND seen_at + :lapse_ms > extract(epoch FROM clock_timestamp()) * 1000
+        """,
+        version=version,
+        lapse_ms=lapse_ms,
+    )
+    return int(rows[0].behind)
 
 
 async def facts_since(

@@ -1,7 +1,7 @@
 """Who may call, in memory: the facts about every API key, for one gateway worker.
 
 Promises: `authenticate` never waits; a committed change is seen within 1 s while the database
-answers, also when its notification is lost, because the version is asked for every 0.5 s; when the
+answers, also when its notification is lost, because the version is asked for every 0.3 s; when the
 database is away the last snapshot serves for the grace, then every call is refused as Unavailable.
 It does not count requests and does not decide anything about content.
 
@@ -25,11 +25,12 @@ from bailee.kernel.errors import BaileeError, Unavailable
 from bailee.kernel.ids import ProjectId, Region, TenantId
 from bailee.kernel.instants import DAY_MS, Instant
 from bailee.policy.model import RetentionMode
+from bailee.ports.acknowledgement import LEASE_MS
 from bailee.ports.clock import Clock
 from bailee.ports.database import Database
 from bailee.ports.snapshot import Changes
 
-REFRESH_S: Final = 0.5
+REFRESH_S: Final = 0.3
 """How often the version is asked for when nothing is notified."""
 GRACE_S: Final = 60.0
 """How long the last snapshot serves while the database is away."""
@@ -90,13 +91,16 @@ class FactsSnapshot:
         *,
         grace_s: float = GRACE_S,
         refresh_s: float = REFRESH_S,
+        worker: str | None = None,
     ) -> None:
+        """`worker` names who acknowledges what it has read; None acknowledges nothing."""
         self._database = database
         self._changes = changes
         self._clock = clock
         self._hash = CredentialHash(pepper)
         self._grace_s = grace_s
         self._refresh_s = refresh_s
+        self._worker = worker
         self._snapshot = _EMPTY
         self._find = self._snapshot.entries.get
         self._as_of_s = float("-inf")
@@ -129,6 +133,10 @@ class FactsSnapshot:
             return None
         return int(1000 * (self._clock.monotonic_s() - self._as_of_s))
 
+    def leased(self) -> bool:
+        """Whether facts that permit more may be acted on: acknowledged within the lease."""
+        return 1000 * (self._clock.monotonic_s() - self._as_of_s) <= LEASE_MS
+
     def ready(self) -> str | None:
         """None while calls can be authenticated, else why not."""
         if self._clock.monotonic_s() - self._as_of_s <= self._grace_s:
@@ -141,6 +149,7 @@ class FactsSnapshot:
         Raises:
             Unavailable: the database is away; the snapshot stays as it is and grows older.
         """
+        await self._join()
         asked_s = self._clock.monotonic_s()
         before = self._snapshot
         async with self._database.platform_reading() as transaction:
@@ -161,7 +170,32 @@ class FactsSnapshot:
                 self._replace(
                     Snapshot(version, MappingProxyType(entries), MappingProxyType(certificates))
                 )
-        self._as_of_s = asked_s
+        if await self._acknowledged():
+            self._as_of_s = asked_s
+
+    async def _join(self) -> None:
+        """Be waited for before reading what might be old by the time that it is acted on."""
+        if self._worker is not None and not self.leased():
+            async with self._database.transaction(None) as transaction:
+                await repository.join(transaction, self._worker, self._snapshot.version)
+
+    async def _acknowledged(self) -> bool:
+        """Only what was acknowledged counts as present.
+
+        If the lease lapsed since the facts were asked for, nobody waited for this worker.
+        """
+        if self._worker is None:
+            return True
+        async with self._database.transaction(None) as transaction:
+            return await repository.acknowledge(
+                transaction, self._worker, self._snapshot.version, LEASE_MS
+            )
+
+    async def leave(self) -> None:
+        """Say that this worker answers nobody any more. Raises Unavailable; then it lapses."""
+        if self._worker is not None:
+            async with self._database.transaction(None) as transaction:
+                await repository.leave(transaction, self._worker)
 
     async def run(self) -> None:
         """Keep the snapshot present until cancelled.

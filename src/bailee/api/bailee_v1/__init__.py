@@ -1,0 +1,18 @@
+"""Bailee's own operations under `/bailee/v1` for people who govern: who may, what was agreed.
+
+Every operation wants an admin key or a signed-in person, but for those that its module calls
+public. These modules know paths, bodies and shapes, which are like OpenAI's administration API:
+lists, paging, Unix seconds, errors. The governance nouns decide, and ask `policy.access` first.
+"""
+
+from typing import Final
+
+from litestar import Router
+
+from bailee.api.bailee_v1 import access, people
+
+BAILEE_ROUTES: Final[tuple[Router, ...]] = (
+    access.ROUTER,
+    people.PEOPLE,
+    people.ROLES,
+)

@@ -1,0 +1,134 @@
+"""Commands that people give over the API: whoever gives them is who the server says they are.
+
+The server is the one that this data folder's installation announced, or `OPENAI_BASE_URL`; the
+credential is `OPENAI_ADMIN_KEY`. A refusal becomes the error of its kind, with the server's words.
+"""
+
+import http.client
+import json
+import ssl
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlencode, urlsplit
+
+from bailee.cli.env import base_address
+from bailee.cli.status_files import announced_address
+from bailee.kernel.errors import (
+    BaileeError,
+    Conflict,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from bailee.settings import Settings
+
+_TIMEOUT_S: Final = 120.0
+_KINDS: Final[Mapping[int, type[BaileeError]]] = {
+    400: InvalidInput,
+    401: Forbidden,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    422: InvalidInput,
+}
+
+
+class Remote:
+    """The API of one installation, for one bearer."""
+
+    def __init__(self, address: str, bundle: Path | None, credential: str) -> None:
+        self._address = urlsplit(address)
+        self._bundle = bundle
+        self._credential = credential
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+    ) -> Any:
+        """Ask; gives the answer's JSON. `path` as in `/bailee/v1/access`.
+
+        Raises:
+            InvalidInput, Forbidden, NotFound, Conflict: as the server says.
+            Unavailable: it cannot be reached, or something behind it is away.
+        """
+        status, answer = self.raw(method, path, body, query=query)
+        try:
+            document = json.loads(answer) if answer else None
+        except ValueError:
+            raise Unavailable(f"the server's answer ({status}) is not JSON") from None
+        if status < 400:
+            return document
+        raise _refusal(status, document)
+
+    def raw(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        query: Mapping[str, str] | None = None,
+    ) -> tuple[int, bytes]:
+        """Ask; gives status and body as they are. Raises Unavailable."""
+        bundle = None if self._bundle is None else str(self._bundle)
+        headers = {"authorization": f"Bearer {self._credential}"} if self._credential else {}
+        if body is not None:
+            headers["content-type"] = "application/json"
+        target = path + (f"?{urlencode(query)}" if query else "")
+        connection = http.client.HTTPSConnection(
+            self._address.hostname or "localhost",
+            self._address.port,
+            context=ssl.create_default_context(cafile=bundle),
+            timeout=_TIMEOUT_S,
+        )
+        try:
+            sent = None if body is None else json.dumps(body).encode()
+            connection.request(method, target, sent, headers)
+            answer = connection.getresponse()
+            return answer.status, answer.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise Unavailable(
+                f"no answer from {self._address.netloc}; is the installation running?"
+            ) from error
+        finally:
+            connection.close()
+
+
+def remote(settings: "Settings") -> Remote:
+    """The installation of these settings, for whoever's credential is at hand.
+
+    Raises:
+        Forbidden: there is no credential.
+    """
+    from bailee.drivers.system import environment
+
+    variables = environment()
+    credential = variables.get("OPENAI_ADMIN_KEY", "")
+    if not credential:
+        raise Forbidden(
+            "this command acts for you over the API: set OPENAI_ADMIN_KEY to an admin key"
+            " (`bailee admin bootstrap` makes the first)"
+        )
+    announced = announced_address(settings.data_folder / "run")
+    given = variables.get("OPENAI_BASE_URL", "").removesuffix("/").removesuffix("/v1")
+    bundle = settings.data_folder / "tls" / "bundle.pem"
+    return Remote(
+        announced or given or base_address(settings),
+        bundle if bundle.is_file() else None,
+        credential,
+    )
+
+
+def _refusal(status: int, document: Any) -> BaileeError:
+    try:
+        message = str(document["error"]["message"])
+    except (KeyError, TypeError):
+        message = f"the server answered {status}"
+    return _KINDS.get(status, Unavailable)(message)
