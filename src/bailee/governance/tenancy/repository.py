@@ -19,7 +19,7 @@ from bailee.governance.tenancy.model import (
     Status,
 )
 from bailee.kernel.ids import ProjectId, Region, TenantId
-from bailee.kernel.instants import HOUR_MS, Instant
+from bailee.kernel.instants import Instant
 from bailee.policy.model import RetentionMode
 from bailee.ports.database import DatabaseTransaction
 
@@ -356,65 +356,6 @@ async def version(transaction: DatabaseTransaction) -> int:
     """The number of the last change to anything that `facts_since` reads."""
     rows = await transaction.rows("SELECT version FROM changes WHERE topic = 'tenancy'")
     return int(rows[0].version)
-
-
-async def join(transaction: DatabaseTransaction, worker: str, version: int) -> None:
-    """Let a gateway worker be waited for from now on, and forget workers that are long gone."""
-    await transaction.rows(
-        """
-        INSERT INTO gateways (worker, acknowledged, seen_at)
-        VALUES (:worker, :version, extract(epoch FROM clock_timestamp()) * 1000)
-        ON CONFLICT (worker) DO UPDATE
-            SET acknowledged = excluded.acknowledged, seen_at = excluded.seen_at
-        """,
-        worker=worker,
-        version=version,
-    )
-    await transaction.rows(
-        """
-        DELETE FROM gateways
-        WHERE seen_at < extract(epoch FROM clock_timestamp()) * 1000 - :forgotten_ms
-        """,
-        forgotten_ms=HOUR_MS,
-    )
-
-
-async def acknowledge(
-    transaction: DatabaseTransaction, worker: str, version: int, lease_ms: int
-) -> bool:
-    """Note that a gateway worker acts on `version`. False if its lease has lapsed meanwhile."""
-    rows = await transaction.rows(
-        """
-        UPDATE gateways
-        SET acknowledged = :version, seen_at = extract(epoch FROM clock_timestamp()) * 1000
-        WHERE worker = :worker
-            AND seen_at + :lease_ms > extract(epoch FROM clock_timestamp()) * 1000
-        RETURNING worker
-        """,
-        worker=worker,
-        version=version,
-        lease_ms=lease_ms,
-    )
-    return bool(rows)
-
-
-async def leave(transaction: DatabaseTransaction, worker: str) -> None:
-    """Forget a gateway worker that has stopped answering."""
-    await transaction.rows("DELETE FROM gateways WHERE worker = :worker", worker=worker)
-
-
-async def gateways_behind(transaction: DatabaseTransaction, version: int, lapse_ms: int) -> int:
-    """How many gateway workers may still act on facts older than `version`."""
-    rows = await transaction.rows(
-        """
-        SELECT count(*) AS behind FROM gateways
-        WHERE acknowledged < :version
-            AND seen_at + :lapse_ms > extract(epoch FROM clock_timestamp()) * 1000
-        """,
-        version=version,
-        lapse_ms=lapse_ms,
-    )
-    return int(rows[0].behind)
 
 
 async def facts_since(
