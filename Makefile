@@ -25,7 +25,7 @@ tour: $(VENV)/installed-tour ## Thirty-one days of a real installation in a minu
 	@exec $(BIN)/bailee tour $(ARGS)
 
 test: install-dev model ## Run the tests (ARGS="tests/unit -k policy")
-	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install-dev ## Formatting, lints, types, layers, and what keeps code and documents true
 	@$(BIN)/ruff format --check .
