@@ -20,7 +20,7 @@ from tests.fixtures.clients import (
     client_environment,
     run_command,
 )
-from tests.fixtures.installation import CHAT, Installation, installation
+from tests.fixtures.installation import CHAT, Installation, chat_body, installation
 from tests.fixtures.waiting import until
 
 from bailee.drivers.system import SystemClock
@@ -158,6 +158,9 @@ def test_doctor_examines_the_installation(place: Installation) -> None:
 
 
 def test_the_keyring_and_epochs_are_shown_by_name(place: Installation) -> None:
+    with place.client() as client:
+        sent = client.post(CHAT, content=chat_body("hi"), headers=place.demo.headers)
+        assert sent.status_code == 200
     keyring = ask_command(place, "inspect", "keyring")
     assert keyring["live_epochs"] >= 1
     assert keyring["clock"] == "trusted"
