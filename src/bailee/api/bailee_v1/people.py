@@ -6,7 +6,7 @@ import msgspec
 from litestar import Response, Router, delete, get, post
 from litestar.params import FromPath
 
-from bailee.api.administration.asked import asked_page, body_of, handle
+from bailee.api.administration.asked import asked_page, asked_role, body_of, handle
 from bailee.api.administration.session import AnyRequest, session_of
 from bailee.api.administration.shapes import (
     Listed,
@@ -18,7 +18,6 @@ from bailee.api.administration.shapes import (
 from bailee.api.bailee_v1.sessions import PEOPLE as OF_SESSIONS
 from bailee.governance.people.model import Assignment, Person
 from bailee.governance.people.roles import ASSIGNMENT, USER
-from bailee.kernel.errors import InvalidInput
 from bailee.kernel.ids import handle_text
 from bailee.kernel.instants import Instant
 from bailee.policy.access.model import Role
@@ -100,7 +99,7 @@ async def list_roles(
 async def give_role(user: FromPath[str], request: AnyRequest) -> Response[RoleAssignmentView]:
     """Give a person a role; house roles to people of the operator's own organisation alone."""
     session = await session_of(request)
-    role = _role((await body_of(request, GiveRole)).role)
+    role = asked_role(Role, (await body_of(request, GiveRole)).role)
     given = await session.roles.give(session.tenant, handle(USER, user, "person"), role)
     return answer(_view(given, session.now))
 
@@ -116,7 +115,9 @@ async def end_role(
 ) -> Response[RoleAssignmentView]:
     """End a role; that it was held stays on record."""
     session = await session_of(request)
-    ended = await session.roles.end(session.tenant, handle(USER, user, "person"), _role(role))
+    ended = await session.roles.end(
+        session.tenant, handle(USER, user, "person"), asked_role(Role, role)
+    )
     return answer(_view(ended, session.now))
 
 
@@ -141,14 +142,6 @@ async def recertify(assignment: FromPath[str], request: AnyRequest) -> Response[
     identifier = handle(ASSIGNMENT, assignment, "assignment")
     decided = await session.roles.recertify(session.tenant, identifier, keep=keep)
     return answer(_view(decided, session.now))
-
-
-def _role(text: str) -> Role:
-    try:
-        return Role(text)
-    except ValueError:
-        words = ", ".join(role.value for role in Role)
-        raise InvalidInput(f"`role` is one of {words}.", field="role") from None
 
 
 def _name(one: Assignment) -> str:

@@ -178,17 +178,18 @@ async def house(transaction: DatabaseTransaction) -> TenantId | None:
     return TenantId(bytes(rows[0].tenant)) if rows else None
 
 
-async def set_house(transaction: DatabaseTransaction, tenant: TenantId, *, house: bool) -> bool:
-    """Say whether an organisation is the operator's own. False if there is no such organisation.
+async def organisation_exists(transaction: DatabaseTransaction) -> bool:
+    """Whether there is the transaction's organisation."""
+    return bool(await transaction.rows("SELECT tenant FROM organisations"))
 
-    Raises Conflict if another is.
-    """
-    rows = await transaction.rows(
-        "UPDATE organisations SET house = :house WHERE tenant = :tenant RETURNING tenant",
+
+async def set_house(transaction: DatabaseTransaction, tenant: TenantId, *, house: bool) -> None:
+    """Say whether an organisation is the operator's own. Raises Conflict if another is."""
+    await transaction.rows(
+        "UPDATE organisations SET house = :house WHERE tenant = :tenant",
         tenant=tenant,
         house=house,
     )
-    return bool(rows)
 
 
 async def put_member(transaction: DatabaseTransaction, project: ProjectId, member: Member) -> None:
