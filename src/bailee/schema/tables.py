@@ -73,6 +73,7 @@ projects: Final = sa.Table(
     sa.Column("model_limits", sa.Text, nullable=False, server_default="{}"),
     _instant("archived_at", nullable=True),
     _several_bytes("active_certificates"),
+    sa.Column("protected_health", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("tenant", "project"),
     sa.UniqueConstraint("tenant", "name"),
     sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
@@ -251,6 +252,70 @@ certificates: Final = sa.Table(
 )
 """What organisations want their clients to show; `active_certificates` elsewhere names some."""
 
+agreements: Final = sa.Table(
+    "agreements",
+    metadata,
+    _bytes("agreement", key=True),
+    sa.Column("position", sa.BigInteger, sa.Identity(always=True), nullable=False),
+    _bytes("tenant"),
+    _text("kind"),
+    _text("version"),
+    _bytes("text_digest"),
+    _text("language"),
+    _text("state"),
+    _text("form"),
+    _instant("created_at"),
+    _instant("submitted_at", nullable=True),
+    _text("reviewed_by", nullable=True),
+    _instant("reviewed_at", nullable=True),
+    _text("review_reasons", nullable=True),
+    _text("signed_by", nullable=True),
+    _text("signed_name", nullable=True),
+    _text("signed_title", nullable=True),
+    _instant("signed_at", nullable=True),
+    _text("countersigned_by", nullable=True),
+    _text("countersigned_name", nullable=True),
+    _text("countersigned_title", nullable=True),
+    _instant("countersigned_at", nullable=True),
+    _text("operator_name", nullable=True),
+    _text("operator_address", nullable=True),
+    _instant("executed_at", nullable=True),
+    _bytes("document", nullable=True),
+    _bytes("document_digest", nullable=True),
+    _instant("in_force_until", nullable=True),
+    _text("ended_by", nullable=True),
+    _instant("ended_at", nullable=True),
+    _text("end_reasons", nullable=True),
+    sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
+    sa.CheckConstraint(
+        "countersigned_at IS NULL OR signed_at IS NOT NULL AND operator_name IS NOT NULL",
+        name="countersigned",
+    ),
+    sa.CheckConstraint(
+        "state NOT IN ('executed', 'superseded')"
+        " OR countersigned_at IS NOT NULL AND executed_at IS NOT NULL",
+        name="executed",
+    ),
+    sa.CheckConstraint(
+        "(executed_at IS NULL) = (document IS NULL)"
+        " AND (document IS NULL) = (document_digest IS NULL)"
+        " AND (document IS NULL OR sha256(document) = document_digest)",
+        name="document",
+    ),
+    sa.Index("agreements_tenant_idx", "tenant", "position"),
+    sa.Index("agreements_state_idx", "state"),
+    sa.Index(
+        "agreements_open_idx",
+        "tenant",
+        "kind",
+        unique=True,
+        postgresql_where=sa.text(
+            "state IN ('draft', 'submitted', 'in_review', 'accepted', 'signed', 'countersigned')"
+        ),
+    ),
+)
+"""Agreements with the operator, with their signed documents; an executed one does not change."""
+
 held_objects: Final = sa.Table(
     "held_objects",
     metadata,
@@ -318,8 +383,20 @@ TENANT_TABLES: Final = (
     usage_minutes,
     spend_alerts,
     certificates,
+    agreements,
 )
 """What belongs to an organisation: row-level security on column `tenant`."""
+
+agreement_versions: Final = sa.Table(
+    "agreement_versions",
+    metadata,
+    _text("kind", key=True),
+    _text("version", key=True),
+    _bytes("text_digest"),
+    _instant("published_at"),
+    _text("published_by"),
+)
+"""Which versions of agreements' texts were put in force here."""
 
 changes: Final = sa.Table(
     "changes",
