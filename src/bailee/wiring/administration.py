@@ -68,12 +68,14 @@ class AdministrationDesk:
         clock: Clock,
         pepper: Secret,
         snapshot: FactsSnapshot,
+        settings: Settings,
     ) -> None:
         self._engine = engine
         self._keeper = keeper
         self._clock = clock
         self._pepper = pepper
         self._snapshot = snapshot
+        self._settings = settings
 
     async def open(self, request: Any) -> Session:
         """See `api.administration.session.Administration.open`."""
@@ -86,7 +88,7 @@ class AdministrationDesk:
             )
         credential = authorization[len(_SCHEME) :].strip().encode("utf-8", "replace")
         keeper = AuthorisedKeeper(self._keeper, credential)
-        stranger = Nouns(self._engine, keeper, self._clock, self._pepper, OPERATOR)
+        stranger = Nouns(self._engine, keeper, self._clock, self._pepper, OPERATOR, self._settings)
         try:
             key = await stranger.administrators.authenticate(credential)
         except AdminKeyRefused:
@@ -100,7 +102,7 @@ class AdministrationDesk:
         actor = Actor(
             ActorKind.ADMIN_KEY, key_text(key.public_id), key.tenant, frozenset({Role.OWNER})
         )
-        nouns = Nouns(self._engine, keeper, self._clock, self._pepper, actor)
+        nouns = Nouns(self._engine, keeper, self._clock, self._pepper, actor, self._settings)
         return Session(
             tenant=key.tenant,
             actor=actor,
@@ -115,6 +117,9 @@ class AdministrationDesk:
             usage=nouns.usage,
             spend_alerts=nouns.spend_alerts,
             certificates=nouns.certificates,
+            agreements=nouns.agreements,
+            agreement_versions=nouns.agreement_versions,
+            protection=nouns.protection,
         )
 
     def _refusal(self, credential: bytes) -> CallRefused:

@@ -6,6 +6,7 @@ that the operator supplies is used as it is.
 """
 
 import datetime
+import re
 from typing import Final, NamedTuple
 
 from cryptography import x509
@@ -18,6 +19,7 @@ from bailee.kernel.errors import InvalidInput
 from bailee.kernel.instants import DAY_MS, HOUR_MS, Instant, to_rfc3339
 
 LIFETIME_MS: Final = 30 * 365 * DAY_MS
+_BLOCK: Final = re.compile(rb"-----BEGIN [A-Z ]+-----.+?-----END [A-Z ]+-----\n?", re.DOTALL)
 _RENEW_BEFORE_MS: Final = 365 * DAY_MS
 _BACKDATED_MS: Final = HOUR_MS
 
@@ -31,6 +33,14 @@ class Seal(NamedTuple):
 
     def __repr__(self) -> str:
         return "<Seal>"
+
+
+def seal_of(pem: bytes) -> Seal:
+    """A key and its chain from one PEM text."""
+    blocks = _BLOCK.findall(pem)
+    keys = [block for block in blocks if b"PRIVATE KEY" in block]
+    chain = [block for block in blocks if b"BEGIN CERTIFICATE" in block]
+    return Seal(b"".join(keys), b"\n".join(chain))
 
 
 def make_seal(origin: str, now: Instant) -> Seal:

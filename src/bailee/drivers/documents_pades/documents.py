@@ -48,7 +48,7 @@ def typeset(document: Document) -> bytes:
     }
     layout = resources.files("bailee.drivers.documents_pades").joinpath("layout.typ").read_bytes()
     with resources.as_file(resources.files(_FONTS)) as fonts:
-        compiler: Any = typst.Compiler(
+        compiler: Any = typst.Compiler(  # type: ignore[misc]
             input=layout,
             font_paths=[Path(fonts)],
             ignore_system_fonts=True,

@@ -13,7 +13,7 @@ from bailee.kernel.errors import Conflict, NotFound
 from bailee.kernel.ids import ProjectId, TenantId
 from bailee.policy.access.matrix import require
 from bailee.policy.access.model import Actor
-from bailee.ports.acknowledgement import Acknowledgement
+from bailee.ports.acknowledgement import LEASE_MS, Acknowledgement
 from bailee.ports.audit import Audit
 from bailee.ports.clock import Clock
 from bailee.ports.database import Database
@@ -29,12 +29,15 @@ class Protection:
         audit: Audit,
         actor: Actor,
         acknowledgement: Acknowledgement,
+        lapse_ms: int = LEASE_MS,
     ) -> None:
+        """`lapse_ms`: how long a worker that went silent may go on as if nothing was protected."""
         self._database = database
         self._clock = clock
         self._audit = audit
         self._actor = actor
         self._acknowledgement = acknowledgement
+        self._lapse_ms = lapse_ms
 
     async def protect(self, tenant: TenantId, project: ProjectId) -> None:
         """Refuse from now on what the agreement does not cover; again is the same.
@@ -62,4 +65,4 @@ class Protection:
                 raise Conflict("The project is archived. It cannot be changed any more.")
             await repository.protect(transaction, project)
             await self._audit.write(transaction, protected(agreement, project))
-        await self._acknowledgement.everywhere()
+        await self._acknowledgement.everywhere(self._lapse_ms)

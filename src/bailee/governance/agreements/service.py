@@ -110,14 +110,20 @@ class Agreements:
         return [row for row in found if self._waits_for_operator(row)]
 
     async def draft(
-        self, tenant: TenantId, kind: Kind, language: Language, form: Mapping[str, str]
+        self,
+        tenant: TenantId,
+        kind: Kind,
+        language: Language,
+        form: Mapping[str, str],
+        *,
+        submit: bool = False,
     ) -> Agreement:
-        """Begin an agreement to the text that is in force.
+        """Begin an agreement to the text that is in force; `submit`: and hand it in, or neither.
 
         Raises:
             Forbidden: the actor may not.
             InvalidInput: a field that the form does not have, or cannot take.
-            Conflict: the organisation prepares one of this kind already.
+            Conflict: the organisation prepares one of this kind already; as `submit`.
         """
         self._require("agreement.request", tenant)
         async with self._database.transaction(tenant) as transaction:
@@ -140,6 +146,8 @@ class Agreements:
             )
             await repository.insert(transaction, row)
             await self._audit.write(transaction, event("drafted", row))
+            if submit:
+                row = await self._submitted(transaction, row)
         return row
 
     async def fill(self, tenant: TenantId, agreement: bytes, form: Mapping[str, str]) -> Agreement:
@@ -170,21 +178,7 @@ class Agreements:
         """
         self._require("agreement.request", tenant)
         async with self._database.transaction(tenant) as transaction:
-            row = await _one(transaction, agreement)
-            template = self._ready(row, Step.SUBMIT)
-            await self._check_current(transaction, row, template)
-            submitted = row._replace(
-                form=template.checked(row.form, complete=True),
-                state=State.SUBMITTED,
-                submitted_at=self._clock.now(),
-            )
-            if template.countersigned_by is CountersignedBy.STORED_SIGNATORY:
-                self._stored_signatory()
-            await self._audit.write(transaction, event("submitted", submitted))
-            if not template.review and allowed(self._actor, "agreement.sign", tenant):
-                submitted = await self._signed(transaction, submitted, template)
-            await repository.write(transaction, submitted)
-        return submitted
+            return await self._submitted(transaction, await _one(transaction, agreement))
 
     async def begin_review(self, tenant: TenantId, agreement: bytes) -> Agreement:
         """Say that somebody of the operator's assesses it. Raises Forbidden, NotFound, Conflict."""
@@ -275,6 +269,22 @@ class Agreements:
             await repository.write(transaction, changed)
             await self._audit.write(transaction, event(what, changed))
         return changed
+
+    async def _submitted(self, transaction: DatabaseTransaction, row: Agreement) -> Agreement:
+        template = self._ready(row, Step.SUBMIT)
+        await self._check_current(transaction, row, template)
+        submitted = row._replace(
+            form=template.checked(row.form, complete=True),
+            state=State.SUBMITTED,
+            submitted_at=self._clock.now(),
+        )
+        if template.countersigned_by is CountersignedBy.STORED_SIGNATORY:
+            self._stored_signatory()
+        await self._audit.write(transaction, event("submitted", submitted))
+        if not template.review and allowed(self._actor, "agreement.sign", row.tenant):
+            submitted = await self._signed(transaction, submitted, template)
+        await repository.write(transaction, submitted)
+        return submitted
 
     async def _signed(
         self, transaction: DatabaseTransaction, row: Agreement, template: Template
