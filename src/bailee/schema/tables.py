@@ -9,38 +9,24 @@ policies and triggers are in the migrations alone.
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import BYTEA
 
-metadata: Final = sa.MetaData(
-    naming_convention={
-        "pk": "%(table_name)s_pkey",
-        "uq": "%(table_name)s_%(column_0_N_name)s_key",
-        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
-        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
-        "ck": "%(table_name)s_%(constraint_name)s_check",
-    }
+from bailee.schema.agreement_tables import agreement_versions as agreement_versions
+from bailee.schema.agreement_tables import agreements
+from bailee.schema.columns import instant as _instant
+from bailee.schema.columns import metadata as metadata
+from bailee.schema.columns import number as _number
+from bailee.schema.columns import octets as _bytes
+from bailee.schema.columns import several_octets as _several_bytes
+from bailee.schema.columns import text as _text
+from bailee.schema.people_tables import (
+    enrolments,
+    passkeys,
+    passwords,
+    recovery_codes,
+    role_assignments,
+    role_confirmations,
+    sessions,
 )
-
-
-def _instant(name: str, *, nullable: bool = False) -> sa.Column[int]:
-    return sa.Column(name, sa.BigInteger, nullable=nullable)
-
-
-def _bytes(name: str, *, nullable: bool = False, key: bool = False) -> sa.Column[bytes]:
-    return sa.Column(name, BYTEA, nullable=nullable, primary_key=key)
-
-
-def _text(name: str, *, nullable: bool = False, key: bool = False) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, nullable=nullable, primary_key=key)
-
-
-def _number(name: str) -> sa.Column[int]:
-    return sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
-
-
-def _several_bytes(name: str) -> sa.Column[list[bytes]]:
-    return sa.Column(name, sa.ARRAY(BYTEA), nullable=False, server_default="{}")
-
 
 organisations: Final = sa.Table(
     "organisations",
@@ -53,7 +39,10 @@ organisations: Final = sa.Table(
     sa.Column("retention_mode", sa.Text, nullable=False, server_default="default"),
     _several_bytes("active_certificates"),
     _bytes("log_salt", nullable=True),
+    sa.Column("house", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("organisations_house_idx", "house", unique=True, postgresql_where=sa.text("house")),
 )
+"""`house`: the operator's own organisation, at most one."""
 
 projects: Final = sa.Table(
     "projects",
@@ -149,7 +138,6 @@ people: Final = sa.Table(
     _bytes("tenant"),
     _text("email"),
     _text("name"),
-    _text("role"),
     _instant("added_at"),
     sa.UniqueConstraint("tenant", "person"),
     sa.UniqueConstraint("tenant", "email"),
@@ -252,70 +240,6 @@ certificates: Final = sa.Table(
 )
 """What organisations want their clients to show; `active_certificates` elsewhere names some."""
 
-agreements: Final = sa.Table(
-    "agreements",
-    metadata,
-    _bytes("agreement", key=True),
-    sa.Column("position", sa.BigInteger, sa.Identity(always=True), nullable=False),
-    _bytes("tenant"),
-    _text("kind"),
-    _text("version"),
-    _bytes("text_digest"),
-    _text("language"),
-    _text("state"),
-    _text("form"),
-    _instant("created_at"),
-    _instant("submitted_at", nullable=True),
-    _text("reviewed_by", nullable=True),
-    _instant("reviewed_at", nullable=True),
-    _text("review_reasons", nullable=True),
-    _text("signed_by", nullable=True),
-    _text("signed_name", nullable=True),
-    _text("signed_title", nullable=True),
-    _instant("signed_at", nullable=True),
-    _text("countersigned_by", nullable=True),
-    _text("countersigned_name", nullable=True),
-    _text("countersigned_title", nullable=True),
-    _instant("countersigned_at", nullable=True),
-    _text("operator_name", nullable=True),
-    _text("operator_address", nullable=True),
-    _instant("executed_at", nullable=True),
-    _bytes("document", nullable=True),
-    _bytes("document_digest", nullable=True),
-    _instant("in_force_until", nullable=True),
-    _text("ended_by", nullable=True),
-    _instant("ended_at", nullable=True),
-    _text("end_reasons", nullable=True),
-    sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
-    sa.CheckConstraint(
-        "countersigned_at IS NULL OR signed_at IS NOT NULL AND operator_name IS NOT NULL",
-        name="countersigned",
-    ),
-    sa.CheckConstraint(
-        "state NOT IN ('executed', 'superseded')"
-        " OR countersigned_at IS NOT NULL AND executed_at IS NOT NULL",
-        name="executed",
-    ),
-    sa.CheckConstraint(
-        "(executed_at IS NULL) = (document IS NULL)"
-        " AND (document IS NULL) = (document_digest IS NULL)"
-        " AND (document IS NULL OR sha256(document) = document_digest)",
-        name="document",
-    ),
-    sa.Index("agreements_tenant_idx", "tenant", "position"),
-    sa.Index("agreements_state_idx", "state"),
-    sa.Index(
-        "agreements_open_idx",
-        "tenant",
-        "kind",
-        unique=True,
-        postgresql_where=sa.text(
-            "state IN ('draft', 'submitted', 'in_review', 'accepted', 'signed', 'countersigned')"
-        ),
-    ),
-)
-"""Agreements with the operator, with their signed documents; an executed one does not change."""
-
 held_objects: Final = sa.Table(
     "held_objects",
     metadata,
@@ -378,6 +302,13 @@ TENANT_TABLES: Final = (
     admin_api_keys,
     people,
     memberships,
+    role_assignments,
+    role_confirmations,
+    enrolments,
+    passwords,
+    recovery_codes,
+    passkeys,
+    sessions,
     invites,
     audit_events,
     usage_minutes,
@@ -386,17 +317,6 @@ TENANT_TABLES: Final = (
     agreements,
 )
 """What belongs to an organisation: row-level security on column `tenant`."""
-
-agreement_versions: Final = sa.Table(
-    "agreement_versions",
-    metadata,
-    _text("kind", key=True),
-    _text("version", key=True),
-    _bytes("text_digest"),
-    _instant("published_at"),
-    _text("published_by"),
-)
-"""Which versions of agreements' texts were put in force here."""
 
 changes: Final = sa.Table(
     "changes",

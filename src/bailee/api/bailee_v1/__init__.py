@@ -9,6 +9,11 @@ from typing import Final
 
 from litestar import Router
 
-from bailee.api.bailee_v1 import access, agreements
+from bailee.api.bailee_v1 import access, agreements, people
 
-BAILEE_ROUTES: Final[tuple[Router, ...]] = (access.ROUTER, agreements.ROUTER)
+BAILEE_ROUTES: Final[tuple[Router, ...]] = (
+    access.ROUTER,
+    agreements.ROUTER,
+    people.PEOPLE,
+    people.ROLES,
+)
