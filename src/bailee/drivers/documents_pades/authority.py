@@ -40,7 +40,7 @@ def seal_of(pem: bytes) -> Seal:
     blocks = _BLOCK.findall(pem)
     keys = [block for block in blocks if b"PRIVATE KEY" in block]
     chain = [block for block in blocks if b"BEGIN CERTIFICATE" in block]
-    return Seal(b"".join(keys), b"\n".join(chain))
+    return Seal(b"".join(keys), b"".join(chain))
 
 
 def make_seal(origin: str, now: Instant) -> Seal:

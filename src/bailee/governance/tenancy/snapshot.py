@@ -57,6 +57,8 @@ class Caller(NamedTuple):
     model_limits: Mapping[str, Limits] = NO_MODEL_LIMITS
     client_certificates: tuple[bytes, ...] = ()
     """The active certificates (DER) of which a client must show one; empty: it need not."""
+    protected_health: bool = False
+    """Whether a business associate agreement governs the project."""
 
 
 Entry = Caller | Refusal
@@ -252,6 +254,7 @@ def _entry(row: Any, certificates: Mapping[bytes, bytes]) -> Entry:
         client_certificates=tuple(
             certificates.get(bytes(one), b"") for one in row.active_certificates
         ),
+        protected_health=row.protected_health,
     )
 
 
