@@ -13,6 +13,7 @@ import typer
 
 from bailee.cli import (
     admin,
+    agreements,
     backends,
     doctor,
     env,
@@ -55,6 +56,7 @@ app.add_typer(people.roles, name="roles", rich_help_panel=_OPERATE)
 app.add_typer(keys.app, name="keys", rich_help_panel=_OPERATE)
 app.add_typer(projects.app, name="projects", rich_help_panel=_OPERATE)
 app.add_typer(backends.app, name="backends", rich_help_panel=_OPERATE)
+app.add_typer(agreements.app, name="agreements", rich_help_panel=_OPERATE)
 app.add_typer(ray.app, name="ray", rich_help_panel=_OPERATE)
 app.add_typer(policy.app, name="policy", rich_help_panel=_PROVE)
 app.add_typer(inspect.app, name="inspect", rich_help_panel=_PROVE)

@@ -74,6 +74,17 @@ class Remote:
             return document
         raise _refusal(status, document)
 
+    def file(self, path: str) -> bytes:
+        """Ask for a file. Raises as `call`."""
+        status, answer = self.raw("GET", path)
+        if status < 400:
+            return answer
+        try:
+            document = json.loads(answer)
+        except ValueError:
+            document = None
+        raise _refusal(status, document)
+
     def raw(
         self,
         method: str,

@@ -10,6 +10,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from bailee.schema.agreement_tables import agreement_versions as agreement_versions
+from bailee.schema.agreement_tables import agreements
 from bailee.schema.columns import instant as _instant
 from bailee.schema.columns import metadata as metadata
 from bailee.schema.columns import number as _number
@@ -60,6 +62,7 @@ projects: Final = sa.Table(
     sa.Column("model_limits", sa.Text, nullable=False, server_default="{}"),
     _instant("archived_at", nullable=True),
     _several_bytes("active_certificates"),
+    sa.Column("protected_health", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("tenant", "project"),
     sa.UniqueConstraint("tenant", "name"),
     sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
@@ -311,6 +314,7 @@ TENANT_TABLES: Final = (
     usage_minutes,
     spend_alerts,
     certificates,
+    agreements,
 )
 """What belongs to an organisation: row-level security on column `tenant`."""
 

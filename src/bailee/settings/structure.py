@@ -10,6 +10,7 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
+from bailee.settings.agreements import AgreementsSettings
 from bailee.settings.fine_tuning import DeclaredTerms, FineTuningSettings, RaySettings
 from bailee.settings.secret import SecretText
 from bailee.settings.sign_in import SignInSettings
@@ -404,6 +405,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     )
     moderation: Annotated[ModerationSettings, Meta(description="Local moderation.")] = (
         ModerationSettings()
+    )
+    agreements: Annotated[AgreementsSettings, Meta(description="Agreements.")] = (
+        AgreementsSettings()
     )
     ray: Annotated[RaySettings, Meta(description="Ray cluster.")] = RaySettings()
     backends: Annotated[

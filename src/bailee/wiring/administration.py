@@ -110,12 +110,14 @@ class AdministrationDesk:
         clock: Clock,
         pepper: Secret,
         snapshot: FactsSnapshot,
+        settings: Settings,
     ) -> None:
         self._engine = engine
         self._keeper = keeper
         self._clock = clock
         self._pepper = pepper
         self._snapshot = snapshot
+        self._settings = settings
         randomness = SystemRandomness()
         self._session_keys = SessionKeys(
             PostgresDatabase(engine), clock, randomness, Vault(pepper, randomness)
@@ -143,7 +145,7 @@ class AdministrationDesk:
         if credential.startswith(PREFIX.encode()):
             return await self._open_for_person(request, credential)
         keeper = AuthorisedKeeper(self._keeper, credential)
-        stranger = Nouns(self._engine, keeper, self._clock, self._pepper, OPERATOR)
+        stranger = Nouns(self._engine, keeper, self._clock, self._pepper, OPERATOR, self._settings)
         try:
             key = await stranger.administrators.authenticate(credential)
         except AdminKeyRefused:
@@ -154,7 +156,7 @@ class AdministrationDesk:
         actor = Actor(
             ActorKind.ADMIN_KEY, key_text(key.public_id), key.tenant, frozenset({Role.OWNER})
         )
-        nouns = Nouns(self._engine, keeper, self._clock, self._pepper, actor)
+        nouns = Nouns(self._engine, keeper, self._clock, self._pepper, actor, self._settings)
         return _session(nouns, key.tenant, self._clock.now(), key=key)
 
     async def _open_for_person(self, request: Any, token: bytes) -> Session:
@@ -168,7 +170,7 @@ class AdministrationDesk:
             session.signed_in_at,
         )
         keeper = KeeperWithoutAuthority(self._keeper)
-        nouns = Nouns(self._engine, keeper, self._clock, self._pepper, actor)
+        nouns = Nouns(self._engine, keeper, self._clock, self._pepper, actor, self._settings)
         tenant = session.tenant
         asked = request.headers.get("openai-organization")
         if asked and asked != tenant_text(tenant):
@@ -227,6 +229,9 @@ def _session(
         usage=nouns.usage,
         spend_alerts=nouns.spend_alerts,
         certificates=nouns.certificates,
+        agreements=nouns.agreements,
+        agreement_versions=nouns.agreement_versions,
+        protection=nouns.protection,
     )
 
 

@@ -65,6 +65,7 @@ class CallerDirectory:
             reject_store=known.reject_store,
             client_certificates=known.client_certificates,
             archived=known.archived,
+            protected_health=known.protected_health,
         )
 
 

@@ -3,8 +3,12 @@
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bailee.drivers.postgres.database import PostgresDatabase
-from bailee.drivers.system import SystemRandomness
+from bailee.drivers.system import SystemClock, SystemRandomness
 from bailee.governance.administrators.service import Administrators
+from bailee.governance.agreements.protection import Protection
+from bailee.governance.agreements.service import Agreements
+from bailee.governance.agreements.templates import packaged_library
+from bailee.governance.agreements.versions import Versions
 from bailee.governance.audit.service import AuditLog, AuditTrail
 from bailee.governance.budgets.service import SpendAlerts
 from bailee.governance.certificates.service import Certificates
@@ -13,6 +17,7 @@ from bailee.governance.identity.sealing import Vault
 from bailee.governance.identity.sessions import Sessions
 from bailee.governance.people.roles import Roles
 from bailee.governance.people.service import People
+from bailee.governance.tenancy.acknowledgement import Acknowledgements
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
 from bailee.governance.tenancy.service import Tenancy
 from bailee.governance.usage.service import Usage
@@ -20,6 +25,8 @@ from bailee.kernel.redacted import Secret
 from bailee.policy.access.model import Actor
 from bailee.ports.clock import Clock
 from bailee.ports.keeper import CredentialKeeper
+from bailee.settings import Settings
+from bailee.wiring.agreements import operator_of
 
 
 class Nouns:
@@ -32,6 +39,7 @@ class Nouns:
         clock: Clock,
         pepper: Secret,
         actor: Actor,
+        settings: Settings,
     ) -> None:
         database, randomness = PostgresDatabase(engine), SystemRandomness()
         audit = AuditTrail(actor.identifier, clock, randomness)
@@ -48,4 +56,13 @@ class Nouns:
         self.audit_log = AuditLog(database)
         self.usage = Usage(database)
         self.certificates = Certificates(database, clock, randomness, audit)
+        library = packaged_library()
+        self.agreements = Agreements(
+            database, clock, randomness, audit, actor, library, operator_of(settings)
+        )
+        self.agreement_versions = Versions(database, clock, actor, library)
+        self.protection = Protection(
+            *(database, clock, audit, actor, Acknowledgements(database, SystemClock())),
+            lapse_ms=int(1000 * settings.snapshot.grace_s),
+        )
         self.spend_alerts = SpendAlerts(database, clock, randomness, audit)

@@ -411,7 +411,10 @@ async def administration(settings: Settings) -> AsyncIterator[OpenInstallation]:
         ledger = PostgresLedger(clerk_engine)
         yield OpenInstallation(
             settings,
-            Nouns(engine, keeper, clock, read_secret(places.secrets, PEPPER, {}), OPERATOR),
+            Nouns(
+                *(engine, keeper, clock, read_secret(places.secrets, PEPPER, {}), OPERATOR),
+                settings,
+            ),
             keeper,
             ledger,
             Reading(

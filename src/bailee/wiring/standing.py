@@ -34,6 +34,7 @@ def standing_of(database: Database) -> Standing:
             scope_generation=found.scope_generation,
             retention_mode=found.retention_mode,
             reject_store=found.reject_store,
+            protected_health=found.protected_health,
         )
 
     return caller_of

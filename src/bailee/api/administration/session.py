@@ -12,6 +12,9 @@ from litestar import Request
 
 from bailee.governance.administrators.model import AdminKey
 from bailee.governance.administrators.service import Administrators
+from bailee.governance.agreements.protection import Protection
+from bailee.governance.agreements.service import Agreements
+from bailee.governance.agreements.versions import Versions
 from bailee.governance.audit.service import AuditLog
 from bailee.governance.budgets.service import SpendAlerts
 from bailee.governance.certificates.service import Certificates
@@ -65,6 +68,9 @@ class Session(NamedTuple):
     usage: Usage
     spend_alerts: SpendAlerts
     certificates: Certificates
+    agreements: Agreements
+    agreement_versions: Versions
+    protection: Protection
 
     def require(self, action: str) -> None:
         """Return if the actor may do this in the session's organisation. Raises Forbidden."""

@@ -9,10 +9,11 @@ from typing import Final
 
 from litestar import Router
 
-from bailee.api.bailee_v1 import access, people, sessions, sign_in, sign_in_page
+from bailee.api.bailee_v1 import access, agreements, people, sessions, sign_in, sign_in_page
 
 BAILEE_ROUTES: Final[tuple[Router, ...]] = (
     access.ROUTER,
+    agreements.ROUTER,
     people.PEOPLE,
     people.ROLES,
     sessions.ROUTER,

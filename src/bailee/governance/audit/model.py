@@ -11,6 +11,18 @@ OPERATOR: Final = "operator"
 
 EVENT_TYPES: Final = frozenset(
     {
+        "agreement.accepted",
+        "agreement.countersigned",
+        "agreement.declined",
+        "agreement.drafted",
+        "agreement.executed",
+        "agreement.filled",
+        "agreement.notice_given",
+        "agreement.review_begun",
+        "agreement.signed",
+        "agreement.submitted",
+        "agreement.superseded",
+        "agreement.terminated",
         "api_key.created",
         "api_key.deleted",
         "certificate.created",

@@ -59,6 +59,8 @@ class Caller(NamedTuple):
     """The active certificates (DER) of which a client must show one; empty: it need not."""
     archived: bool = False
     """Whether the project has ended: the key may end what it keeps, and do nothing else."""
+    protected_health: bool = False
+    """Whether a business associate agreement governs the project."""
 
 
 Entry = Caller | Refusal
@@ -256,6 +258,7 @@ def _entry(row: Any, certificates: Mapping[bytes, bytes]) -> Entry:
             certificates.get(bytes(one), b"") for one in row.active_certificates
         ),
         archived=row.project_status == Status.ARCHIVED.value,
+        protected_health=row.protected_health,
     )
 
 

@@ -19,6 +19,7 @@ class Standing(NamedTuple):
     retention_mode: RetentionMode
     scope_generation: int
     reject_store: bool
+    protected_health: bool
 
 
 async def standing(database: Database, owner: Owner) -> Standing:
@@ -40,4 +41,5 @@ async def standing(database: Database, owner: Owner) -> Standing:
         project.retention_mode or active[0].retention_mode,
         project.scope_generation,
         project.reject_store,
+        project.protected_health,
     )
