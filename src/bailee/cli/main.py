@@ -18,6 +18,7 @@ from bailee.cli import (
     env,
     inspect,
     keys,
+    organisations,
     policy,
     processes,
     projects,
@@ -25,6 +26,7 @@ from bailee.cli import (
     serve,
     show_settings,
     verify,
+    zero_retention,
 )
 from bailee.kernel.errors import BaileeError
 
@@ -47,8 +49,10 @@ app.command("config", rich_help_panel=_START)(show_settings.config)
 app.add_typer(admin.app, name="admin", rich_help_panel=_OPERATE)
 app.add_typer(keys.app, name="keys", rich_help_panel=_OPERATE)
 app.add_typer(projects.app, name="projects", rich_help_panel=_OPERATE)
+app.add_typer(organisations.app, name="organisations", rich_help_panel=_OPERATE)
 app.add_typer(backends.app, name="backends", rich_help_panel=_OPERATE)
 app.add_typer(ray.app, name="ray", rich_help_panel=_OPERATE)
+app.add_typer(zero_retention.app, name="zero-retention", rich_help_panel=_OPERATE)
 app.add_typer(policy.app, name="policy", rich_help_panel=_PROVE)
 app.add_typer(inspect.app, name="inspect", rich_help_panel=_PROVE)
 app.command("verify", rich_help_panel=_PROVE)(verify.verify)

@@ -9,38 +9,14 @@ policies and triggers are in the migrations alone.
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import BYTEA
 
-metadata: Final = sa.MetaData(
-    naming_convention={
-        "pk": "%(table_name)s_pkey",
-        "uq": "%(table_name)s_%(column_0_N_name)s_key",
-        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
-        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
-        "ck": "%(table_name)s_%(constraint_name)s_check",
-    }
-)
-
-
-def _instant(name: str, *, nullable: bool = False) -> sa.Column[int]:
-    return sa.Column(name, sa.BigInteger, nullable=nullable)
-
-
-def _bytes(name: str, *, nullable: bool = False, key: bool = False) -> sa.Column[bytes]:
-    return sa.Column(name, BYTEA, nullable=nullable, primary_key=key)
-
-
-def _text(name: str, *, nullable: bool = False, key: bool = False) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, nullable=nullable, primary_key=key)
-
-
-def _number(name: str) -> sa.Column[int]:
-    return sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
-
-
-def _several_bytes(name: str) -> sa.Column[list[bytes]]:
-    return sa.Column(name, sa.ARRAY(BYTEA), nullable=False, server_default="{}")
-
+from bailee.schema import applications
+from bailee.schema.columns import instant as _instant
+from bailee.schema.columns import metadata as metadata
+from bailee.schema.columns import number as _number
+from bailee.schema.columns import octets as _bytes
+from bailee.schema.columns import several_octets as _several_bytes
+from bailee.schema.columns import text as _text
 
 organisations: Final = sa.Table(
     "organisations",
@@ -318,6 +294,7 @@ TENANT_TABLES: Final = (
     usage_minutes,
     spend_alerts,
     certificates,
+    *applications.TENANT_TABLES,
 )
 """What belongs to an organisation: row-level security on column `tenant`."""
 

@@ -68,12 +68,14 @@ class AdministrationDesk:
         clock: Clock,
         pepper: Secret,
         snapshot: FactsSnapshot,
+        grace_s: float,
     ) -> None:
         self._engine = engine
         self._keeper = keeper
         self._clock = clock
         self._pepper = pepper
         self._snapshot = snapshot
+        self._grace_s = grace_s
 
     async def open(self, request: Any) -> Session:
         """See `api.administration.session.Administration.open`."""
@@ -100,7 +102,7 @@ class AdministrationDesk:
         actor = Actor(
             ActorKind.ADMIN_KEY, key_text(key.public_id), key.tenant, frozenset({Role.OWNER})
         )
-        nouns = Nouns(self._engine, keeper, self._clock, self._pepper, actor)
+        nouns = Nouns(self._engine, keeper, self._clock, self._pepper, actor, grace_s=self._grace_s)
         return Session(
             tenant=key.tenant,
             actor=actor,
@@ -115,6 +117,7 @@ class AdministrationDesk:
             usage=nouns.usage,
             spend_alerts=nouns.spend_alerts,
             certificates=nouns.certificates,
+            zero_retention=nouns.zero_retention,
         )
 
     def _refusal(self, credential: bytes) -> CallRefused:

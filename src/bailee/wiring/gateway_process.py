@@ -149,7 +149,8 @@ def serve_gateway(
             *(settings, places, needs, stores, recorder, snapshot, directory, backends), usage.count
         )
         desk = AdministrationDesk(
-            stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot
+            *(stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot),
+            settings.snapshot.grace_s,
         )
         server = _server(settings, places, _application(parts, desk), address)
         await when_there(snapshot.refresh)

@@ -148,12 +148,14 @@ class OpenInstallation:
         tenant, identifier = await self._tenant_of(project), parse_project(project)
         projects = self._nouns.projects
         found = await projects.project(tenant, identifier)
-        if retention is not None or store is not None:
-            mode = found.retention_mode
-            if retention is not None:
-                mode = None if retention == "organization_default" else RetentionMode(retention)
-            reject = None if store is None else store == "reject"
-            found = await projects.set_retention(tenant, identifier, mode, reject_store=reject)
+        if retention is not None:
+            mode = None if retention == "organization_default" else RetentionMode(retention)
+            await self._nouns.operators_retention.set_mode(tenant, identifier, mode)
+            found = await projects.project(tenant, identifier)
+        if store is not None:
+            found = await projects.set_retention(
+                tenant, identifier, found.retention_mode, reject_store=store == "reject"
+            )
         if requests_per_minute is not None or tokens_per_minute is not None:
             before = found.model_limits.get(model, Limits()) if model else found.limits
             limits = Limits(
@@ -177,6 +179,28 @@ class OpenInstallation:
             "requests_per_minute": found.limits.requests_per_minute,
             "tokens_per_minute": found.limits.tokens_per_minute,
             "models": {name: limits._asdict() for name, limits in found.model_limits.items()},
+        }
+
+    async def set_organisation(self, organisation: str, *, retention: str) -> Row:
+        """Set what holds for an organisation's projects without a mode of their own."""
+        tenant, mode = await self._tenant_named(organisation), RetentionMode(retention)
+        await self._nouns.operators_retention.set_mode(tenant, None, mode)
+        found = await self._nouns.projects.organisation(tenant)
+        return {
+            "id": tenant_text(tenant),
+            "name": found.name,
+            "retention": found.retention_mode.value,
+        }
+
+    async def verify_domain(self, organisation: str, domain: str) -> Row:
+        """Note that a domain is an organisation's, on the operator's word."""
+        tenant = await self._tenant_named(organisation)
+        row = await self._nouns.operators_retention.verify_domain(tenant, domain)
+        return {
+            "organisation": tenant_text(tenant),
+            "domain": row.domain,
+            "verified_at": to_rfc3339(row.verified_at),
+            "verified_by": row.verified_by,
         }
 
     async def bootstrap_admin(self, *, organisation: str | None, name: str) -> Row:
@@ -401,7 +425,10 @@ async def administration(settings: Settings) -> AsyncIterator[OpenInstallation]:
         ledger = PostgresLedger(clerk_engine)
         yield OpenInstallation(
             settings,
-            Nouns(engine, keeper, clock, read_secret(places.secrets, PEPPER, {}), OPERATOR),
+            Nouns(
+                *(engine, keeper, clock, read_secret(places.secrets, PEPPER, {}), OPERATOR),
+                grace_s=settings.snapshot.grace_s,
+            ),
             keeper,
             ledger,
             Reading(

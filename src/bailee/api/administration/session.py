@@ -20,6 +20,7 @@ from bailee.governance.tenancy.projects import Projects, ServiceAccounts
 from bailee.governance.tenancy.service import Tenancy
 from bailee.governance.usage.model import Price
 from bailee.governance.usage.service import Usage
+from bailee.governance.zero_retention.service import ZeroRetention
 from bailee.kernel.ids import Region, TenantId
 from bailee.kernel.instants import Instant
 from bailee.policy.access.matrix import require
@@ -47,6 +48,7 @@ class Session(NamedTuple):
     usage: Usage
     spend_alerts: SpendAlerts
     certificates: Certificates
+    zero_retention: ZeroRetention
 
     def require(self, action: str) -> None:
         """Return if the actor may do this in the session's organisation. Raises Forbidden."""

@@ -9,6 +9,6 @@ from typing import Final
 
 from litestar import Router
 
-from bailee.api.bailee_v1 import access
+from bailee.api.bailee_v1 import access, zero_retention
 
-BAILEE_ROUTES: Final[tuple[Router, ...]] = (access.ROUTER,)
+BAILEE_ROUTES: Final[tuple[Router, ...]] = (access.ROUTER, zero_retention.ROUTER)

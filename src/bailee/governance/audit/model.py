@@ -9,6 +9,9 @@ from bailee.kernel.instants import Instant
 OPERATOR: Final = "operator"
 """The actor of commands that the operator gives on the machine."""
 
+INSTALLATION: Final = "installation"
+"""The actor of what Bailee does by itself, because its time has come."""
+
 EVENT_TYPES: Final = frozenset(
     {
         "api_key.created",
@@ -21,6 +24,7 @@ EVENT_TYPES: Final = frozenset(
         "invite.accepted",
         "invite.deleted",
         "invite.sent",
+        "organization.domain_verified",
         "organization.updated",
         "project.archived",
         "project.created",
@@ -31,9 +35,17 @@ EVENT_TYPES: Final = frozenset(
         "user.added",
         "user.deleted",
         "user.updated",
+        "zero_retention.approved",
+        "zero_retention.assessed",
+        "zero_retention.declined",
+        "zero_retention.review_due",
+        "zero_retention.reviewed",
+        "zero_retention.revoked",
+        "zero_retention.started",
+        "zero_retention.submitted",
     }
 )
-"""The types that Bailee writes, of those that OpenAI names."""
+"""The types that Bailee writes: those that OpenAI names, and Bailee's own."""
 
 
 class Recorded(NamedTuple):
@@ -44,7 +56,7 @@ class Recorded(NamedTuple):
     effective_at: Instant
     type: str
     actor: str
-    """The identifier of an admin key as people see it, or `OPERATOR`."""
+    """The identifier of an admin key as people see it, `OPERATOR` or `INSTALLATION`."""
     project: ProjectId | None
     project_name: str | None
     """What the project is called now."""
