@@ -1,4 +1,4 @@
-"""The kinds of columns that tables have, and the metadata that the tables enter."""
+"""Columns as every table writes them, and the metadata that holds the tables."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ metadata: Final = sa.MetaData(
 
 
 def instant(name: str, *, nullable: bool = False) -> sa.Column[int]:
-    """Milliseconds since the POSIX epoch."""
+    """An instant: whole milliseconds since the POSIX epoch."""
     return sa.Column(name, sa.BigInteger, nullable=nullable)
 
 
@@ -27,7 +27,7 @@ def octets(name: str, *, nullable: bool = False, key: bool = False) -> sa.Column
 
 
 def text(name: str, *, nullable: bool = False, key: bool = False) -> sa.Column[str]:
-    """Text."""
+    """A text."""
     return sa.Column(name, sa.Text, nullable=nullable, primary_key=key)
 
 
@@ -37,5 +37,5 @@ def number(name: str) -> sa.Column[int]:
 
 
 def several_octets(name: str) -> sa.Column[list[bytes]]:
-    """Some bytes, none at first."""
+    """A list of bytes, empty at first."""
     return sa.Column(name, sa.ARRAY(BYTEA), nullable=False, server_default="{}")

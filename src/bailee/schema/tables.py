@@ -10,13 +10,22 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from bailee.schema import applications
+from bailee.schema.applications_tables import APPLICATIONS_TABLES
 from bailee.schema.columns import instant as _instant
 from bailee.schema.columns import metadata as metadata
 from bailee.schema.columns import number as _number
 from bailee.schema.columns import octets as _bytes
 from bailee.schema.columns import several_octets as _several_bytes
 from bailee.schema.columns import text as _text
+from bailee.schema.people_tables import (
+    enrolments,
+    passkeys,
+    passwords,
+    recovery_codes,
+    role_assignments,
+    role_confirmations,
+    sessions,
+)
 
 organisations: Final = sa.Table(
     "organisations",
@@ -29,7 +38,10 @@ organisations: Final = sa.Table(
     sa.Column("retention_mode", sa.Text, nullable=False, server_default="default"),
     _several_bytes("active_certificates"),
     _bytes("log_salt", nullable=True),
+    sa.Column("house", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("organisations_house_idx", "house", unique=True, postgresql_where=sa.text("house")),
 )
+"""`house`: the operator's own organisation, at most one."""
 
 projects: Final = sa.Table(
     "projects",
@@ -124,7 +136,6 @@ people: Final = sa.Table(
     _bytes("tenant"),
     _text("email"),
     _text("name"),
-    _text("role"),
     _instant("added_at"),
     sa.UniqueConstraint("tenant", "person"),
     sa.UniqueConstraint("tenant", "email"),
@@ -289,12 +300,19 @@ TENANT_TABLES: Final = (
     admin_api_keys,
     people,
     memberships,
+    role_assignments,
+    role_confirmations,
+    enrolments,
+    passwords,
+    recovery_codes,
+    passkeys,
+    sessions,
     invites,
     audit_events,
     usage_minutes,
     spend_alerts,
     certificates,
-    *applications.TENANT_TABLES,
+    *APPLICATIONS_TABLES,
 )
 """What belongs to an organisation: row-level security on column `tenant`."""
 

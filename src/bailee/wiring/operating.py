@@ -48,6 +48,7 @@ from bailee.ports.database import Database
 from bailee.ports.ledger import Ledger
 from bailee.schema.roles import ADMINISTRATOR, CLERK
 from bailee.settings import Settings
+from bailee.wiring import organisations
 from bailee.wiring.backends import open_backend, problem_of, terms_of
 from bailee.wiring.database import database_url
 from bailee.wiring.gateway_health import ask_health
@@ -147,11 +148,10 @@ class OpenInstallation:
         """Change what is given of a project, each by a command of its own."""
         tenant, identifier = await self._tenant_of(project), parse_project(project)
         projects = self._nouns.projects
-        found = await projects.project(tenant, identifier)
         if retention is not None:
             mode = None if retention == "organization_default" else RetentionMode(retention)
             await self._nouns.operators_retention.set_mode(tenant, identifier, mode)
-            found = await projects.project(tenant, identifier)
+        found = await projects.project(tenant, identifier)
         if store is not None:
             found = await projects.set_retention(
                 tenant, identifier, found.retention_mode, reject_store=store == "reject"
@@ -183,25 +183,13 @@ class OpenInstallation:
 
     async def set_organisation(self, organisation: str, *, retention: str) -> Row:
         """Set what holds for an organisation's projects without a mode of their own."""
-        tenant, mode = await self._tenant_named(organisation), RetentionMode(retention)
-        await self._nouns.operators_retention.set_mode(tenant, None, mode)
-        found = await self._nouns.projects.organisation(tenant)
-        return {
-            "id": tenant_text(tenant),
-            "name": found.name,
-            "retention": found.retention_mode.value,
-        }
+        tenant = await self._tenant_named(organisation)
+        return await organisations.set_retention(self._nouns, tenant, retention)
 
     async def verify_domain(self, organisation: str, domain: str) -> Row:
         """Note that a domain is an organisation's, on the operator's word."""
         tenant = await self._tenant_named(organisation)
-        row = await self._nouns.operators_retention.verify_domain(tenant, domain)
-        return {
-            "organisation": tenant_text(tenant),
-            "domain": row.domain,
-            "verified_at": to_rfc3339(row.verified_at),
-            "verified_by": row.verified_by,
-        }
+        return await organisations.verify_domain(self._nouns, tenant, domain)
 
     async def bootstrap_admin(self, *, organisation: str | None, name: str) -> Row:
         """Make an organisation's first admin key."""
@@ -256,6 +244,17 @@ class OpenInstallation:
             "organisation": tenant_text(person.tenant),
             "name": person.name,
             "role": person.role.value,
+        }
+
+    async def house(self, organisation: str | None) -> Row:
+        """The operator's own organisation."""
+        if organisation is not None:
+            await self._nouns.roles.set_house(await self._tenant_named(organisation))
+        house = await self._nouns.roles.house()
+        names = {known.tenant: known.name for known in await self.tenancy.organisations()}
+        return {
+            "organisation": None if house is None else tenant_text(house),
+            "name": None if house is None else names[house],
         }
 
     async def settle(self) -> None:

@@ -9,6 +9,11 @@ from typing import Final
 
 from litestar import Router
 
-from bailee.api.bailee_v1 import access, zero_retention
+from bailee.api.bailee_v1 import access, people, zero_retention
 
-BAILEE_ROUTES: Final[tuple[Router, ...]] = (access.ROUTER, zero_retention.ROUTER)
+BAILEE_ROUTES: Final[tuple[Router, ...]] = (
+    access.ROUTER,
+    people.PEOPLE,
+    people.ROLES,
+    zero_retention.ROUTER,
+)

@@ -143,7 +143,9 @@ async def read_rules() -> Response[RulesView]:
     )
 
 
-@get("/assessment", summary="What an application would be assessed as")
+@get(
+    "/assessment", summary="What an application would be assessed as", action="zero_retention.read"
+)
 async def read_assessment(request: AnyRequest) -> Response[AssessmentView]:
     """Every fact that is looked at, as it is now, for a `category` of use."""
     session = await session_of(request)
@@ -152,7 +154,7 @@ async def read_assessment(request: AnyRequest) -> Response[AssessmentView]:
     return answer(_assessment(found))
 
 
-@get("/applications", summary="List applications")
+@get("/applications", summary="List applications", action="zero_retention.read")
 async def list_applications(request: AnyRequest) -> Response[Listed[ApplicationView]]:
     """The organisation's applications, oldest first; with `state`, those in that state."""
     session = await session_of(request)
@@ -165,7 +167,7 @@ async def list_applications(request: AnyRequest) -> Response[Listed[ApplicationV
     return listed(found, asked_page(request), _name, lambda row: _view(row, session.now))
 
 
-@post("/applications", status_code=200, summary="Apply")
+@post("/applications", status_code=200, summary="Apply", action="zero_retention.apply")
 async def apply(request: AnyRequest) -> Response[ApplicationView]:
     """Apply for a mode, for a project or for the whole organisation. It is assessed at once."""
     session = await session_of(request)
@@ -185,7 +187,11 @@ async def apply(request: AnyRequest) -> Response[ApplicationView]:
     return answer(_view(row, session.now))
 
 
-@get("/applications/due", summary="Approvals of all organisations that are due for review")
+@get(
+    "/applications/due",
+    summary="Approvals of all organisations that are due for review",
+    action="zero_retention.read",
+)
 async def list_due(request: AnyRequest) -> Response[Listed[ApplicationView]]:
     """For the house: approvals whose review date has passed. They stay in force."""
     session = await session_of(request)
@@ -193,7 +199,11 @@ async def list_due(request: AnyRequest) -> Response[Listed[ApplicationView]]:
     return listed(found, asked_page(request), _name, lambda row: _view(row, session.now))
 
 
-@get("/applications/undecided", summary="Applications of all organisations to be decided")
+@get(
+    "/applications/undecided",
+    summary="Applications of all organisations to be decided",
+    action="zero_retention.read",
+)
 async def list_undecided(request: AnyRequest) -> Response[Listed[ApplicationView]]:
     """For the house: applications that are assessed and wait for a decision."""
     session = await session_of(request)
@@ -201,7 +211,7 @@ async def list_undecided(request: AnyRequest) -> Response[Listed[ApplicationView
     return listed(found, asked_page(request), _name, lambda row: _view(row, session.now))
 
 
-@get("/applications/{application:str}", summary="An application")
+@get("/applications/{application:str}", summary="An application", action="zero_retention.read")
 async def get_application(
     application: FromPath[str], request: AnyRequest
 ) -> Response[ApplicationView]:
@@ -211,7 +221,12 @@ async def get_application(
     return answer(_view(found, session.now))
 
 
-@post("/applications/{application:str}/submission", status_code=200, summary="Submit a draft")
+@post(
+    "/applications/{application:str}/submission",
+    status_code=200,
+    summary="Submit a draft",
+    action="zero_retention.apply",
+)
 async def submit(application: FromPath[str], request: AnyRequest) -> Response[ApplicationView]:
     """Submit a draft; it is assessed at once."""
     session = await session_of(request)
@@ -219,7 +234,12 @@ async def submit(application: FromPath[str], request: AnyRequest) -> Response[Ap
     return answer(_view(row, session.now))
 
 
-@post("/applications/{application:str}/decision", status_code=200, summary="Decide an application")
+@post(
+    "/applications/{application:str}/decision",
+    status_code=200,
+    summary="Decide an application",
+    action="zero_retention.decide",
+)
 async def decide(application: FromPath[str], request: AnyRequest) -> Response[ApplicationView]:
     """Approve or decline; an approval that begins now is in force everywhere on return."""
     session = await session_of(request)
@@ -237,7 +257,12 @@ async def decide(application: FromPath[str], request: AnyRequest) -> Response[Ap
     return answer(_view(row, session.now))
 
 
-@post("/applications/{application:str}/review", status_code=200, summary="Let an approval go on")
+@post(
+    "/applications/{application:str}/review",
+    status_code=200,
+    summary="Let an approval go on",
+    action="zero_retention.decide",
+)
 async def review(application: FromPath[str], request: AnyRequest) -> Response[ApplicationView]:
     """Review a standing approval: it goes on until the next review."""
     session = await session_of(request)
@@ -248,7 +273,12 @@ async def review(application: FromPath[str], request: AnyRequest) -> Response[Ap
     return answer(_view(row, session.now))
 
 
-@post("/applications/{application:str}/revocation", status_code=200, summary="Revoke an approval")
+@post(
+    "/applications/{application:str}/revocation",
+    status_code=200,
+    summary="Revoke an approval",
+    action="zero_retention.revoke",
+)
 async def revoke(application: FromPath[str], request: AnyRequest) -> Response[ApplicationView]:
     """End an approval, and every mode that needed it; it holds everywhere on return."""
     session = await session_of(request)

@@ -10,7 +10,7 @@ from typing import Final
 from alembic import op
 
 revision = "0011"
-down_revision: str | None = "0007"
+down_revision: str | None = "0008"
 branch_labels = None
 depends_on = None
 

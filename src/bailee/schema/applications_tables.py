@@ -1,4 +1,7 @@
-"""Tables of applications for retention modes, and of domains. See `schema.tables`."""
+"""The tables of applications for retention modes, and of domains.
+
+Part of `tables`, which says what holds for all of them.
+"""
 
 from typing import Final
 
@@ -42,4 +45,4 @@ verified_domains: Final = sa.Table(
     sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
 )
 
-TENANT_TABLES: Final = (zero_retention_applications, verified_domains)
+APPLICATIONS_TABLES: Final = (zero_retention_applications, verified_domains)
