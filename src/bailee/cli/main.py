@@ -26,6 +26,7 @@ from bailee.cli import (
     serve,
     show_settings,
     verify,
+    webhooks,
     zero_retention,
 )
 from bailee.kernel.errors import BaileeError
@@ -52,6 +53,7 @@ app.add_typer(projects.app, name="projects", rich_help_panel=_OPERATE)
 app.add_typer(organisations.app, name="organisations", rich_help_panel=_OPERATE)
 app.add_typer(backends.app, name="backends", rich_help_panel=_OPERATE)
 app.add_typer(ray.app, name="ray", rich_help_panel=_OPERATE)
+app.add_typer(webhooks.app, name="webhooks", rich_help_panel=_OPERATE)
 app.add_typer(zero_retention.app, name="zero-retention", rich_help_panel=_OPERATE)
 app.add_typer(policy.app, name="policy", rich_help_panel=_PROVE)
 app.add_typer(inspect.app, name="inspect", rich_help_panel=_PROVE)

@@ -26,6 +26,7 @@ from bailee.schema.people_tables import (
     role_confirmations,
     sessions,
 )
+from bailee.schema.webhooks_tables import WEBHOOKS_TABLES
 
 organisations: Final = sa.Table(
     "organisations",
@@ -313,6 +314,7 @@ TENANT_TABLES: Final = (
     spend_alerts,
     certificates,
     *APPLICATIONS_TABLES,
+    *WEBHOOKS_TABLES,
 )
 """What belongs to an organisation: row-level security on column `tenant`."""
 

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bailee.api.administration.session import Administration, Session
+from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.governance.administrators.errors import AdminKeyRefused
 from bailee.governance.tenancy.errors import CredentialRefused
 from bailee.governance.tenancy.model import Limits
@@ -25,6 +26,7 @@ from bailee.serving.bearer import bearer_credential
 from bailee.serving.errors import Because, CallRefused
 from bailee.settings import Settings
 from bailee.wiring.nouns import Nouns
+from bailee.wiring.webhooks import WebhookTerms, webhooks_of
 
 
 class AuthorisedKeeper:
@@ -68,6 +70,7 @@ class AdministrationDesk:
         pepper: Secret,
         snapshot: FactsSnapshot,
         grace_s: float,
+        webhooks: WebhookTerms,
     ) -> None:
         self._engine = engine
         self._keeper = keeper
@@ -75,6 +78,7 @@ class AdministrationDesk:
         self._pepper = pepper
         self._snapshot = snapshot
         self._grace_s = grace_s
+        self._webhooks = webhooks
 
     async def open(self, request: Any) -> Session:
         """See `api.administration.session.Administration.open`."""
@@ -118,6 +122,9 @@ class AdministrationDesk:
             spend_alerts=nouns.spend_alerts,
             certificates=nouns.certificates,
             zero_retention=nouns.zero_retention,
+            webhooks=webhooks_of(
+                PostgresDatabase(self._engine), self._clock, actor, self._webhooks
+            ),
         )
 
     def _refusal(self, credential: bytes) -> CallRefused:

@@ -16,7 +16,7 @@ from bailee.wiring.database import database_url
 from bailee.wiring.giving_up import give_up
 from bailee.wiring.places import Places
 from bailee.wiring.processes import start_logging
-from bailee.wiring.secrets import LOG_KEY, PEPPER, read_secret, token_name
+from bailee.wiring.secrets import LOG_KEY, PEPPER, WEBHOOK_KEY, read_secret, token_name
 from bailee.wiring.trust import read_trust
 
 log = structlog.get_logger()
@@ -39,6 +39,7 @@ def run_gateway(
     trust = read_trust(places)
     token = read_secret(places.secrets, token_name("gateway"), secrets)
     pepper = read_secret(places.secrets, PEPPER, secrets)
+    webhook_key = read_secret(places.secrets, WEBHOOK_KEY, secrets)
     database = database_url(settings, places, GATEWAY)
     administration = database_url(settings, places, ADMINISTRATOR)
     protection = protect_memory()
@@ -46,7 +47,7 @@ def run_gateway(
     give_up(places, NOT_FOR_GATEWAYS)
     from bailee.wiring.gateway_process import GatewayNeeds, serve_gateway
 
-    needs = GatewayNeeds(trust, token, pepper, database, administration)
+    needs = GatewayNeeds(trust, token, pepper, webhook_key, database, administration)
     serve_gateway(settings, places, index, needs, ready)
 
 
@@ -62,12 +63,13 @@ def run_worker(
     places = Places(settings.data_folder.absolute())
     trust = read_trust(places)
     token = read_secret(places.secrets, token_name("worker"), secrets)
+    webhook_key = read_secret(places.secrets, WEBHOOK_KEY, secrets)
     database = database_url(settings, places, CLERK)
     protect_memory()
     give_up(places, NOT_FOR_GATEWAYS)
     from bailee.wiring.worker_process import WorkerNeeds, serve_worker
 
-    serve_worker(settings, places, WorkerNeeds(trust, token, database), ready)
+    serve_worker(settings, places, WorkerNeeds(trust, token, webhook_key, database), ready)
 
 
 def run_clerk(

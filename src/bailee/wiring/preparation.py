@@ -18,7 +18,15 @@ from bailee.transparency.note import Signer
 from bailee.wiring.database import KeptDatabase, database_url, migrated
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock
-from bailee.wiring.secrets import LOG_KEY, PEPPER, ROLES, make_secrets, read_secret, token_name
+from bailee.wiring.secrets import (
+    LOG_KEY,
+    PEPPER,
+    ROLES,
+    WEBHOOK_KEY,
+    make_secrets,
+    read_secret,
+    token_name,
+)
 from bailee.wiring.trust import Trust, read_trust, write_trust
 
 
@@ -81,8 +89,8 @@ def _handed(places: Places) -> dict[str, dict[str, bytes]]:
     return {
         "keeper": read(*(token_name(role) for role in ROLES)),
         "clerk": read(token_name("clerk"), LOG_KEY),
-        "worker": read(token_name("worker")),
-        "gateway": read(token_name("gateway"), PEPPER),
+        "worker": read(token_name("worker"), WEBHOOK_KEY),
+        "gateway": read(token_name("gateway"), PEPPER, WEBHOOK_KEY),
     }
 
 

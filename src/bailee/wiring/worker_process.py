@@ -3,7 +3,7 @@
 It is not one of the gateway workers, and answers nobody. It opens what a grant names and nothing
 else; what it makes is sealed to its owner. The lines of batches take the gateways' road from here,
 so that they are recorded as single calls are (docs/decisions/0034-batches-in-the-worker.md).
-Retention modes that were approved for a later instant begin from here.
+Retention modes that were approved for a later instant begin from here, and webhooks are sent.
 """
 
 import asyncio
@@ -35,6 +35,7 @@ from bailee.wiring.standing import may_train_of
 from bailee.wiring.stores import objects_of
 from bailee.wiring.training import Trainable, TrainingPlaces
 from bailee.wiring.trust import Trust
+from bailee.wiring.webhooks import deliverer
 from bailee.wiring.worker_sign import keep_saying
 
 
@@ -43,6 +44,7 @@ class WorkerNeeds(NamedTuple):
 
     trust: Trust
     token: Secret
+    webhook_key: Secret
     database: str | URL
 
 
@@ -83,7 +85,8 @@ def serve_worker(
         ends = RemoteEnds(keeping.database, leases, SystemClock(), training.find, holder)
         ready()
         saying = keep_saying(places.worker_sign, SystemClock())
-        work = (batching.run(), carrier.run(), ends.run(), retention.run())
+        webhooks = deliverer(settings, database, leases, clock, needs.webhook_key, holder)
+        work = (batching.run(), carrier.run(), ends.run(), retention.run(), webhooks.run())
         await until_first(stop, *work, saying)
         await batching.close()
         await keeper.close()

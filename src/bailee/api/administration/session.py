@@ -21,6 +21,7 @@ from bailee.governance.tenancy.projects import Projects, ServiceAccounts
 from bailee.governance.tenancy.service import Tenancy
 from bailee.governance.usage.model import Price
 from bailee.governance.usage.service import Usage
+from bailee.governance.webhooks.service import Webhooks
 from bailee.governance.zero_retention.service import ZeroRetention
 from bailee.kernel.ids import Region, TenantId
 from bailee.kernel.instants import Instant
@@ -53,6 +54,7 @@ class Session(NamedTuple):
     spend_alerts: SpendAlerts
     certificates: Certificates
     zero_retention: ZeroRetention
+    webhooks: Webhooks
 
     def require(self, action: str) -> None:
         """Return if the actor may do this in the session's organisation. Raises Forbidden."""

@@ -9,11 +9,12 @@ from typing import Final
 
 from litestar import Router
 
-from bailee.api.bailee_v1 import access, people, zero_retention
+from bailee.api.bailee_v1 import access, people, webhooks, zero_retention
 
 BAILEE_ROUTES: Final[tuple[Router, ...]] = (
     access.ROUTER,
     people.PEOPLE,
     people.ROLES,
+    webhooks.ROUTER,
     zero_retention.ROUTER,
 )
