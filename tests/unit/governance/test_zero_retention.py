@@ -287,10 +287,11 @@ async def test_what_cannot_be_applied_for(world: World) -> None:
         "mode": (None, DEFAULT, "health", "Notes"),
         "category": (None, ZERO, "operator", "Notes"),
         "use_case": (None, ZERO, "health", " "),
+        "use_case ": (None, ZERO, "health", "a\0b"),
     }.items():
         with pytest.raises(InvalidInput) as refused:
             await world.owner.apply(tenant, *arguments)
-        assert refused.value.field == field_name
+        assert refused.value.field == field_name.strip()
     with pytest.raises(NotFound):
         await world.owner.apply(tenant, ProjectId(bytes(16)), ZERO, "health", "Notes")
     application = await world.assessed(None)

@@ -399,6 +399,7 @@ def _check_review(begin: Instant, review_at: Instant) -> None:
 
 
 def _checked_text(text: str, field: str) -> str:
-    if not text.strip() or len(text) > TEXT_MAX:
-        raise InvalidInput(f"`{field}` has 1 to {TEXT_MAX} characters.", field=field)
+    # PostgreSQL keeps no NUL.
+    if not text.strip() or len(text) > TEXT_MAX or "\0" in text:
+        raise InvalidInput(f"`{field}` has 1 to {TEXT_MAX} characters, no NUL.", field=field)
     return text
