@@ -19,6 +19,7 @@ from bailee.cli import (
     env,
     inspect,
     keys,
+    organisations,
     people,
     policy,
     processes,
@@ -28,6 +29,8 @@ from bailee.cli import (
     show_settings,
     sign_in,
     verify,
+    webhooks,
+    zero_retention,
 )
 from bailee.kernel.errors import BaileeError
 
@@ -55,9 +58,12 @@ app.add_typer(people.people, name="people", rich_help_panel=_OPERATE)
 app.add_typer(people.roles, name="roles", rich_help_panel=_OPERATE)
 app.add_typer(keys.app, name="keys", rich_help_panel=_OPERATE)
 app.add_typer(projects.app, name="projects", rich_help_panel=_OPERATE)
+app.add_typer(organisations.app, name="organisations", rich_help_panel=_OPERATE)
 app.add_typer(backends.app, name="backends", rich_help_panel=_OPERATE)
 app.add_typer(agreements.app, name="agreements", rich_help_panel=_OPERATE)
 app.add_typer(ray.app, name="ray", rich_help_panel=_OPERATE)
+app.add_typer(webhooks.app, name="webhooks", rich_help_panel=_OPERATE)
+app.add_typer(zero_retention.app, name="zero-retention", rich_help_panel=_OPERATE)
 app.add_typer(policy.app, name="policy", rich_help_panel=_PROVE)
 app.add_typer(inspect.app, name="inspect", rich_help_panel=_PROVE)
 app.command("verify", rich_help_panel=_PROVE)(verify.verify)

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from bailee.schema.agreement_tables import agreement_versions as agreement_versions
 from bailee.schema.agreement_tables import agreements
+from bailee.schema.applications_tables import APPLICATIONS_TABLES
 from bailee.schema.columns import instant as _instant
 from bailee.schema.columns import metadata as metadata
 from bailee.schema.columns import number as _number
@@ -27,6 +28,7 @@ from bailee.schema.people_tables import (
     role_confirmations,
     sessions,
 )
+from bailee.schema.webhooks_tables import WEBHOOKS_TABLES
 
 organisations: Final = sa.Table(
     "organisations",
@@ -315,6 +317,8 @@ TENANT_TABLES: Final = (
     spend_alerts,
     certificates,
     agreements,
+    *APPLICATIONS_TABLES,
+    *WEBHOOKS_TABLES,
 )
 """What belongs to an organisation: row-level security on column `tenant`."""
 

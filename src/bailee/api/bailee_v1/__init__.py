@@ -9,7 +9,16 @@ from typing import Final
 
 from litestar import Router
 
-from bailee.api.bailee_v1 import access, agreements, people, sessions, sign_in, sign_in_page
+from bailee.api.bailee_v1 import (
+    access,
+    agreements,
+    people,
+    sessions,
+    sign_in,
+    sign_in_page,
+    webhooks,
+    zero_retention,
+)
 
 BAILEE_ROUTES: Final[tuple[Router, ...]] = (
     access.ROUTER,
@@ -19,4 +28,6 @@ BAILEE_ROUTES: Final[tuple[Router, ...]] = (
     sessions.ROUTER,
     sign_in.ROUTER,
     sign_in_page.ROUTER,
+    webhooks.ROUTER,
+    zero_retention.ROUTER,
 )
