@@ -7,7 +7,7 @@ that knows of nothing but what was said when.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, cast
@@ -175,18 +175,18 @@ class House:
 
 
 class Consenting(RuleBasedStateMachine):
-    """The machine; `house` makes what it works on."""
+    """The machine; the fixture `house` says where it works."""
 
-    run: ClassVar[Callable[[Awaitable[Any]], Any]]
-    make: ClassVar[Callable[[], Awaitable[House]]]
+    runner: ClassVar[asyncio.Runner]
+    database: ClassVar[PostgresDatabase]
 
     def __init__(self) -> None:
         super().__init__()
-        self.house: House = type(self).run(type(self).make())
+        self.house: House = self.runner.run(make_house(self.database))
         self.house.clock.meanwhile = self._calls
 
-    def do(self, work: Awaitable[Any]) -> Any:
-        return type(self).run(work)
+    def do(self, work: Coroutine[Any, Any, Any]) -> Any:
+        return self.runner.run(work)
 
     @rule(kind=KINDS, scope=SCOPES, crash=CRASHES)
     def give(self, kind: Kind, scope: int | None, crash: int) -> None:
@@ -286,7 +286,7 @@ class Consenting(RuleBasedStateMachine):
         kind: Kind,
         scope: int | None,
         means: bool,
-        run: Callable[[], Awaitable[None]],
+        run: Callable[[], Coroutine[Any, Any, None]],
         crash: int,
     ) -> bool:
         """Run a command; note what it recorded. True if it returned."""
@@ -378,16 +378,13 @@ def house(postgres_database: FreshDatabase) -> Iterator[type[Consenting]]:
         url = postgres_database.url(ADMINISTRATOR)
         engine = open_engine(url, ADMINISTRATOR, connections=2)
 
-        class OnDatabase(Consenting):
-            run = staticmethod(runner.run)
-            make = staticmethod(lambda: make_house(PostgresDatabase(engine)))
-
-        yield OnDatabase
+        Consenting.runner, Consenting.database = runner, PostgresDatabase(engine)
+        yield Consenting
         runner.run(engine.dispose())
 
 
 def _run(machine: type[Consenting], examples: int, steps: int) -> None:
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         machine,
         settings=settings(
             max_examples=examples,

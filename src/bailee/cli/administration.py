@@ -45,6 +45,14 @@ class Administration(Protocol):
         """Change what is given of a project. Has what then holds."""
         ...
 
+    async def set_organisation(self, organisation: str, *, retention: str) -> Row:
+        """Set what holds for projects without a mode of their own. Has id, name, retention."""
+        ...
+
+    async def verify_domain(self, organisation: str, domain: str) -> Row:
+        """Note that a domain is an organisation's. Has domain, verified_at, verified_by."""
+        ...
+
     async def bootstrap_admin(self, *, organisation: str | None, name: str) -> Row:
         """Make an organisation's first admin key, by default the demo organisation's.
 
@@ -61,7 +69,14 @@ class Administration(Protocol):
         ...
 
     async def accept_invite(self, invite: str, name: str) -> Row:
-        """Make an invited person one of the organisation's. Has organisation, name, role."""
+        """Make an invited person one of the organisation's.
+
+        Has organisation, id, name, role, `enrolment` (a token, shown this once) and `address`.
+        """
+        ...
+
+    async def enrol(self, person: str) -> Row:
+        """Let a person enrol anew. Has `enrolment` (a token, shown this once) and `address`."""
         ...
 
     async def house(self, organisation: str | None) -> Row:
@@ -69,6 +84,10 @@ class Administration(Protocol):
 
         Has `organisation`, None where there is none, and `name`.
         """
+        ...
+
+    async def overdue_roles(self) -> int:
+        """How many roles nobody has confirmed in the quarter's first thirty days."""
         ...
 
     async def list_keys(self) -> list[Row]:

@@ -13,19 +13,25 @@ import typer
 
 from bailee.cli import (
     admin,
+    agreements,
     backends,
     consent,
     doctor,
     env,
     inspect,
     keys,
+    organisations,
+    people,
     policy,
     processes,
     projects,
     ray,
     serve,
     show_settings,
+    sign_in,
     verify,
+    webhooks,
+    zero_retention,
 )
 from bailee.kernel.errors import BaileeError
 
@@ -46,11 +52,20 @@ app.command("env", rich_help_panel=_START)(env.env)
 app.command("doctor", rich_help_panel=_START)(doctor.doctor)
 app.command("config", rich_help_panel=_START)(show_settings.config)
 app.add_typer(admin.app, name="admin", rich_help_panel=_OPERATE)
+app.command("login", rich_help_panel=_OPERATE)(sign_in.login)
+app.command("logout", rich_help_panel=_OPERATE)(sign_in.logout)
+app.command("whoami", rich_help_panel=_OPERATE)(sign_in.whoami)
+app.add_typer(people.people, name="people", rich_help_panel=_OPERATE)
+app.add_typer(people.roles, name="roles", rich_help_panel=_OPERATE)
 app.add_typer(keys.app, name="keys", rich_help_panel=_OPERATE)
 app.add_typer(projects.app, name="projects", rich_help_panel=_OPERATE)
 app.add_typer(consent.app, name="consent", rich_help_panel=_OPERATE)
+app.add_typer(organisations.app, name="organisations", rich_help_panel=_OPERATE)
 app.add_typer(backends.app, name="backends", rich_help_panel=_OPERATE)
+app.add_typer(agreements.app, name="agreements", rich_help_panel=_OPERATE)
 app.add_typer(ray.app, name="ray", rich_help_panel=_OPERATE)
+app.add_typer(webhooks.app, name="webhooks", rich_help_panel=_OPERATE)
+app.add_typer(zero_retention.app, name="zero-retention", rich_help_panel=_OPERATE)
 app.add_typer(policy.app, name="policy", rich_help_panel=_PROVE)
 app.add_typer(inspect.app, name="inspect", rich_help_panel=_PROVE)
 app.command("verify", rich_help_panel=_PROVE)(verify.verify)

@@ -10,6 +10,9 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from bailee.schema.agreement_tables import agreement_versions as agreement_versions
+from bailee.schema.agreement_tables import agreements
+from bailee.schema.applications_tables import APPLICATIONS_TABLES
 from bailee.schema.columns import instant as _instant
 from bailee.schema.columns import instants as _instants
 from bailee.schema.columns import metadata as metadata
@@ -26,6 +29,7 @@ from bailee.schema.people_tables import (
     role_confirmations,
     sessions,
 )
+from bailee.schema.webhooks_tables import WEBHOOKS_TABLES
 
 organisations: Final = sa.Table(
     "organisations",
@@ -67,6 +71,7 @@ projects: Final = sa.Table(
     _instants("opt_out", nullable=True),
     sa.Column("training_generation", sa.Integer, nullable=False, server_default="0"),
     _number("training_ended_at"),
+    sa.Column("protected_health", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("tenant", "project"),
     sa.UniqueConstraint("tenant", "name"),
     sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
@@ -341,6 +346,9 @@ TENANT_TABLES: Final = (
     spend_alerts,
     certificates,
     consents,
+    agreements,
+    *APPLICATIONS_TABLES,
+    *WEBHOOKS_TABLES,
 )
 """What belongs to an organisation: row-level security on column `tenant`."""
 

@@ -205,8 +205,11 @@ class Answering:
                 close_unanswered(progress.recording)
             raise
 
-    def authenticated(self, request: Headed, now: Instant) -> Caller:
-        """Who calls. Raises CallRefused (KEY_…, CERTIFICATE_…, …_MISMATCH, FACTS_STALE)."""
+    def authenticated(self, request: Headed, now: Instant, *, ending: bool = False) -> Caller:
+        """Who calls. Raises CallRefused (KEY_…, CERTIFICATE_…, …_MISMATCH, FACTS_STALE).
+
+        `ending`: it can only end what is kept, which keys of archived projects still may.
+        """
         credential = bearer_credential(request.header("authorization"))
         if credential is None:
             raise CallRefused(
@@ -215,6 +218,12 @@ class Answering:
                 "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
             )
         caller = self._authenticate(credential, now)
+        if caller.archived and not ending:
+            raise CallRefused(
+                Because.KEY_REVOKED,
+                "The project has been archived. Its keys can delete what it keeps (DELETE) and "
+                "read receipts of deletions, and nothing else. Use a key of another project.",
+            )
         self._client_certificates.check(caller, request, now)
         organisation = request.header("openai-organization")
         if organisation and organisation != tenant_text(caller.tenant):

@@ -10,8 +10,10 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
+from bailee.settings.agreements import AgreementsSettings
 from bailee.settings.fine_tuning import DeclaredTerms, FineTuningSettings, RaySettings
 from bailee.settings.secret import SecretText
+from bailee.settings.sign_in import SignInSettings
 from bailee.settings.words import Digest, HttpAddress, Name, RegionName
 
 SMOLLM2_SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -161,6 +163,29 @@ class SnapshotSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float,
         Meta(ge=0, le=3600, description="How long it serves while the database is away."),
     ] = 60.0
+
+
+class WebhooksSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Messages to the addresses that organisations register."""
+
+    allow_private_addresses: Annotated[
+        bool,
+        Meta(
+            description="Send to private and loopback addresses too: whoever registers a webhook "
+            "then makes this machine call what lies in its network."
+        ),
+    ] = False
+    authorities_file: Annotated[
+        Path | None,
+        Meta(description="Certificate authorities (PEM) to trust in place of the system's."),
+    ] = None
+    timeout_s: Annotated[
+        float, Meta(gt=0, le=60, description="How long one attempt may take, all in all.")
+    ] = 15.0
+    disable_after_days: Annotated[
+        int,
+        Meta(ge=1, le=90, description="How long nothing may arrive before one is disabled."),
+    ] = 5
 
 
 class LoggingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -391,17 +416,22 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: Annotated[LimitsSettings, Meta(description="Limits.")] = LimitsSettings()
     batches: Annotated[BatchesSettings, Meta(description="Batches.")] = BatchesSettings()
     snapshot: Annotated[SnapshotSettings, Meta(description="Snapshot.")] = SnapshotSettings()
+    webhooks: Annotated[WebhooksSettings, Meta(description="Webhooks.")] = WebhooksSettings()
     logging: Annotated[LoggingSettings, Meta(description="Log lines.")] = LoggingSettings()
     transparency: Annotated[TransparencySettings, Meta(description="Transparency log.")] = (
         TransparencySettings()
     )
     links: Annotated[LinksSettings, Meta(description="Links.")] = LinksSettings()
+    sign_in: Annotated[SignInSettings, Meta(description="Signing in.")] = SignInSettings()
     model: Annotated[ModelRunnerSettings, Meta(description="Local model.")] = ModelRunnerSettings()
     embeddings: Annotated[EmbeddingsSettings, Meta(description="Local embeddings.")] = (
         EmbeddingsSettings()
     )
     moderation: Annotated[ModerationSettings, Meta(description="Local moderation.")] = (
         ModerationSettings()
+    )
+    agreements: Annotated[AgreementsSettings, Meta(description="Agreements.")] = (
+        AgreementsSettings()
     )
     ray: Annotated[RaySettings, Meta(description="Ray cluster.")] = RaySettings()
     backends: Annotated[

@@ -68,6 +68,8 @@ class CallerDirectory:
             client_certificates=known.client_certificates,
             # Before 2023-03-01 content could serve although its owner had said nothing.
             shared=LiveSharing(self._snapshot, known.project, 0, opted_in=False),
+            archived=known.archived,
+            protected_health=known.protected_health,
         )
 
 
@@ -87,7 +89,5 @@ def _refusal(refused: CredentialRefused) -> CallRefused:
             return CallRefused(Because.KEY_EXPIRED, "This API key has expired. Use another.")
         case Refusal.SUSPENDED:
             return CallRefused(Because.SUSPENDED, str(refused))
-        case Refusal.ARCHIVED:
-            return CallRefused(Because.KEY_REVOKED, str(refused))
         case _:
             return CallRefused(Because.KEY_UNKNOWN, _UNKNOWN)

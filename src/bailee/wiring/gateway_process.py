@@ -72,6 +72,7 @@ from bailee.wiring.recording import RecorderNeeds, open_recorder, report_defect
 from bailee.wiring.stores import objects_of
 from bailee.wiring.training import Trainable, may_have_own_models
 from bailee.wiring.trust import Trust
+from bailee.wiring.webhooks import WebhookTerms
 
 log = structlog.get_logger()
 
@@ -82,6 +83,7 @@ class GatewayNeeds(NamedTuple):
     trust: Trust
     token: Secret
     pepper: Secret
+    webhook_key: Secret
     database: str | URL
     administration: str | URL
     """The database as `administrator`, for commands that admin keys give."""
@@ -150,7 +152,9 @@ def serve_gateway(
             *(settings, places, needs, stores, recorder, snapshot, directory, backends), usage.count
         )
         desk = AdministrationDesk(
-            stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot
+            *(stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot),
+            settings,
+            WebhookTerms(needs.webhook_key, settings.webhooks.allow_private_addresses),
         )
         server = _server(settings, places, _application(parts, desk), address)
         await when_there(snapshot.refresh)
@@ -234,23 +238,20 @@ def _parts(
     database = PostgresDatabase(stores.engine)
     held = HeldParts(
         Keeping(
-            database,
-            stores.keeper,
-            stores.objects,
-            clock,
-            SystemRandomness(),
+            *(database, stores.keeper, stores.objects, clock, SystemRandomness()),
             needs.trust.identity,
         ),
         Deletion(database, stores.keeper, stores.objects, clock),
     )
     homes = AdapterHomes(settings, backends, open_adapters(places))
     fine_tuned = FineTunedModels(fine_tuning_of(held), homes)
+    rate_limit = LeasedRateLimit(SharedRateLimit(places.rate_limits))
     answering = Answering(
         directory.authenticate,
         Planner(
             models, Decider(policies), salt_of=salt_from(needs.pepper), keeps_application_state=True
         ),
-        Limits(LeasedRateLimit(SharedRateLimit(places.rate_limits))),
+        Limits(rate_limit),
         recorder,
         OpenAiRefusals(),
         clock,
@@ -287,6 +288,7 @@ def _parts(
         held=held,
         fine_tuned=fine_tuned,
         worker_sign=places.worker_sign,
+        rate_limit=rate_limit,
     )
 
 
@@ -308,7 +310,9 @@ def operations_application(parts: GatewayParts, desk: AdministrationDesk) -> Lit
     admit = admit_of(parts.answering, parts.clock, operations.authenticate)
     trainable = Trainable(parts.settings, parts.answering.planner, parts.clock)
     routers = held_routers(parts.held, parts.answering, admit, trainable, parts.fine_tuned)
-    administration = administration_of(desk, parts.settings, tuple(parts.answering.planner.models))
+    administration = administration_of(
+        desk, parts.settings, tuple(parts.answering.planner.models), parts.rate_limit
+    )
     return make_operations_application(operations, routers, administration)
 
 

@@ -13,7 +13,6 @@ from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.engine import check_schema, open_engine
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.system import SystemClock, ThreadOffload
-from bailee.governance.people.service import INVITE
 from bailee.governance.tenancy.model import ApiKey, Limits, Status
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound, UnknownKey
 from bailee.kernel.ids import (
@@ -22,7 +21,6 @@ from bailee.kernel.ids import (
     RecordId,
     Region,
     TenantId,
-    parse_handle,
     parse_key,
     parse_project,
     parse_tenant,
@@ -48,11 +46,14 @@ from bailee.ports.database import Database
 from bailee.ports.ledger import Ledger
 from bailee.schema.roles import ADMINISTRATOR, CLERK
 from bailee.settings import Settings
+from bailee.wiring import organisations
 from bailee.wiring.backends import open_backend, problem_of, terms_of
 from bailee.wiring.database import database_url
 from bailee.wiring.gateway_health import ask_health
+from bailee.wiring.identity import origin_of
 from bailee.wiring.inspecting import inspect_kept
 from bailee.wiring.nouns import Nouns
+from bailee.wiring.operating_people import accept_invite, enrol
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock
 from bailee.wiring.secrets import PEPPER, read_secret, token_name, write_private
@@ -147,13 +148,14 @@ class OpenInstallation:
         """Change what is given of a project, each by a command of its own."""
         tenant, identifier = await self._tenant_of(project), parse_project(project)
         projects = self._nouns.projects
+        if retention is not None:
+            mode = None if retention == "organization_default" else RetentionMode(retention)
+            await self._nouns.operators_retention.set_mode(tenant, identifier, mode)
         found = await projects.project(tenant, identifier)
-        if retention is not None or store is not None:
-            mode = found.retention_mode
-            if retention is not None:
-                mode = None if retention == "organization_default" else RetentionMode(retention)
-            reject = None if store is None else store == "reject"
-            found = await projects.set_retention(tenant, identifier, mode, reject_store=reject)
+        if store is not None:
+            found = await projects.set_retention(
+                tenant, identifier, found.retention_mode, reject_store=store == "reject"
+            )
         if requests_per_minute is not None or tokens_per_minute is not None:
             before = found.model_limits.get(model, Limits()) if model else found.limits
             limits = Limits(
@@ -178,6 +180,16 @@ class OpenInstallation:
             "tokens_per_minute": found.limits.tokens_per_minute,
             "models": {name: limits._asdict() for name, limits in found.model_limits.items()},
         }
+
+    async def set_organisation(self, organisation: str, *, retention: str) -> Row:
+        """Set what holds for an organisation's projects without a mode of their own."""
+        tenant = await self._tenant_named(organisation)
+        return await organisations.set_retention(self._nouns, tenant, retention)
+
+    async def verify_domain(self, organisation: str, domain: str) -> Row:
+        """Note that a domain is an organisation's, on the operator's word."""
+        tenant = await self._tenant_named(organisation)
+        return await organisations.verify_domain(self._nouns, tenant, domain)
 
     async def bootstrap_admin(self, *, organisation: str | None, name: str) -> Row:
         """Make an organisation's first admin key."""
@@ -222,17 +234,12 @@ class OpenInstallation:
         raise NotFound("there is no such admin key; `bailee admin list` shows them")
 
     async def accept_invite(self, invite: str, name: str) -> Row:
-        """Make an invited person one of the organisation's."""
-        try:
-            identifier = parse_handle(INVITE, invite)
-        except ValueError as error:
-            raise InvalidInput(str(error), field="invite") from None
-        person = await self._nouns.people.accept_invite(identifier, name)
-        return {
-            "organisation": tenant_text(person.tenant),
-            "name": person.name,
-            "role": person.role.value,
-        }
+        """Make an invited person one of the organisation's, and let them enrol."""
+        return await accept_invite(self._nouns, origin_of(self._settings), invite, name)
+
+    async def enrol(self, person: str) -> Row:
+        """Let a person of any organisation set anew what they sign in with."""
+        return await enrol(self._nouns, origin_of(self._settings), person)
 
     async def house(self, organisation: str | None) -> Row:
         """The operator's own organisation."""
@@ -244,6 +251,10 @@ class OpenInstallation:
             "organisation": None if house is None else tenant_text(house),
             "name": None if house is None else names[house],
         }
+
+    async def overdue_roles(self) -> int:
+        """Of every organisation."""
+        return sum((await self._nouns.roles.overdue()).values())
 
     async def settle(self) -> None:
         """Finish what a crash left half done of keys."""
@@ -412,7 +423,10 @@ async def administration(settings: Settings) -> AsyncIterator[OpenInstallation]:
         ledger = PostgresLedger(clerk_engine)
         yield OpenInstallation(
             settings,
-            Nouns(engine, keeper, clock, read_secret(places.secrets, PEPPER, {}), OPERATOR),
+            Nouns(
+                *(engine, keeper, clock, read_secret(places.secrets, PEPPER, {}), OPERATOR),
+                settings,
+            ),
             keeper,
             ledger,
             Reading(

@@ -10,7 +10,7 @@ import msgspec
 
 from bailee.api.bridge import SHOWN_CERTIFICATES
 from bailee.api.front_page import FrontPage, PageLink, front_page
-from bailee.api.operations import Health, Operations, PartHealth
+from bailee.api.operations import DELETIONS, Health, Operations, PartHealth
 from bailee.custody.reading import Reading
 from bailee.custody.recorder import Recorder
 from bailee.drivers.system import SystemClock
@@ -29,6 +29,7 @@ from bailee.ports.clock import Clock
 from bailee.ports.keeper import BootCertificate, Keeper
 from bailee.ports.objects import Objects
 from bailee.ports.outbox import Outbox
+from bailee.ports.rate_limit import RateLimit
 from bailee.serving.answer import Answering
 from bailee.serving.call import CHAT_COMPLETIONS
 from bailee.serving.caller import Caller
@@ -64,6 +65,7 @@ class GatewayParts(NamedTuple):
     held: HeldParts
     fine_tuned: FineTunedModels
     worker_sign: Path
+    rate_limit: RateLimit
 
 
 def prove_journal(outbox: Outbox, log_reader: LogReader) -> ProveJournal:
@@ -83,7 +85,8 @@ def operations_of(parts: GatewayParts) -> Operations:
     """The operations of one gateway worker."""
 
     def authenticate(request: Any) -> Caller:
-        return parts.answering.authenticated(_HeadersOf(request), parts.clock.now())
+        ending = request.method == "DELETE" or request.url.path.startswith(DELETIONS)
+        return parts.answering.authenticated(_HeadersOf(request), parts.clock.now(), ending=ending)
 
     def explained(question: Question) -> Explanation:
         return explain(parts.policies, facts_of(question, parts.clock.now()))

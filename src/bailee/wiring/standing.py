@@ -38,6 +38,7 @@ def standing_of(database: Database, ahead: ConsentsAhead) -> Standing:
             retention_mode=found.retention_mode,
             reject_store=found.reject_store,
             shared=LiveSharing(ahead, owner.project, 0, opted_in=False),
+            protected_health=found.protected_health,
         )
 
     return caller_of

@@ -111,6 +111,13 @@ class Office:
             return list(await transaction.rows(statement))
 
 
+class Approved:
+    """Every retention mode is."""
+
+    async def require(self, *_: object) -> None:
+        """Return."""
+
+
 @pytest.fixture
 async def office(installation: Installation, administrator_engine: AsyncEngine) -> Office:
     clock = PassingClock(START)
@@ -128,7 +135,7 @@ async def office(installation: Installation, administrator_engine: AsyncEngine) 
     )
     return Office(
         *(tenant, made[0].project, made[1].project, database, clock, keeper, consents),
-        Projects(database, clock, NoAudit()),
+        Projects(database, clock, NoAudit(), Approved()),
         SharingEnd(database, keeper, clock),
         tenancy,
     )
@@ -293,6 +300,16 @@ async def test_zero_retention_cannot_share(office: Office) -> None:
     )
     with pytest.raises(NotShareable):
         await office.share()
+
+
+async def test_a_protected_project_cannot_share(office: Office) -> None:
+    async with office.database.transaction(office.tenant) as transaction:
+        await transaction.rows(
+            "UPDATE projects SET protected_health = true WHERE project = :project",
+            project=office.project,
+        )
+    with pytest.raises(NotShareable, match=r"`search`.*business associate agreement"):
+        await office.share(office.project)
 
 
 async def test_what_is_agreed_to_is_the_text_that_is_current(office: Office) -> None:

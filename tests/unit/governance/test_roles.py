@@ -86,11 +86,13 @@ async def test_history_is_kept_and_said(desk: Desk) -> None:
         await desk.roles().end(desk.tenant, bob.person, Role.ADMINISTRATOR)
     await desk.people().remove(desk.tenant, bob.person)
     history = await desk.roles().assignments(desk.tenant, bob.person)
-    assert [(one.role, one.given_by, one.ended_by) for one in history] == [
-        (Role.DEVELOPER, "operator", "operator"),
-        (Role.ADMINISTRATOR, "operator", "operator"),
-    ]
-    assert history[1].ended_at == NOW + 60_000
+    # Both were given in the same millisecond: neither comes first.
+    assert {one.role: (one.given_by, one.ended_by) for one in history} == {
+        Role.DEVELOPER: ("operator", "operator"),
+        Role.ADMINISTRATOR: ("operator", "operator"),
+    }
+    (ended,) = (one for one in history if one.role is Role.ADMINISTRATOR)
+    assert ended.ended_at == NOW + 60_000
     events = await AuditLog(desk.database).events(
         desk.tenant, Wanted(types=("role.assignment.deleted",)), 10
     )
@@ -120,12 +122,18 @@ async def test_one_organisation_is_the_house(installation: Installation, desk: D
     with pytest.raises(NotFound):
         await desk.roles().set_house(TenantId(bytes(16)))
     await desk.roles().set_house(desk.tenant)
+    with pytest.raises(NotFound):
+        await desk.roles().set_house(TenantId(bytes(16)))
+    assert await desk.roles().house() == desk.tenant, "what is refused changes nothing"
     await desk.roles().give(desk.tenant, bob.person, Role.AUDITOR)
     with pytest.raises(Conflict, match="End those first"):
         await desk.roles().set_house(other)
     await desk.roles().end(desk.tenant, bob.person, Role.AUDITOR)
     await desk.roles().set_house(other)
     assert await desk.roles().house() == other
+    trail = AuditLog(desk.database)
+    told = await trail.events(desk.tenant, Wanted(types=("organization.updated",)), 10)
+    assert [event.details["changes_requested"]["house"] for event in told] == [False, True]
 
 
 async def test_roles_that_conflict_are_refused(desk: Desk) -> None:

@@ -9,11 +9,27 @@ from typing import Final
 
 from litestar import Router
 
-from bailee.api.bailee_v1 import access, consents, people
+from bailee.api.bailee_v1 import (
+    access,
+    agreements,
+    consents,
+    people,
+    sessions,
+    sign_in,
+    sign_in_page,
+    webhooks,
+    zero_retention,
+)
 
 BAILEE_ROUTES: Final[tuple[Router, ...]] = (
     access.ROUTER,
+    agreements.ROUTER,
     consents.ROUTER,
     people.PEOPLE,
     people.ROLES,
+    sessions.ROUTER,
+    sign_in.ROUTER,
+    sign_in_page.ROUTER,
+    webhooks.ROUTER,
+    zero_retention.ROUTER,
 )

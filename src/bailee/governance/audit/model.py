@@ -9,8 +9,23 @@ from bailee.kernel.instants import Instant
 OPERATOR: Final = "operator"
 """The actor of commands that the operator gives on the machine."""
 
+INSTALLATION: Final = "installation"
+"""The actor of what Bailee does by itself, because its time has come."""
+
 EVENT_TYPES: Final = frozenset(
     {
+        "agreement.accepted",
+        "agreement.countersigned",
+        "agreement.declined",
+        "agreement.drafted",
+        "agreement.executed",
+        "agreement.filled",
+        "agreement.notice_given",
+        "agreement.review_begun",
+        "agreement.signed",
+        "agreement.submitted",
+        "agreement.superseded",
+        "agreement.terminated",
         "api_key.created",
         "api_key.deleted",
         "certificate.created",
@@ -20,9 +35,15 @@ EVENT_TYPES: Final = frozenset(
         "certificates.deactivated",
         "consent.given",
         "consent.withdrawn",
+        "enrolment.created",
+        "enrolment.used",
         "invite.accepted",
         "invite.deleted",
         "invite.sent",
+        "login.failed",
+        "login.succeeded",
+        "logout.succeeded",
+        "organization.domain_verified",
         "organization.updated",
         "project.archived",
         "project.created",
@@ -36,6 +57,21 @@ EVENT_TYPES: Final = frozenset(
         "user.added",
         "user.deleted",
         "user.updated",
+        "webhook.created",
+        "webhook.deleted",
+        "webhook.disabled",
+        "webhook.replayed",
+        "webhook.secret_rotated",
+        "webhook.tested",
+        "webhook.updated",
+        "zero_retention.approved",
+        "zero_retention.assessed",
+        "zero_retention.declined",
+        "zero_retention.review_due",
+        "zero_retention.reviewed",
+        "zero_retention.revoked",
+        "zero_retention.started",
+        "zero_retention.submitted",
     }
 )
 """The types that Bailee writes: those that OpenAI names, and Bailee's own."""
@@ -49,7 +85,7 @@ class Recorded(NamedTuple):
     effective_at: Instant
     type: str
     actor: str
-    """The identifier of an admin key as people see it, or `OPERATOR`."""
+    """The identifier of an admin key as people see it, `OPERATOR` or `INSTALLATION`."""
     project: ProjectId | None
     project_name: str | None
     """What the project is called now."""

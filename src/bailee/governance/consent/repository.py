@@ -125,7 +125,7 @@ async def subjects(transaction: DatabaseTransaction) -> list[Subject]:
     rows = await transaction.rows(
         """
         SELECT p.project, p.name, coalesce(p.retention_mode, o.retention_mode) AS retention_mode,
-            false AS protected_health
+            p.protected_health
         FROM projects p JOIN organisations o ON o.tenant = p.tenant
         WHERE p.archived_at IS NULL ORDER BY p.created_at, p.project
         """

@@ -6,7 +6,7 @@ need `Database.platform_reading`.
 """
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final, LiteralString
 
 import msgspec
 
@@ -121,15 +121,15 @@ async def project_named(transaction: DatabaseTransaction, name: str) -> ProjectI
     return ProjectId(rows[0].project) if rows else None
 
 
+_PROJECT: Final[LiteralString] = """project, tenant, name, region, retention_mode,
+    scope_generation, status, requests_per_minute, tokens_per_minute, created_at, reject_store,
+    model_limits, archived_at, protected_health"""
+
+
 async def projects(transaction: DatabaseTransaction) -> list[Project]:
     """The projects that the transaction may see, oldest first."""
     rows = await transaction.rows(
-        """
-        SELECT project, tenant, name, region, retention_mode, scope_generation, status,
-            requests_per_minute, tokens_per_minute, created_at, reject_store, model_limits,
-            archived_at
-        FROM projects ORDER BY created_at, project
-        """
+        f"SELECT {_PROJECT} FROM projects ORDER BY created_at, project"  # noqa: S608
     )
     return [_project(row) for row in rows]
 
@@ -137,12 +137,7 @@ async def projects(transaction: DatabaseTransaction) -> list[Project]:
 async def project(transaction: DatabaseTransaction, project: ProjectId) -> Project | None:
     """One project."""
     rows = await transaction.rows(
-        """
-        SELECT project, tenant, name, region, retention_mode, scope_generation, status,
-            requests_per_minute, tokens_per_minute, created_at, reject_store, model_limits,
-            archived_at
-        FROM projects WHERE project = :project
-        """,
+        f"SELECT {_PROJECT} FROM projects WHERE project = :project",  # noqa: S608
         project=project,
     )
     return _project(rows[0]) if rows else None
@@ -371,7 +366,7 @@ async def facts_since(
             SELECT k.digest, k.public_id, k.tenant, k.project, k.expires_at, k.revoked_at,
                 k.requests_per_minute AS key_requests, k.tokens_per_minute AS key_tokens,
                 p.region, coalesce(p.retention_mode, o.retention_mode) AS retention_mode,
-                p.scope_generation, p.reject_store, p.model_limits,
+                p.scope_generation, p.reject_store, p.model_limits, p.protected_health,
                 p.requests_per_minute AS project_requests, p.tokens_per_minute AS project_tokens,
                 p.status AS project_status, o.status AS organisation_status,
                 o.active_certificates || p.active_certificates AS active_certificates,
@@ -418,6 +413,7 @@ def _project(row: Any) -> Project:
         reject_store=row.reject_store,
         model_limits=model_limits(row.model_limits),
         archived_at=row.archived_at,
+        protected_health=row.protected_health,
     )
 
 

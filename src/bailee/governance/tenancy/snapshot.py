@@ -69,6 +69,10 @@ class Caller(NamedTuple):
     client_certificates: tuple[bytes, ...] = ()
     """The active certificates (DER) of which a client must show one; empty: it need not."""
     consent: Consent = NO_CONSENT
+    archived: bool = False
+    """Whether the project has ended: the key may end what it keeps, and do nothing else."""
+    protected_health: bool = False
+    """Whether a business associate agreement governs the project."""
 
 
 Entry = Caller | Refusal
@@ -118,6 +122,7 @@ class FactsSnapshot:
         self._snapshot = _EMPTY
         self._find = self._snapshot.entries.get
         self._as_of_s = float("-inf")
+        self._leased_from_s = float("-inf")
 
     def authenticate(self, credential: bytes, now: Instant) -> Caller:
         """Who sent `credential` (the text of an API key).
@@ -149,7 +154,7 @@ class FactsSnapshot:
 
     def leased(self) -> bool:
         """Whether facts that permit more may be acted on: acknowledged within the lease."""
-        return 1000 * (self._clock.monotonic_s() - self._as_of_s) <= LEASE_MS
+        return 1000 * (self._clock.monotonic_s() - self._leased_from_s) <= LEASE_MS
 
     def consent(self, project: ProjectId) -> Consent:
         """What is known now of a project's consent. What it permits asks `leased` besides."""
@@ -167,11 +172,13 @@ class FactsSnapshot:
         Raises:
             Unavailable: the database is away; the snapshot stays as it is and grows older.
         """
-        if self._snapshot is not _EMPTY and not self.leased():
-            # Whatever needs a lease, as sharing does, did not count for this long.
-            log.warning("facts_lease_lapsed", age_ms=self.age_ms())
-        await self._join()
         asked_s = self._clock.monotonic_s()
+        if not self.leased():
+            if self._snapshot is not _EMPTY:
+                # Whatever needs a lease, as sharing does, did not count for this long.
+                log.warning("facts_lease_lapsed", age_ms=self.age_ms())
+            # Waited for before reading what might be old by the time that it is acted on.
+            await self._join()
         before = self._snapshot
         async with self._database.platform_reading() as transaction:
             version = await repository.version(transaction)
@@ -198,19 +205,19 @@ class FactsSnapshot:
                     )
                 )
         if await self._acknowledged():
-            self._as_of_s = asked_s
+            self._leased_from_s = asked_s
+        else:
+            # The lease lapsed since the facts were asked for, so that nobody waited for this
+            # worker meanwhile: the facts are present, and permit nothing more than others would.
+            await self._join()
+        self._as_of_s = asked_s
 
     async def _join(self) -> None:
-        """Be waited for before reading what might be old by the time that it is acted on."""
-        if self._worker is not None and not self.leased():
+        if self._worker is not None:
             async with self._database.transaction(None) as transaction:
                 await gateways.join(transaction, self._worker, self._snapshot.version)
 
     async def _acknowledged(self) -> bool:
-        """Only what was acknowledged counts as present.
-
-        If the lease lapsed since the facts were asked for, nobody waited for this worker.
-        """
         if self._worker is None:
             return True
         async with self._database.transaction(None) as transaction:
@@ -262,8 +269,6 @@ def _consents(known: Mapping[ProjectId, Consent], rows: list[Any]) -> dict[Proje
 def _entry(row: Any, certificates: Mapping[bytes, bytes]) -> Entry:
     if row.revoked_at is not None:
         return Refusal.REVOKED
-    if row.project_status == Status.ARCHIVED.value:
-        return Refusal.ARCHIVED
     if Status.SUSPENDED.value in (row.project_status, row.organisation_status):
         return Refusal.SUSPENDED
     tenant, project = TenantId(row.tenant), ProjectId(row.project)
@@ -286,6 +291,8 @@ def _entry(row: Any, certificates: Mapping[bytes, bytes]) -> Entry:
             certificates.get(bytes(one), b"") for one in row.active_certificates
         ),
         consent=consent_of(row),
+        archived=row.project_status == Status.ARCHIVED.value,
+        protected_health=row.protected_health,
     )
 
 

@@ -31,6 +31,7 @@ class Standing(NamedTuple):
     retention_mode: RetentionMode
     scope_generation: int
     reject_store: bool
+    protected_health: bool
 
 
 async def standing(database: Database, owner: Owner) -> Standing:
@@ -52,6 +53,7 @@ async def standing(database: Database, owner: Owner) -> Standing:
         project.retention_mode or active[0].retention_mode,
         project.scope_generation,
         project.reject_store,
+        project.protected_health,
     )
 
 
