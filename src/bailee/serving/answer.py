@@ -203,7 +203,8 @@ class Answering:
             raise
 
     def authenticated(self, request: Headed, now: Instant) -> Caller:
-        """Who calls. Raises CallRefused (KEY_…, CERTIFICATE_…, …_MISMATCH, FACTS_STALE)."""
+        """Who calls. Raises CallRefused (KEY_…, WRONG_REGION, CERTIFICATE_…, …_MISMATCH,
+        FACTS_STALE)."""
         authorization = request.header("authorization")
         if authorization is None or authorization[:7].lower() != _SCHEME:
             raise CallRefused(
@@ -211,7 +212,14 @@ class Answering:
                 "You didn't provide an API key. You need to provide your API key in an "
                 "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
             )
-        caller = self._authenticate(authorization[7:].strip(), now)
+        credential = authorization[7:].strip()
+        try:
+            caller = self._authenticate(credential, now)
+        except CallRefused as refused:
+            residency = self.planner.residency
+            if refused.because is Because.KEY_UNKNOWN and residency is not None:
+                residency.check_unknown(credential)
+            raise
         self._client_certificates.check(caller, request, now)
         organisation = request.header("openai-organization")
         if organisation and organisation != tenant_text(caller.tenant):

@@ -22,8 +22,10 @@ from bailee.policy.access.model import OPERATOR, Actor, ActorKind, Role
 from bailee.ports.clock import Clock
 from bailee.ports.keeper import Keeper, ScopePublicKey
 from bailee.serving.errors import Because, CallRefused
+from bailee.serving.residency import Residency
 from bailee.settings import Settings
 from bailee.wiring.nouns import Nouns
+from bailee.wiring.residency import hosts_of
 
 _SCHEME = "bearer "
 
@@ -68,12 +70,14 @@ class AdministrationDesk:
         clock: Clock,
         pepper: Secret,
         snapshot: FactsSnapshot,
+        residency: Residency,
     ) -> None:
         self._engine = engine
         self._keeper = keeper
         self._clock = clock
         self._pepper = pepper
         self._snapshot = snapshot
+        self._residency = residency
 
     async def open(self, request: Any) -> Session:
         """See `api.administration.session.Administration.open`."""
@@ -86,7 +90,7 @@ class AdministrationDesk:
             )
         credential = authorization[len(_SCHEME) :].strip().encode("utf-8", "replace")
         keeper = AuthorisedKeeper(self._keeper, credential)
-        stranger = Nouns(self._engine, keeper, self._clock, self._pepper, OPERATOR)
+        stranger = self._nouns(keeper, OPERATOR)
         try:
             key = await stranger.administrators.authenticate(credential)
         except AdminKeyRefused:
@@ -100,7 +104,7 @@ class AdministrationDesk:
         actor = Actor(
             ActorKind.ADMIN_KEY, key_text(key.public_id), key.tenant, frozenset({Role.OWNER})
         )
-        nouns = Nouns(self._engine, keeper, self._clock, self._pepper, actor)
+        nouns = self._nouns(keeper, actor)
         return Session(
             tenant=key.tenant,
             actor=actor,
@@ -117,10 +121,16 @@ class AdministrationDesk:
             certificates=nouns.certificates,
         )
 
+    def _nouns(self, keeper: AuthorisedKeeper, actor: Actor) -> Nouns:
+        region = self._residency.region
+        return Nouns(self._engine, keeper, self._clock, self._pepper, actor, region)
+
     def _refusal(self, credential: bytes) -> CallRefused:
+        """Raises CallRefused (WRONG_REGION) for a key of another region."""
         try:
             self._snapshot.authenticate(credential, self._clock.now())
         except (CredentialRefused, Unavailable):
+            self._residency.check_unknown(credential.decode("ascii", "replace"))
             return CallRefused(
                 Because.KEY_UNKNOWN,
                 "Incorrect API key provided. An organisation's administration wants an admin key: "
@@ -142,6 +152,7 @@ def administration_of(
         open=desk.open,
         models=models,
         region=Region(settings.region),
+        hosts=hosts_of(settings),
         default_limits=Limits(limits.project_requests_per_minute, limits.project_tokens_per_minute),
         prices={
             model: Price(price.input_usd, price.output_usd)

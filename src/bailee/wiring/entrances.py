@@ -17,7 +17,7 @@ from bailee.wiring.giving_up import give_up
 from bailee.wiring.places import Places
 from bailee.wiring.processes import start_logging
 from bailee.wiring.secrets import LOG_KEY, PEPPER, read_secret, token_name
-from bailee.wiring.trust import read_trust
+from bailee.wiring.trust import read_trust, region_of
 
 log = structlog.get_logger()
 
@@ -37,6 +37,7 @@ def run_gateway(
     start_logging(settings, f"gateway-{index}")
     places = Places(settings.data_folder.absolute())
     trust = read_trust(places)
+    region_of(settings, trust)
     token = read_secret(places.secrets, token_name("gateway"), secrets)
     pepper = read_secret(places.secrets, PEPPER, secrets)
     database = database_url(settings, places, GATEWAY)
@@ -61,6 +62,7 @@ def run_worker(
     start_logging(settings, "worker")
     places = Places(settings.data_folder.absolute())
     trust = read_trust(places)
+    region_of(settings, trust)
     token = read_secret(places.secrets, token_name("worker"), secrets)
     database = database_url(settings, places, CLERK)
     protect_memory()
@@ -81,6 +83,7 @@ def run_clerk(
     start_logging(settings, "clerk")
     places = Places(settings.data_folder.absolute())
     trust = read_trust(places)
+    region_of(settings, trust)
     token = read_secret(places.secrets, token_name("clerk"), secrets)
     log_key = read_secret(places.secrets, LOG_KEY, secrets)
     database = database_url(settings, places, CLERK)

@@ -12,6 +12,7 @@ from bailee.governance.people.service import People
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
 from bailee.governance.tenancy.service import Tenancy
 from bailee.governance.usage.service import Usage
+from bailee.kernel.ids import Region
 from bailee.kernel.redacted import Secret
 from bailee.policy.access.model import Actor
 from bailee.ports.clock import Clock
@@ -28,6 +29,7 @@ class Nouns:
         clock: Clock,
         pepper: Secret,
         actor: Actor,
+        region: Region,
     ) -> None:
         database, randomness = PostgresDatabase(engine), SystemRandomness()
         audit = AuditTrail(actor.identifier, clock, randomness)
@@ -35,7 +37,9 @@ class Nouns:
         self.tenancy = Tenancy(database, keeper, clock, randomness, pepper, audit=audit)
         self.projects = Projects(database, clock, audit)
         self.service_accounts = ServiceAccounts(database, self.tenancy, clock, randomness, audit)
-        self.administrators = Administrators(database, keeper, clock, randomness, pepper, audit)
+        self.administrators = Administrators(
+            database, keeper, clock, randomness, pepper, audit, region
+        )
         self.people = People(database, clock, randomness, audit)
         self.audit_log = AuditLog(database)
         self.usage = Usage(database)

@@ -43,6 +43,7 @@ from bailee.policy.access.model import OPERATOR
 from bailee.policy.decide import API_SERVICE, decide
 from bailee.policy.load import packaged_policy
 from bailee.policy.model import Facts, RetentionMode
+from bailee.policy.residency import MOVING_REFUSED
 from bailee.ports.clock import Clock
 from bailee.ports.database import Database
 from bailee.ports.ledger import Ledger
@@ -57,7 +58,7 @@ from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock
 from bailee.wiring.secrets import PEPPER, read_secret, token_name, write_private
 from bailee.wiring.stores import objects_of
-from bailee.wiring.trust import read_trust
+from bailee.wiring.trust import read_trust, region_of
 
 Row = Mapping[str, Any]
 _NOT_SERVED: Final = "the gateways do not know it yet; start the installation again"
@@ -143,11 +144,17 @@ class OpenInstallation:
         requests_per_minute: int | None = None,
         tokens_per_minute: int | None = None,
         model: str | None = None,
+        region: str | None = None,
     ) -> Row:
-        """Change what is given of a project, each by a command of its own."""
+        """Change what is given of a project, each by a command of its own.
+
+        Raises InvalidInput for another region.
+        """
         tenant, identifier = await self._tenant_of(project), parse_project(project)
         projects = self._nouns.projects
         found = await projects.project(tenant, identifier)
+        if region not in (None, found.region):
+            raise InvalidInput(MOVING_REFUSED, field="region")
         if retention is not None or store is not None:
             mode = found.retention_mode
             if retention is not None:
@@ -391,6 +398,7 @@ async def administration(settings: Settings) -> AsyncIterator[OpenInstallation]:
     """Open an installation that is running."""
     places = Places(settings.data_folder.absolute())
     trust = read_trust(places)
+    region_of(settings, trust)
     clock, real_clock = open_clock(places), SystemClock()
     token = read_secret(places.secrets, token_name("administrator"), {})
     keeper = KeeperClient(places.keeper_socket, "administrator", token, real_clock)
@@ -401,7 +409,10 @@ async def administration(settings: Settings) -> AsyncIterator[OpenInstallation]:
         ledger = PostgresLedger(clerk_engine)
         yield OpenInstallation(
             settings,
-            Nouns(engine, keeper, clock, read_secret(places.secrets, PEPPER, {}), OPERATOR),
+            Nouns(
+                *(engine, keeper, clock, read_secret(places.secrets, PEPPER, {}), OPERATOR),
+                Region(settings.region),
+            ),
             keeper,
             ledger,
             Reading(
