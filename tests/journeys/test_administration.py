@@ -94,6 +94,14 @@ def test_a_project_from_creation_to_archive(
         projects.create(name="elsewhere", residency="EU_STORAGE_PROCESSING")
     assert refused.value.param == "residency"
     assert projects.update(made.id, name="find").name == "find"
+    again = projects.create(name="search")
+    with pytest.raises(openai.ConflictError) as taken:
+        projects.create(name="find")
+    assert taken.value.param == "name"
+    with pytest.raises(openai.ConflictError) as taken:
+        projects.update(again.id, name="find")
+    assert taken.value.param == "name"
+    projects.archive(again.id)
     account = projects.service_accounts.create(made.id, name="indexer")
     assert account.api_key is not None
     user = user_of(place, http, account.api_key.value)
@@ -235,6 +243,9 @@ def test_people(place: Installation, office: Office) -> None:
     assert (member.id, member.role) == (ada.id, "member")
     with pytest.raises(openai.ConflictError):
         organization.users.update(ada.id, role="reader")
+    with pytest.raises(openai.ConflictError) as conflict:
+        organization.invites.create(email="ada@example.org", role="reader")
+    assert conflict.value.param == "email"
     second = organization.invites.create(email="bob@example.org", role="reader")
     ask_command(place, "admin", "accept-invite", second.id, "--name", "Bob")
     (bob,) = organization.users.list(emails=["bob@example.org"])

@@ -171,12 +171,12 @@ def test_each_region_says_who_it_is(sides: tuple[Side, Side]) -> None:
         moved = run_command(
             *(side.place, "projects", "set", side.project, "--region", "fr"),
             *(*side.place.arguments, *at),
-            status=1,
+            status=2,
         )
         assert "make a new project there" in " ".join(moved.stderr.split())
     assert len(origins) == 2
     wrong = run_command(
         us.place, "projects", "list", "--config", str(us.place.config), "--data", str(eu.data),
-        status=1,
+        status=2,
     )  # fmt: skip
     assert "must have folders" in wrong.stderr

@@ -8,6 +8,7 @@ from bailee.governance.administrators.service import Administrators
 from bailee.governance.audit.service import AuditLog, AuditTrail
 from bailee.governance.budgets.service import SpendAlerts
 from bailee.governance.certificates.service import Certificates
+from bailee.governance.people.roles import Roles
 from bailee.governance.people.service import People
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
 from bailee.governance.tenancy.service import Tenancy
@@ -40,7 +41,8 @@ class Nouns:
         self.administrators = Administrators(
             database, keeper, clock, randomness, pepper, audit, region
         )
-        self.people = People(database, clock, randomness, audit)
+        self.people = People(database, clock, randomness, audit, actor)
+        self.roles = Roles(database, clock, randomness, audit, actor)
         self.audit_log = AuditLog(database)
         self.usage = Usage(database)
         self.certificates = Certificates(database, clock, randomness, audit)

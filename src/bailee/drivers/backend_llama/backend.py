@@ -45,7 +45,7 @@ class LlamaBackend:
 
     async def send(self, call: BackendCall) -> BackendAnswer:
         """Send and wait for the answer's head. Raises BackendFailure."""
-        answer = await self._runner.send(call._replace(body=apart(call.body)))
+        answer = await self._runner.send(msgspec.structs.replace(call, body=apart(call.body)))
         if answer.status < _FIRST_ERROR:
             return answer
         body = await answer.read()

@@ -26,6 +26,9 @@ EVENT_TYPES: Final = frozenset(
         "project.created",
         "project.updated",
         "rate_limit.updated",
+        "role.assignment.created",
+        "role.assignment.deleted",
+        "role.recertified",
         "service_account.created",
         "service_account.deleted",
         "user.added",
@@ -33,7 +36,7 @@ EVENT_TYPES: Final = frozenset(
         "user.updated",
     }
 )
-"""The types that Bailee writes, of those that OpenAI names."""
+"""The types that Bailee writes: those that OpenAI names, and Bailee's own."""
 
 
 class Recorded(NamedTuple):

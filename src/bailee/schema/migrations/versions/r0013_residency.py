@@ -1,12 +1,12 @@
 """The database's region: rows of another one never enter it, and a project's never changes.
 
-Revision: 0013, after 0007.
+Revision: 0013, after 0008.
 """
 
 from alembic import op
 
 revision = "0013"
-down_revision: str | None = "0007"
+down_revision: str | None = "0008"
 branch_labels = None
 depends_on = None
 
