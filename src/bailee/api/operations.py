@@ -44,6 +44,7 @@ from bailee.serving.caller import Caller
 from bailee.serving.owner_reads import ReadRecord
 
 LOG_PREFIX: Final = "log/"
+DELETIONS: Final = "/bailee/v1/deletions/"
 _LOG_KEY: Final = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _ADMINISTRATED: Final = ("/v1/organization/", "/v1/projects/")
 _ADMIN_KEY: Final = "sk-admin-"
@@ -158,7 +159,7 @@ async def read_receipt(record: FromPath[str], request: AnyRequest) -> Response[b
     return Response(data, media_type="application/json", headers=_NEVER_CACHED)
 
 
-@get("/bailee/v1/deletions/{name:str}", summary="The receipt of a deletion")
+@get(DELETIONS + "{name:str}", summary="The receipt of a deletion")
 async def read_deletion(name: FromPath[str], request: AnyRequest) -> Response[bytes]:
     """Proof that the key of something that one deleted was destroyed, by its identifier.
 

@@ -11,7 +11,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from bailee.schema.columns import instant as _instant
-from bailee.schema.columns import metadata
+from bailee.schema.columns import metadata as metadata
 from bailee.schema.columns import number as _number
 from bailee.schema.columns import octets as _bytes
 from bailee.schema.columns import several_octets as _several_bytes

@@ -205,9 +205,12 @@ class Answering:
                 close_unanswered(progress.recording)
             raise
 
-    def authenticated(self, request: Headed, now: Instant) -> Caller:
+    def authenticated(self, request: Headed, now: Instant, *, ending: bool = False) -> Caller:
         """Who calls. Raises CallRefused (KEY_…, WRONG_REGION, CERTIFICATE_…, …_MISMATCH,
-        FACTS_STALE)."""
+        FACTS_STALE).
+
+        `ending`: it can only end what is kept, which keys of archived projects still may.
+        """
         credential = bearer_credential(request.header("authorization"))
         if credential is None:
             raise CallRefused(
@@ -222,6 +225,12 @@ class Answering:
             if refused.because is Because.KEY_UNKNOWN and residency is not None:
                 residency.check_unknown(credential)
             raise
+        if caller.archived and not ending:
+            raise CallRefused(
+                Because.KEY_REVOKED,
+                "The project has been archived. Its keys can delete what it keeps (DELETE) and "
+                "read receipts of deletions, and nothing else. Use a key of another project.",
+            )
         self._client_certificates.check(caller, request, now)
         organisation = request.header("openai-organization")
         if organisation and organisation != tenant_text(caller.tenant):

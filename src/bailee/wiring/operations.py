@@ -10,7 +10,7 @@ import msgspec
 
 from bailee.api.bridge import SHOWN_CERTIFICATES
 from bailee.api.front_page import FrontPage, PageLink, front_page
-from bailee.api.operations import Health, Operations, PartHealth
+from bailee.api.operations import DELETIONS, Health, Operations, PartHealth
 from bailee.custody.reading import Reading
 from bailee.custody.recorder import Recorder
 from bailee.drivers.system import SystemClock
@@ -83,7 +83,8 @@ def operations_of(parts: GatewayParts) -> Operations:
     """The operations of one gateway worker."""
 
     def authenticate(request: Any) -> Caller:
-        return parts.answering.authenticated(_HeadersOf(request), parts.clock.now())
+        ending = request.method == "DELETE" or request.url.path.startswith(DELETIONS)
+        return parts.answering.authenticated(_HeadersOf(request), parts.clock.now(), ending=ending)
 
     def explained(question: Question) -> Explanation:
         return explain(parts.policies, facts_of(question, parts.clock.now()))

@@ -150,7 +150,11 @@ async def modify_project(project: FromPath[str], request: AnyRequest) -> Respons
     action="organisation.administer",
 )
 async def archive_project(project: FromPath[str], request: AnyRequest) -> Response[shapes.Project]:
-    """End a project: its keys are refused within a second, for good."""
+    """End a project, for good: within a second its keys can only delete what it keeps.
+
+    Nothing is deleted by this. Keys that are not revoked can still send DELETE, and read receipts
+    of deletions.
+    """
     session = await session_of(request)
     return answer(_view(await session.projects.archive(session.tenant, project_id(project))))
 

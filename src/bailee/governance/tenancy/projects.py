@@ -62,7 +62,10 @@ class Projects:
         )
 
     async def archive(self, tenant: TenantId, project: ProjectId) -> Project:
-        """End a project: its keys are refused for good. Raises NotFound, Conflict if it ended."""
+        """End a project for good: its keys may end what it keeps, and do nothing else.
+
+        Raises NotFound, Conflict if it ended.
+        """
         now = self._clock.now()
 
         def archived(row: Project) -> Project:
