@@ -43,9 +43,11 @@ from bailee.ports.keeper import DestructionStatement, Keeper, ScopePublicKey, Tr
 from bailee.ports.rate_limit import RateLimit
 from bailee.serving.bearer import bearer_credential
 from bailee.serving.errors import Because, CallRefused
+from bailee.serving.residency import Residency
 from bailee.settings import Settings
 from bailee.wiring.identity import Identity, open_identity
 from bailee.wiring.nouns import Nouns
+from bailee.wiring.residency import hosts_of
 from bailee.wiring.webhooks import WebhookTerms, webhooks_of
 
 
@@ -122,6 +124,7 @@ class AdministrationDesk:
         snapshot: FactsSnapshot,
         settings: Settings,
         webhooks: WebhookTerms,
+        residency: Residency,
     ) -> None:
         self._engine = engine
         self._keeper = keeper
@@ -130,6 +133,7 @@ class AdministrationDesk:
         self._snapshot = snapshot
         self._settings = settings
         self._webhooks = webhooks
+        self._residency = residency
         randomness = SystemRandomness()
         self._session_keys = SessionKeys(
             PostgresDatabase(engine), clock, randomness, Vault(pepper, randomness)
@@ -157,7 +161,7 @@ class AdministrationDesk:
         if credential.startswith(PREFIX.encode()):
             return await self._open_for_person(request, credential)
         keeper = AuthorisedKeeper(self._keeper, credential)
-        stranger = Nouns(self._engine, keeper, self._clock, self._pepper, OPERATOR, self._settings)
+        stranger = self._nouns(keeper, OPERATOR)
         try:
             key = await stranger.administrators.authenticate(credential)
         except AdminKeyRefused:
@@ -168,7 +172,7 @@ class AdministrationDesk:
         actor = Actor(
             ActorKind.ADMIN_KEY, key_text(key.public_id), key.tenant, frozenset({Role.OWNER})
         )
-        nouns = Nouns(self._engine, keeper, self._clock, self._pepper, actor, self._settings)
+        nouns = self._nouns(keeper, actor)
         return _session(nouns, key.tenant, self._clock.now(), self._webhooks_of(actor), key=key)
 
     async def _open_for_person(self, request: Any, token: bytes) -> Session:
@@ -182,7 +186,7 @@ class AdministrationDesk:
             session.signed_in_at,
         )
         keeper = KeeperWithoutAuthority(self._keeper)
-        nouns = Nouns(self._engine, keeper, self._clock, self._pepper, actor, self._settings)
+        nouns = self._nouns(keeper, actor)
         tenant = session.tenant
         asked = request.headers.get("openai-organization")
         if asked and asked != tenant_text(tenant):
@@ -192,10 +196,15 @@ class AdministrationDesk:
     def _webhooks_of(self, actor: Actor) -> Webhooks:
         return webhooks_of(PostgresDatabase(self._engine), self._clock, actor, self._webhooks)
 
+    def _nouns(self, keeper: AuthorisedKeeper | KeeperWithoutAuthority, actor: Actor) -> Nouns:
+        return Nouns(self._engine, keeper, self._clock, self._pepper, actor, self._settings)
+
     def _refusal(self, credential: bytes) -> CallRefused:
+        """Raises CallRefused (WRONG_REGION) for a key of another region."""
         try:
             self._snapshot.authenticate(credential, self._clock.now())
         except (CredentialRefused, Unavailable):
+            self._residency.check_unknown(credential.decode("ascii", "replace"))
             return CallRefused(
                 Because.KEY_UNKNOWN,
                 "Incorrect API key provided. An organisation's administration wants an admin key: "
@@ -271,6 +280,7 @@ def administration_of(
         open=desk.open,
         models=models,
         region=Region(settings.region),
+        hosts=hosts_of(settings),
         default_limits=Limits(limits.project_requests_per_minute, limits.project_tokens_per_minute),
         prices={
             model: Price(price.input_usd, price.output_usd)

@@ -35,6 +35,7 @@ from bailee.governance.tenancy.snapshot import FactsSnapshot
 from bailee.governance.usage.counting import UsageCounts
 from bailee.kernel.errors import BaileeError
 from bailee.kernel.ids import Region
+from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import Secret
 from bailee.lifecycle.log_reader import LogReader
 from bailee.policy.decide import Decider
@@ -42,6 +43,7 @@ from bailee.policy.load import packaged_policy
 from bailee.ports.backend import Backend
 from bailee.ports.files import Files
 from bailee.ports.objects import Objects
+from bailee.ports.snapshot import Changes
 from bailee.schema.roles import ADMINISTRATOR, GATEWAY
 from bailee.serving.answer import Answering
 from bailee.serving.client_certificates import ClientCertificates
@@ -69,6 +71,7 @@ from bailee.wiring.operations import GatewayParts, operations_of, prove_journal
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
 from bailee.wiring.recording import RecorderNeeds, open_recorder, report_defect
+from bailee.wiring.residency import residency_of
 from bailee.wiring.stores import objects_of
 from bailee.wiring.training import Trainable, may_have_own_models
 from bailee.wiring.trust import Trust
@@ -142,21 +145,9 @@ def serve_gateway(
         stores = Stores.open(settings, places, needs, files)
         await check_schema(stores.engine)
         changes = PostgresChanges(connector(needs.database, GATEWAY), SystemClock())
-        snapshot = _snapshot(settings, index, needs, stores, changes)
-        last_used = LastUsed(PostgresDatabase(stores.facts_engine), SystemClock())
-        recorder = open_recorder(settings, _recorder_needs(places, index, needs, stores))
-        backends = open_backends(settings, places, stores.keeper.reveal_secret)
-        directory = CallerDirectory(snapshot, last_used, settings.limits)
-        usage = UsageCounts(PostgresDatabase(stores.engine), SystemClock())
-        parts = _parts(
-            *(settings, places, needs, stores, recorder, snapshot, directory, backends), usage.count
-        )
-        desk = AdministrationDesk(
-            *(stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot),
-            settings,
-            WebhookTerms(needs.webhook_key, settings.webhooks.allow_private_addresses),
-        )
-        server = _server(settings, places, _application(parts, desk), address)
+        made = assemble(settings, places, index, needs, stores, changes)
+        snapshot, recorder, last_used, usage, parts = made[:5]
+        server = _server(settings, places, made.application, address)
         await when_there(snapshot.refresh)
         await recorder.tick()
         drained = asyncio.Event()
@@ -182,15 +173,54 @@ def serve_gateway(
         await usage.flush()
         with suppress(BaileeError):  # its lease lapses in a second
             await snapshot.leave()
-        for backend in backends.values():
+        for backend in parts.backends.values():
             await backend.close()
         await stores.close()
 
     run_until_stopped(main)
 
 
+class Assembled(NamedTuple):
+    """A gateway worker, put together and not started."""
+
+    snapshot: FactsSnapshot
+    recorder: Recorder
+    last_used: LastUsed
+    usage: UsageCounts
+    parts: GatewayParts
+    application: Application
+
+
+def assemble(
+    settings: Settings,
+    places: Places,
+    index: int,
+    needs: GatewayNeeds,
+    stores: Stores,
+    changes: Changes,
+) -> Assembled:
+    """Put a gateway worker together. Nothing is connected yet."""
+    snapshot = _snapshot(settings, index, needs, stores, changes)
+    last_used = LastUsed(PostgresDatabase(stores.facts_engine), SystemClock())
+    recorder = open_recorder(settings, _recorder_needs(places, index, needs, stores))
+    backends = open_backends(settings, places, stores.keeper.reveal_secret)
+    directory = CallerDirectory(snapshot, last_used, settings.limits)
+    usage = UsageCounts(PostgresDatabase(stores.engine), SystemClock())
+    parts = _parts(
+        *(settings, places, needs, stores, recorder, snapshot, directory, backends), usage.count
+    )
+    desk = AdministrationDesk(
+        *(stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot),
+        settings,
+        WebhookTerms(needs.webhook_key, settings.webhooks.allow_private_addresses),
+        residency_of(settings),
+    )
+    application = _application(parts, desk)
+    return Assembled(snapshot, recorder, last_used, usage, parts, application)
+
+
 def _snapshot(
-    settings: Settings, index: int, needs: GatewayNeeds, stores: Stores, changes: PostgresChanges
+    settings: Settings, index: int, needs: GatewayNeeds, stores: Stores, changes: Changes
 ) -> FactsSnapshot:
     return FactsSnapshot(
         PostgresDatabase(stores.facts_engine),
@@ -222,6 +252,18 @@ def _recorder_needs(
     )
 
 
+def _planner(
+    settings: Settings, backends: dict[str, Backend], needs: GatewayNeeds, now: Instant
+) -> Planner:
+    return Planner(
+        served_models(settings, backends, now),
+        Decider(packaged_policy()),
+        salt_of=salt_from(needs.pepper),
+        keeps_application_state=True,
+        residency=residency_of(settings),
+    )
+
+
 def _parts(
     settings: Settings,
     places: Places,
@@ -234,7 +276,6 @@ def _parts(
     count: Count,
 ) -> GatewayParts:
     clock, policies = open_clock(places), packaged_policy()
-    models = served_models(settings, backends, clock.now())
     database = PostgresDatabase(stores.engine)
     held = HeldParts(
         Keeping(
@@ -248,9 +289,7 @@ def _parts(
     rate_limit = LeasedRateLimit(SharedRateLimit(places.rate_limits))
     answering = Answering(
         directory.authenticate,
-        Planner(
-            models, Decider(policies), salt_of=salt_from(needs.pepper), keeps_application_state=True
-        ),
+        _planner(settings, backends, needs, clock.now()),
         Limits(rate_limit),
         recorder,
         OpenAiRefusals(),

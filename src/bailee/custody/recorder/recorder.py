@@ -22,6 +22,7 @@ from bailee.custody.seal.part import ENDPOINT_CODES, Owner
 from bailee.kernel.errors import (
     BaileeError,
     DestroyedKey,
+    Forbidden,
     InvalidInput,
     Unavailable,
     UnknownKey,
@@ -47,7 +48,7 @@ class Recorder:
     Args:
         node: the machine, as in the ledger's rows; the same after a restart.
         worker: this process, unlike every other and every earlier one.
-        regions: where this worker serves; keys are fetched ahead for these.
+        regions: where this worker serves; of others it records nothing.
         identity: the keeper's pinned Ed25519 public key.
         close_after_s: how long a journal stays open, at most 60.
     """
@@ -104,6 +105,7 @@ class Recorder:
             Unavailable: recording is impossible now; the request must fail.
             UnknownKey, DestroyedKey: the project may not be recorded for.
             InvalidInput: an endpoint without a code.
+            Forbidden: the owner's region is not one of this worker's.
         """
         epoch = epoch_of(self._clock.now())
         stream = self._streams.get((owner.region, epoch))
@@ -178,6 +180,8 @@ class Recorder:
             raise Unavailable("the database has been away for too long; retry when it is back")
 
     async def _begin_stream(self, region: Region, epoch: Epoch) -> Stream:
+        if region not in self._regions:
+            raise Forbidden("content of another region is not recorded here; this is a defect")
         key = await self._keys.epoch(region, epoch)
         certificate = await self._keys.certificate(region)
         # Another request may have begun it meanwhile.
