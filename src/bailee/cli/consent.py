@@ -1,6 +1,6 @@
 """`bailee consent`: what an organisation lets its data serve besides, given and withdrawn.
 
-Commands go over the API, for whoever's admin key is in `OPENAI_ADMIN_KEY`.
+Commands go over the API, for whoever is signed in or has an admin key in `OPENAI_ADMIN_KEY`.
 """
 
 import enum

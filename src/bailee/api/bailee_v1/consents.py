@@ -1,7 +1,9 @@
 """`/bailee/v1/consents`: what owners let their data serve besides (C02).
 
 The texts are public. Everything else wants an admin key or a signed-in person. Giving and
-withdrawing answer when they hold in every gateway worker, which takes about two seconds.
+withdrawing answer when they hold in every gateway worker, which takes about two seconds. The
+command asks the matrix for these, since it depends on the kind: to opt out asks for no more than
+to stop sharing.
 """
 
 from typing import Any
@@ -118,7 +120,7 @@ async def read_text(request: Request[Any, Any, Any]) -> Response[TextView]:
     )
 
 
-@get("/", summary="The ledger of consent")
+@get("/", summary="The ledger of consent", action="consent.read")
 async def list_consents(request: AnyRequest) -> Response[Listed[StatementView]]:
     """Every row, oldest first; with `known_at`, those that the ledger held at that instant."""
     session = await session_of(request)
@@ -132,7 +134,7 @@ async def list_consents(request: AnyRequest) -> Response[Listed[StatementView]]:
     return listed(found, asked_page(request), _name, _view)
 
 
-@get("/standing", summary="Whether consent stood")
+@get("/standing", summary="Whether consent stood", action="consent.read")
 async def read_standing(request: AnyRequest) -> Response[StandingView]:
     """Whether it stood at `as_of`, as known at `known_at`; both are now by default."""
     session = await session_of(request)
