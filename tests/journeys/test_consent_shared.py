@@ -277,14 +277,19 @@ def test_under_load_for_long(tmp_path: Path) -> None:
 
 
 def _campaign(office: Office, rounds: int, calls: int) -> None:
-    """Give and withdraw, for the organisation and for the project in turns, under load."""
+    """Give and withdraw, for the organisation and for the project in turns, under load.
+
+    Once the project has spoken for itself, what its organisation says changes nothing for it.
+    """
     commands: list[tuple[Instant, Instant, bool]] = []
+    said: dict[bool, bool] = {}
     clock = SystemClock()
 
     def command(run: Callable[..., Any], stands: bool, **more: object) -> None:
         began = clock.now()
         run(**more)
-        commands.append((began, clock.now(), stands))
+        said["project" in more] = stands
+        commands.append((began, clock.now(), said.get(True, said.get(False, False))))
 
     with calling(office) as callers:
         until(callers.more(calls), "calls before anything is given")
