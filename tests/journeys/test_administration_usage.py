@@ -181,7 +181,8 @@ def test_a_spend_alert_tells_that_it_was_reached(place: Installation, used: Used
         interval="month",
         notification_channel=channel,
     )
-    place.restart("clerk")
+    place.stop()
+    place.start()
     path = f"/projects/{project}/spend_alerts/{near.id}"
     until(lambda: used.office.ask("GET", path).json()["reached_month"] is not None, "it is told")
     log = place.data / "logs" / "clerk.log"

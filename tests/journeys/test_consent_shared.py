@@ -282,14 +282,15 @@ def _campaign(office: Office, rounds: int, calls: int) -> None:
     Once the project has spoken for itself, what its organisation says changes nothing for it.
     """
     commands: list[tuple[Instant, Instant, bool]] = []
-    said: dict[bool, bool] = {}
+    said: dict[str, bool] = {}
     clock = SystemClock()
 
     def command(run: Callable[..., Any], stands: bool, **more: object) -> None:
         began = clock.now()
         run(**more)
-        said["project" in more] = stands
-        commands.append((began, clock.now(), said.get(True, said.get(False, False))))
+        said["project" if more else "organisation"] = stands
+        holds = said["project"] if "project" in said else stands
+        commands.append((began, clock.now(), holds))
 
     with calling(office) as callers:
         until(callers.more(calls), "calls before anything is given")

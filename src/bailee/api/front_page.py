@@ -10,7 +10,7 @@ from html import escape
 from typing import NamedTuple
 
 from bailee.api.front_page_style import STYLE
-from bailee.api.operations import PartHealth
+from bailee.api.health import PartHealth
 from bailee.policy.show import BothLanguages, ShownClause, ShownVersion
 
 

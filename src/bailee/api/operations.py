@@ -10,7 +10,6 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, NamedTuple
 
-import msgspec
 from litestar import Litestar, MediaType, Response, Router, get, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
@@ -34,6 +33,7 @@ from bailee.api.errors import (
     unknown_operation,
     wrong_method,
 )
+from bailee.api.health import Health
 from bailee.kernel.errors import BaileeError, NotFound
 from bailee.kernel.ids import RecordId
 from bailee.kernel.instants import to_rfc3339
@@ -50,22 +50,6 @@ _ADMINISTRATED: Final = ("/v1/organization/", "/v1/projects/")
 _ADMIN_KEY: Final = "sk-admin-"
 _LOG_CHANGES: Final = "checkpoint"
 _TEXTS: Final = {"checkpoint": "text/plain"}
-
-
-class PartHealth(msgspec.Struct, frozen=True):
-    """One part of the installation."""
-
-    name: str
-    ready: bool
-    detail: str
-    """One sentence without content."""
-
-
-class Health(msgspec.Struct, frozen=True):
-    """Whether requests are answered, part by part."""
-
-    ready: bool
-    parts: list[PartHealth]
 
 
 class RecordView(HiddenStruct, frozen=True):

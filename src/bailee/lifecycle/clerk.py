@@ -46,12 +46,15 @@ class Clerk:
     failures: int = field(default=0)
 
     async def run(self) -> None:
-        """Tick until cancelled."""
-        while True:
-            await self.tick()
-            if self.on_tick is not None:
-                self.on_tick()
-            await self.clock.sleep_s(self.tick_every_s)
+        """Tick until cancelled; then another clerk may begin at once."""
+        try:
+            while True:
+                await self.tick()
+                if self.on_tick is not None:
+                    self.on_tick()
+                await self.clock.sleep_s(self.tick_every_s)
+        finally:
+            await self.leases.release(LEASE, self.holder)
 
     async def tick(self) -> None:
         """One round. Never raises a `BaileeError`: it is logged and the next round tries again.

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from bailee.api.operations import Health
+from bailee.api.health import Health
 from bailee.kernel.errors import Unavailable
 from bailee.wiring.places import Places
 

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bailee.api.pages import OPENID_RETURN
 from bailee.drivers.openid import OpenIdProvider
 from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.system import SystemRandomness, ThreadOffload
@@ -22,7 +23,6 @@ from bailee.ports.clock import Clock
 from bailee.ports.rate_limit import RateLimit
 from bailee.settings import Settings
 
-PAGE = "/sign-in"
 _THREADS = 2
 """Passwords that are checked at once: each takes 19 MiB for the time."""
 
@@ -59,7 +59,7 @@ def open_identity(
     provider = None
     if openid.issuer:
         secret = Secret(openid.client_secret.reveal().encode())
-        redirect = f"{site.origin}{PAGE}/openid"
+        redirect = f"{site.origin}{OPENID_RETURN}"
         provider = OpenIdProvider(openid.issuer, openid.client_id, secret, redirect, clock, offload)
     return Identity(
         SignIn(

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from bailee.api.bailee_v1.sessions import enrolment_address
+from bailee.api.pages import enrolment_address
 from bailee.governance.people.roles import USER
 from bailee.governance.people.service import INVITE
 from bailee.kernel.errors import InvalidInput, NotFound

@@ -10,7 +10,8 @@ import msgspec
 
 from bailee.api.bridge import SHOWN_CERTIFICATES
 from bailee.api.front_page import FrontPage, PageLink, front_page
-from bailee.api.operations import DELETIONS, Health, Operations, PartHealth
+from bailee.api.health import Health, PartHealth
+from bailee.api.operations import DELETIONS, Operations
 from bailee.custody.reading import Reading
 from bailee.custody.recorder import Recorder
 from bailee.drivers.system import SystemClock

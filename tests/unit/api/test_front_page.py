@@ -4,7 +4,7 @@ import re
 from html.parser import HTMLParser
 
 from bailee.api.front_page import FrontPage, PageLink, front_page
-from bailee.api.operations import PartHealth
+from bailee.api.health import PartHealth
 from bailee.policy.load import packaged_policy
 from bailee.policy.show import BothLanguages, ids, show
 

@@ -18,13 +18,12 @@ from bailee.api.administration.shapes import (
     seconds,
 )
 from bailee.api.bailee_v1.sign_in import SessionView, bearer_of, session_view
+from bailee.api.pages import enrolment_address
 from bailee.governance.identity.model import ENROLMENT_MS, PersonSession, session_id
 from bailee.governance.identity.sessions import SESSION, USER
 from bailee.kernel.errors import NotFound
 from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import HiddenStruct
-
-PAGE: Final = "/sign-in"
 
 
 class OwnSession(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,11 +131,6 @@ async def end_sessions(user: FromPath[str], request: AnyRequest) -> Response[Ses
     session = await session_of(request)
     ended = await session.person_sessions.revoke_all(session.tenant, handle(USER, user, "person"))
     return answer(SessionsEnded(id=user, ended=ended))
-
-
-def enrolment_address(origin: str, token: str) -> str:
-    """The page on which a token is used. What follows `#` stays in the browser."""
-    return f"{origin}{PAGE}#{token}"
 
 
 ROUTER: Final = Router(

@@ -8,10 +8,9 @@ from litestar import Response, Router, get
 from bailee.api.administration.cookies import STATE_COOKIE, session_cookie, state_cookie
 from bailee.api.administration.session import AnyRequest, administration_of
 from bailee.api.bailee_v1.sign_in import source
+from bailee.api.pages import SIGN_IN
 from bailee.api.sign_in_page import HEADERS, sign_in_page
 from bailee.governance.identity.errors import SignInRefused
-
-PAGE: Final = "/sign-in"
 
 
 @get("/", include_in_schema=False)
@@ -38,9 +37,9 @@ async def came_back(request: AnyRequest) -> Response[str]:
         "",
         status_code=303,
         media_type="text/html",
-        headers={"location": PAGE, "cache-control": "no-store"},
+        headers={"location": SIGN_IN, "cache-control": "no-store"},
         cookies=[session_cookie(opened.token.decode(), lasts_s), state_cookie("", 0)],
     )
 
 
-ROUTER: Final = Router(PAGE, route_handlers=[page, came_back])
+ROUTER: Final = Router(SIGN_IN, route_handlers=[page, came_back])
