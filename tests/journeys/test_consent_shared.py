@@ -289,8 +289,7 @@ def _campaign(office: Office, rounds: int, calls: int) -> None:
         began = clock.now()
         run(**more)
         said["project" if more else "organisation"] = stands
-        holds = said["project"] if "project" in said else stands
-        commands.append((began, clock.now(), holds))
+        commands.append((began, clock.now(), said.get("project", stands)))
 
     with calling(office) as callers:
         until(callers.more(calls), "calls before anything is given")
