@@ -97,8 +97,10 @@ def test_decisions_differ_where_the_difference_says_and_nowhere_else(
 @settings(deadline=None, max_examples=25)
 @given(drafts())
 def test_parameters_that_differ_are_those_that_were_changed(draft: PolicyVersion) -> None:
-    said = {(one.place, one.name): (one.before, one.after) for one in
-            difference(POLICY, draft).parameters}
+    said = {
+        (one.place, one.name): (one.before, one.after)
+        for one in difference(POLICY, draft).parameters
+    }
     for clause_id, clause in draft.clauses.items():
         for name, value in clause.parameters.items():
             before = CURRENT.clauses[clause_id].parameters[name]

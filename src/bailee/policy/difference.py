@@ -228,9 +228,7 @@ def _compared(
 
 def changes_of(before: Outcome, after: Outcome) -> list[tuple[str, str, str]]:
     """The aspects in which two outcomes differ, with their values."""
-    return [
-        (aspect, old, after[aspect]) for aspect, old in before.items() if old != after[aspect]
-    ]
+    return [(aspect, old, after[aspect]) for aspect, old in before.items() if old != after[aspect]]
 
 
 def _boxes(wanted: set[Cell]) -> list[Box]:

@@ -50,7 +50,7 @@ class Cell(NamedTuple):
 
 Outcome = dict[str, str]
 """By aspect: `answered` (`yes`, or the refusal's name), `kept.<purpose>` (`30 d`, `until_deleted`,
-`nothing`), `cited.<purpose>` (clauses), `classified`, and `store` (`kept`, `left_out`, `nothing`)."""
+`nothing`), `cited.<purpose>` (clauses), `classified`, `store` (`kept`, `left_out`, `nothing`)."""
 
 
 def cells() -> Iterator[Cell]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bailee.api.administration.session import Administration, Session
+from bailee.api.administration.session import Administration, Public, Session
 from bailee.governance.administrators.errors import AdminKeyRefused
 from bailee.governance.tenancy.errors import CredentialRefused
 from bailee.governance.tenancy.model import Limits
@@ -20,7 +20,7 @@ from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import Secret
 from bailee.policy.access.model import OPERATOR, Actor, ActorKind, Role
 from bailee.ports.clock import Clock
-from bailee.ports.keeper import Keeper, ScopePublicKey
+from bailee.ports.keeper import CredentialKeeper, Keeper, ScopePublicKey
 from bailee.serving.errors import Because, CallRefused
 from bailee.settings import Settings
 from bailee.wiring.nouns import Nouns
@@ -86,7 +86,7 @@ class AdministrationDesk:
             )
         credential = authorization[len(_SCHEME) :].strip().encode("utf-8", "replace")
         keeper = AuthorisedKeeper(self._keeper, credential)
-        stranger = Nouns(self._engine, keeper, self._clock, self._pepper, OPERATOR)
+        stranger = self._nouns(keeper, OPERATOR)
         try:
             key = await stranger.administrators.authenticate(credential)
         except AdminKeyRefused:
@@ -100,7 +100,7 @@ class AdministrationDesk:
         actor = Actor(
             ActorKind.ADMIN_KEY, key_text(key.public_id), key.tenant, frozenset({Role.OWNER})
         )
-        nouns = Nouns(self._engine, keeper, self._clock, self._pepper, actor)
+        nouns = self._nouns(keeper, actor)
         return Session(
             tenant=key.tenant,
             actor=actor,
@@ -115,7 +115,22 @@ class AdministrationDesk:
             usage=nouns.usage,
             spend_alerts=nouns.spend_alerts,
             certificates=nouns.certificates,
+            policy_drafts=nouns.policy_drafts,
+            services=nouns.services,
         )
+
+    def public(self) -> Public:
+        """What anybody may read, without a key."""
+        nouns = self._nouns(self._keeper, OPERATOR)
+        return Public(nouns.policy_drafts, nouns.services)
+
+    def now(self) -> Instant:
+        """The present instant."""
+        return self._clock.now()
+
+    def _nouns(self, keeper: CredentialKeeper, actor: Actor) -> Nouns:
+        grace_ms = self._snapshot.grace_ms
+        return Nouns(self._engine, keeper, self._clock, self._pepper, actor, grace_ms=grace_ms)
 
     def _refusal(self, credential: bytes) -> CallRefused:
         try:
@@ -140,6 +155,8 @@ def administration_of(
     limits = settings.limits
     return Administration(
         open=desk.open,
+        public=desk.public,
+        now=desk.now,
         models=models,
         region=Region(settings.region),
         default_limits=Limits(limits.project_requests_per_minute, limits.project_tokens_per_minute),

@@ -21,11 +21,12 @@ from bailee.drivers.postgres.leases import PostgresLeases
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
 from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
+from bailee.governance.decisions.counting import DecisionCounts
+from bailee.governance.policy_drafts.published import PolicyInForce
 from bailee.governance.usage.counting import UsageCounts
 from bailee.kernel.errors import Unavailable
 from bailee.kernel.ids import Region
 from bailee.policy.decide import Decider
-from bailee.policy.load import packaged_policy
 from bailee.ports.backend import Backend
 from bailee.ports.clock import Clock
 from bailee.ports.keeper import Keeper
@@ -57,6 +58,7 @@ class Batching(NamedTuple):
     answering: Answering
     recorder: Recorder
     usage: UsageCounts
+    decisions: DecisionCounts
     backends: dict[str, Backend]
 
     async def run(self) -> None:
@@ -65,6 +67,7 @@ class Batching(NamedTuple):
             tasks.create_task(self.recorder.run())
             tasks.create_task(self.answering.streams.run())
             tasks.create_task(self.usage.run())
+            tasks.create_task(self.decisions.run())
             tasks.create_task(self.carrier.run())
 
     async def close(self) -> None:
@@ -72,6 +75,7 @@ class Batching(NamedTuple):
         await self.recorder.drain()
         with suppress(Unavailable):  # what was used while the database was away goes uncounted
             await self.usage.flush()
+            await self.decisions.flush()
         for backend in self.backends.values():
             await backend.close()
 
@@ -86,6 +90,10 @@ def open_batching(
     backends = open_backends(settings, places, keeper.reveal_secret)
     tickets = Tickets(randomness)
     usage = UsageCounts(keeping.database, SystemClock())
+    decisions = DecisionCounts(keeping.database, clock, SystemClock())
+    in_force = PolicyInForce()
+    decider = Decider(in_force())
+    in_force.tell(decider.replace)
     tuning = fine_tuning_of(held)
     homes = AdapterHomes(settings, backends, open_adapters(places))
     own = FineTunedModels(tuning, homes, lambda _, ticket: tickets.whose(ticket))
@@ -93,10 +101,11 @@ def open_batching(
         tickets,
         Planner(
             served_models(settings, backends, clock.now()),
-            Decider(packaged_policy()),
+            decider,
             # The worker's own: what gateways have cached is not needed here.
             salt_of=salt_from(randomness.random_bytes(32)),
             keeps_application_state=True,
+            tally_of=decisions.tally,
         ),
         Limits(LeasedRateLimit(SharedRateLimit(places.rate_limits))),
         recorder,
@@ -111,13 +120,13 @@ def open_batching(
         tuning.files,
         answering.planner,
         LineAnswering(answering, tickets, clock, randomness, _report),
-        standing_of(PostgresDatabase(engine)),
+        standing_of(PostgresDatabase(engine), in_force),
         settings.limits.body_size_bytes,
         asyncio.Semaphore(settings.batches.concurrency),
     )
     holder = f"{trust.node}-{randomness.random_bytes(8).hex()}"
     carrier = BatchCarrier(tools, PostgresLeases(engine, clock), holder)
-    return Batching(carrier, answering, recorder, usage, backends)
+    return Batching(carrier, answering, recorder, usage, decisions, backends)
 
 
 def _recorder(

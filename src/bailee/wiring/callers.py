@@ -64,6 +64,7 @@ class CallerDirectory:
             },
             reject_store=known.reject_store,
             client_certificates=known.client_certificates,
+            service=known.service,
         )
 
 

@@ -30,6 +30,8 @@ from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.postgres.outbox import PostgresOutbox
 from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
 from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
+from bailee.governance.decisions.counting import DecisionCounts
+from bailee.governance.policy_drafts.published import PolicyInForce
 from bailee.governance.tenancy.last_used import LastUsed
 from bailee.governance.tenancy.snapshot import FactsSnapshot
 from bailee.governance.usage.counting import UsageCounts
@@ -38,7 +40,6 @@ from bailee.kernel.ids import Region
 from bailee.kernel.redacted import Secret
 from bailee.lifecycle.log_reader import LogReader
 from bailee.policy.decide import Decider
-from bailee.policy.load import packaged_policy
 from bailee.ports.backend import Backend
 from bailee.ports.files import Files
 from bailee.ports.objects import Objects
@@ -139,14 +140,19 @@ def serve_gateway(
         stores = Stores.open(settings, places, needs, files)
         await check_schema(stores.engine)
         changes = PostgresChanges(connector(needs.database, GATEWAY), SystemClock())
-        snapshot = _snapshot(settings, index, needs, stores, changes)
+        in_force = PolicyInForce()
+        snapshot = _snapshot(settings, index, needs, stores, changes, in_force)
         last_used = LastUsed(PostgresDatabase(stores.facts_engine), SystemClock())
         recorder = _recorder(settings, places, index, needs, stores)
         backends = open_backends(settings, places, stores.keeper.reveal_secret)
         directory = CallerDirectory(snapshot, last_used, settings.limits)
         usage = UsageCounts(PostgresDatabase(stores.engine), SystemClock())
+        decisions = DecisionCounts(
+            PostgresDatabase(stores.engine), open_clock(places), SystemClock()
+        )
         parts = _parts(
-            *(settings, places, needs, stores, recorder, snapshot, directory, backends), usage.count
+            *(settings, places, needs, stores, recorder, snapshot, directory, backends),
+            *(usage.count, decisions, in_force),
         )
         desk = AdministrationDesk(
             stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot
@@ -169,12 +175,14 @@ def serve_gateway(
             changes.run(),
             last_used.run(),
             usage.run(),
+            decisions.run(),
         )
         if parts.answering.background is not None:
             await parts.answering.background.drain()
         await recorder.drain()
         await last_used.flush()
         await usage.flush()
+        await decisions.flush()
         with suppress(BaileeError):  # its lease lapses in a second
             await snapshot.leave()
         for backend in backends.values():
@@ -185,7 +193,12 @@ def serve_gateway(
 
 
 def _snapshot(
-    settings: Settings, index: int, needs: GatewayNeeds, stores: Stores, changes: PostgresChanges
+    settings: Settings,
+    index: int,
+    needs: GatewayNeeds,
+    stores: Stores,
+    changes: PostgresChanges,
+    in_force: PolicyInForce,
 ) -> FactsSnapshot:
     return FactsSnapshot(
         PostgresDatabase(stores.facts_engine),
@@ -194,6 +207,7 @@ def _snapshot(
         needs.pepper,
         grace_s=settings.snapshot.grace_s,
         worker=f"{needs.trust.node}-{index}-{SystemRandomness().random_bytes(6).hex()}",
+        beside=in_force.read,
     )
 
 
@@ -239,8 +253,11 @@ def _parts(
     directory: CallerDirectory,
     backends: dict[str, Backend],
     count: Count,
+    decisions: DecisionCounts,
+    in_force: PolicyInForce,
 ) -> GatewayParts:
-    clock, policies = open_clock(places), packaged_policy()
+    clock, decider = open_clock(places), Decider(in_force())
+    in_force.tell(decider.replace)
     models = served_models(settings, backends, clock.now())
     database = PostgresDatabase(stores.engine)
     held = HeldParts(
@@ -259,7 +276,11 @@ def _parts(
     answering = Answering(
         directory.authenticate,
         Planner(
-            models, Decider(policies), salt_of=salt_from(needs.pepper), keeps_application_state=True
+            models,
+            decider,
+            salt_of=salt_from(needs.pepper),
+            keeps_application_state=True,
+            tally_of=decisions.tally,
         ),
         Limits(LeasedRateLimit(SharedRateLimit(places.rate_limits))),
         recorder,
@@ -289,7 +310,7 @@ def _parts(
         outbox=outbox,
         log_reader=log_reader,
         objects=stores.objects,
-        policies=policies,
+        policies=in_force,
         clock=clock,
         snapshot=snapshot,
         recorder=recorder,

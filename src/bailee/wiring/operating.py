@@ -41,7 +41,6 @@ from bailee.kernel.instants import (
 )
 from bailee.policy.access.model import OPERATOR
 from bailee.policy.decide import API_SERVICE, decide
-from bailee.policy.load import packaged_policy
 from bailee.policy.model import Facts, RetentionMode
 from bailee.ports.clock import Clock
 from bailee.ports.database import Database
@@ -238,6 +237,7 @@ class OpenInstallation:
         """Finish what a crash left half done of keys."""
         await self.tenancy.settle()
         await self._nouns.administrators.settle()
+        await self._nouns.policy_drafts.settle()
 
     async def list_keys(self) -> list[Row]:
         """Every key."""
@@ -291,13 +291,18 @@ class OpenInstallation:
             raise InvalidInput(str(error), field="record") from None
         stored = await self._reading.find_record(wanted)
         first = stored.parts[0]
+        sealed_at = first.header.sealed_at
+        # What was imported was sealed later than it was submitted, in the epoch of its submission.
+        imported = epoch_of(sealed_at) != wanted.epoch
+        submitted_at = epoch_start(wanted.epoch) if imported else sealed_at
+        policies = await self._nouns.policy_drafts.policies()
         decision = decide(
-            packaged_policy(),
+            policies,
             Facts(
                 service=API_SERVICE,
                 endpoint=ENDPOINTS[first.header.endpoint],
                 region=first.journal.region,
-                submitted_at=first.header.sealed_at,
+                submitted_at=submitted_at,
             ),
         )
         clauses = {handling.purpose: list(handling.clauses) for handling in decision.handlings}
@@ -309,7 +314,11 @@ class OpenInstallation:
                 {"purpose": purpose.value, "clauses": clauses.get(purpose, [])}
                 for purpose in (Purpose.from_code(wrap[0]) for wrap in first.sealed.wraps)
             ],
-            "policy": decision.policy_version,
+            "policy": " or ".join(
+                version.id
+                for service in policies.services
+                if (version := policies.version_at(service, submitted_at)) is not None
+            ),
             "until": to_rfc3339(epoch_deadline(wanted.epoch)),
             "parts": len(stored.parts),
             "sealed_bytes": sum(len(part.sealed.ciphertext) for part in stored.parts),
@@ -401,7 +410,10 @@ async def administration(settings: Settings) -> AsyncIterator[OpenInstallation]:
         ledger = PostgresLedger(clerk_engine)
         yield OpenInstallation(
             settings,
-            Nouns(engine, keeper, clock, read_secret(places.secrets, PEPPER, {}), OPERATOR),
+            Nouns(
+                *(engine, keeper, clock, read_secret(places.secrets, PEPPER, {}), OPERATOR),
+                grace_ms=int(1000 * settings.snapshot.grace_s),
+            ),
             keeper,
             ledger,
             Reading(

@@ -4,6 +4,7 @@ from typing import Final
 
 from bailee.application_state.fine_tuning import JobError
 from bailee.custody.seal.part import Owner
+from bailee.governance.policy_drafts.published import PolicyInForce
 from bailee.governance.tenancy.errors import CredentialRefused
 from bailee.governance.tenancy.standing import standing
 from bailee.ports.clock import Clock
@@ -18,10 +19,11 @@ _TRAINING: Final = "/v1/fine_tuning/jobs"
 _NO_KEY: Final = bytes(8)
 
 
-def standing_of(database: Database) -> Standing:
-    """What stands of a project now, as a caller."""
+def standing_of(database: Database, in_force: PolicyInForce) -> Standing:
+    """What stands of a project now, as a caller; the policies are read with it."""
 
     async def caller_of(owner: Owner, key_id: bytes) -> Caller:
+        await in_force.present(database)
         try:
             found = await standing(database, owner)
         except CredentialRefused as refused:
@@ -34,6 +36,7 @@ def standing_of(database: Database) -> Standing:
             scope_generation=found.scope_generation,
             retention_mode=found.retention_mode,
             reject_store=found.reject_store,
+            service=found.service,
         )
 
     return caller_of

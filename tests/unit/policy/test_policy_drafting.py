@@ -1,4 +1,4 @@
-"""Drafts are checked against the published history, and their differences said in both languages."""
+"""Drafts are checked against the published history, and differences said in both languages."""
 
 import re
 
@@ -76,7 +76,8 @@ def test_what_is_published_is_not_drafted_again() -> None:
 
 def test_a_draft_that_keeps_more_is_refused() -> None:
     table = FILES["endpoints/1.toml"].replace(
-        '"/v1/moderations" = { abuse_monitoring = false', '"/v1/moderations" = { abuse_monitoring = true'
+        '"/v1/moderations" = { abuse_monitoring = false',
+        '"/v1/moderations" = { abuse_monitoring = true',
     )
     found = problems(TEXT.replace("endpoint_table = 1", "endpoint_table = 2"), table)
     assert "was not before" in found["endpoint_table"]

@@ -15,6 +15,8 @@ from bailee.governance.audit.service import AuditLog
 from bailee.governance.budgets.service import SpendAlerts
 from bailee.governance.certificates.service import Certificates
 from bailee.governance.people.service import People
+from bailee.governance.policy_drafts.service import PolicyDrafts
+from bailee.governance.services.service import Services
 from bailee.governance.tenancy.model import Limits
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
 from bailee.governance.tenancy.service import Tenancy
@@ -47,10 +49,19 @@ class Session(NamedTuple):
     usage: Usage
     spend_alerts: SpendAlerts
     certificates: Certificates
+    policy_drafts: PolicyDrafts
+    services: Services
 
     def require(self, action: str) -> None:
         """Return if the actor may do this in the session's organisation. Raises Forbidden."""
         require(self.actor, action, self.tenant, self.now)
+
+
+class Public(NamedTuple):
+    """What anybody may read: ask of it nothing that is not said to be public."""
+
+    policy_drafts: PolicyDrafts
+    services: Services
 
 
 class Administration(NamedTuple):
@@ -58,6 +69,9 @@ class Administration(NamedTuple):
 
     open: Callable[[AnyRequest], Awaitable[Session]]
     """Raises CallRefused (KEY_…, ORGANISATION_MISMATCH) and Unavailable."""
+    public: Callable[[], Public]
+    """For whoever comes without a key."""
+    now: Callable[[], Instant]
     models: tuple[str, ...]
     """The names of the models that are served."""
     region: Region

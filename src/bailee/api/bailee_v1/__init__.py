@@ -9,6 +9,10 @@ from typing import Final
 
 from litestar import Router
 
-from bailee.api.bailee_v1 import access
+from bailee.api.bailee_v1 import access, policy, services
 
-BAILEE_ROUTES: Final[tuple[Router, ...]] = (access.ROUTER,)
+BAILEE_ROUTES: Final[tuple[Router, ...]] = (
+    access.ROUTER,
+    policy.ROUTER,
+    services.ROUTER,
+)

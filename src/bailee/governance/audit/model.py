@@ -22,10 +22,17 @@ EVENT_TYPES: Final = frozenset(
         "invite.deleted",
         "invite.sent",
         "organization.updated",
+        "policy.published",
+        "policy_draft.approved",
+        "policy_draft.created",
+        "policy_draft.submitted",
+        "policy_draft.updated",
+        "policy_draft.withdrawn",
         "project.archived",
         "project.created",
         "project.updated",
         "rate_limit.updated",
+        "service.registered",
         "service_account.created",
         "service_account.deleted",
         "user.added",
@@ -33,7 +40,7 @@ EVENT_TYPES: Final = frozenset(
         "user.updated",
     }
 )
-"""The types that Bailee writes, of those that OpenAI names."""
+"""The types that Bailee writes: those that OpenAI names, and its own."""
 
 
 class Recorded(NamedTuple):

@@ -142,6 +142,14 @@ async def project(transaction: DatabaseTransaction, project: ProjectId) -> Proje
     return _project(rows[0]) if rows else None
 
 
+async def service_of(transaction: DatabaseTransaction, project: ProjectId) -> str:
+    """Whose policy governs a project that there is: `api`, or a consumer service."""
+    rows = await transaction.rows(
+        "SELECT service FROM projects WHERE project = :project", project=project
+    )
+    return str(rows[0].service)
+
+
 async def write_project(transaction: DatabaseTransaction, row: Project) -> None:
     """Write what an organisation may change of a project. Raises Conflict for a name in use."""
     await transaction.rows(
@@ -424,7 +432,7 @@ async def facts_since(
             SELECT k.digest, k.public_id, k.tenant, k.project, k.expires_at, k.revoked_at,
                 k.requests_per_minute AS key_requests, k.tokens_per_minute AS key_tokens,
                 p.region, coalesce(p.retention_mode, o.retention_mode) AS retention_mode,
-                p.scope_generation, p.reject_store, p.model_limits,
+                p.scope_generation, p.reject_store, p.model_limits, p.service,
                 p.requests_per_minute AS project_requests, p.tokens_per_minute AS project_tokens,
                 p.status AS project_status, o.status AS organisation_status,
                 o.active_certificates || p.active_certificates AS active_certificates

@@ -11,7 +11,7 @@ takes tells nothing about a secret.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -27,7 +27,7 @@ from bailee.kernel.instants import DAY_MS, Instant
 from bailee.policy.model import RetentionMode
 from bailee.ports.acknowledgement import LEASE_MS
 from bailee.ports.clock import Clock
-from bailee.ports.database import Database
+from bailee.ports.database import Database, DatabaseTransaction
 from bailee.ports.snapshot import Changes
 
 REFRESH_S: Final = 0.3
@@ -57,8 +57,12 @@ class Caller(NamedTuple):
     model_limits: Mapping[str, Limits] = NO_MODEL_LIMITS
     client_certificates: tuple[bytes, ...] = ()
     """The active certificates (DER) of which a client must show one; empty: it need not."""
+    service: str = "api"
+    """Whose policy governs the project's calls."""
 
 
+Beside = Callable[[DatabaseTransaction], Awaitable[None]]
+"""Reads what else decides, in the same transaction as the facts."""
 Entry = Caller | Refusal
 
 
@@ -92,8 +96,12 @@ class FactsSnapshot:
         grace_s: float = GRACE_S,
         refresh_s: float = REFRESH_S,
         worker: str | None = None,
+        beside: Beside | None = None,
     ) -> None:
-        """`worker` names who acknowledges what it has read; None acknowledges nothing."""
+        """`worker` names who acknowledges what it has read; None acknowledges nothing.
+
+        `beside` is acknowledged with the facts: what it raises leaves both as they were.
+        """
         self._database = database
         self._changes = changes
         self._clock = clock
@@ -101,6 +109,7 @@ class FactsSnapshot:
         self._grace_s = grace_s
         self._refresh_s = refresh_s
         self._worker = worker
+        self._beside = beside
         self._snapshot = _EMPTY
         self._find = self._snapshot.entries.get
         self._as_of_s = float("-inf")
@@ -132,6 +141,11 @@ class FactsSnapshot:
         if self._snapshot is _EMPTY:
             return None
         return int(1000 * (self._clock.monotonic_s() - self._as_of_s))
+
+    @property
+    def grace_ms(self) -> int:
+        """How long the last snapshot serves while the database is away."""
+        return int(1000 * self._grace_s)
 
     def leased(self) -> bool:
         """Whether facts that permit more may be acted on: acknowledged within the lease."""
@@ -167,6 +181,8 @@ class FactsSnapshot:
                     found = await repository.certificate_contents(transaction, missing)
                     certificates.update(found)
                 entries.update((row.digest, _entry(row, certificates)) for row in rows)
+                if self._beside is not None:
+                    await self._beside(transaction)
                 self._replace(
                     Snapshot(version, MappingProxyType(entries), MappingProxyType(certificates))
                 )
@@ -252,6 +268,7 @@ def _entry(row: Any, certificates: Mapping[bytes, bytes]) -> Entry:
         client_certificates=tuple(
             certificates.get(bytes(one), b"") for one in row.active_certificates
         ),
+        service=row.service,
     )
 
 
