@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import json
 import os
+import shutil
 import signal
 import sys
 import tempfile
@@ -23,7 +25,7 @@ from tests.fixtures.finetuning import (
     preference_task,
     trained,
 )
-from tests.fixtures.model import small_model
+from tests.fixtures.model import model_file, small_model
 from tests.fixtures.waiting import until_async
 
 from bailee.drivers.backend_llama import (
@@ -35,6 +37,7 @@ from bailee.drivers.backend_llama import (
     ModelProcess,
 )
 from bailee.drivers.backend_openai import Limits, OpenAiBackend, parse_target
+from bailee.drivers.confinement import landlock_abi
 from bailee.drivers.memory import ManualClock
 from bailee.drivers.system import SystemClock, SystemRandomness
 from bailee.drivers.trainer_local import LocalRun
@@ -52,6 +55,7 @@ from bailee.ports.trainer import (
     TrainingFailure,
     TrainingRun,
 )
+from bailee.settings.structure import SMOLLM2_SHA256
 from bailee.wiring.backends import open_adapters
 from bailee.wiring.places import Places
 
@@ -59,6 +63,31 @@ pytestmark = pytest.mark.timeout(400)
 
 NAME = "ft:smollm2:acme:lighthouse:1"
 WRITABLE = os.O_WRONLY | os.O_RDWR
+ROOT = Path(__file__).resolve().parents[2]
+CONFINED = """
+import asyncio, json, os, sys
+from pathlib import Path
+from bailee.drivers.confinement import all_but, confine
+from bailee.drivers.trainer_local import LocalTrainer, LocalTrainerSpecification
+from bailee.ports.trainer import Began
+from tests.fixtures.finetuning import fact_task
+weights = Path(sys.argv[1])
+confine([], all_but(weights.parent / "data" / "keyring"))
+async def first():
+    trainer = LocalTrainer(LocalTrainerSpecification(weights, sys.argv[2], 256, 1, 0))
+    run = await trainer.begin(fact_task())
+    events = run.events()
+    try:
+        return await anext(events)
+    finally:
+        await run.cancel()
+        await events.aclose()
+try:
+    listed = os.listdir(weights.parent) != []
+except PermissionError:
+    listed = False
+print(json.dumps({"listed": listed, "began": isinstance(asyncio.run(first()), Began)}))
+"""
 
 
 @dataclass(slots=True)
@@ -193,6 +222,23 @@ async def test_a_cancelled_run_is_gone() -> None:
     assert [event async for event in run.events()] == []
     with pytest.raises(ProcessLookupError):
         os.kill(run.pid, 0)
+
+
+@pytest.mark.skipif(landlock_abi() == 0, reason="this kernel offers no Landlock")
+async def test_weights_beside_the_data_folder_are_read_and_their_folder_is_not(
+    tmp_path: Path,
+) -> None:
+    local_trainer()  # skips where nothing can be trained
+    weights = tmp_path / "weights.gguf"
+    shutil.copyfile(model_file(), weights)
+    (tmp_path / "data" / "keyring").mkdir(parents=True)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", CONFINED, str(weights), SMOLLM2_SHA256),
+        cwd=ROOT,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    told, _ = await process.communicate()
+    assert json.loads(told) == {"listed": False, "began": True}
 
 
 async def test_a_run_that_was_killed_may_be_tried_again() -> None:

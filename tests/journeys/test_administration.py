@@ -94,6 +94,14 @@ def test_a_project_from_creation_to_archive(
         projects.create(name="elsewhere", residency="EU_STORAGE_PROCESSING")
     assert refused.value.param == "residency"
     assert projects.update(made.id, name="find").name == "find"
+    again = projects.create(name="search")
+    with pytest.raises(openai.ConflictError) as taken:
+        projects.create(name="find")
+    assert taken.value.param == "name"
+    with pytest.raises(openai.ConflictError) as taken:
+        projects.update(again.id, name="find")
+    assert taken.value.param == "name"
+    projects.archive(again.id)
     account = projects.service_accounts.create(made.id, name="indexer")
     assert account.api_key is not None
     user = user_of(place, http, account.api_key.value)
@@ -103,15 +111,36 @@ def test_a_project_from_creation_to_archive(
     assert key.owner.service_account is not None
     assert key.owner.service_account.id == account.id
     assert account.api_key.value not in key.model_dump_json()
+    forgotten, other = (keep(user) for _ in range(2))
     assert projects.archive(made.id).status == "archived"
     took_s = takes_s(lambda: status_of(lambda: chat(user)) == 401, "archived")
     assert took_s <= WITHIN_S + SLACK_S
     assert made.id not in {project.id for project in projects.list()}
     assert made.id in {project.id for project in projects.list(include_archived=True)}
+    with pytest.raises(openai.AuthenticationError, match="archived"):
+        user.files.list()
+    with pytest.raises(openai.AuthenticationError, match="archived"):
+        user.files.content(other)
+    assert user.files.delete(forgotten).deleted
+    shown = account.api_key.value
+    until(lambda: receipt_of(place, http, shown, forgotten), "its receipt is there")
+    projects.api_keys.delete(key.id, project_id=made.id)
+    until(lambda: status_of(lambda: user.files.delete(other)) == 401, "a revoked one does not")
     with pytest.raises(openai.ConflictError):
         projects.update(made.id, name="again")
     with pytest.raises(openai.ConflictError):
         projects.service_accounts.create(made.id, name="late")
+
+
+def keep(user: openai.OpenAI) -> str:
+    return user.files.create(file=("notes.txt", b"to be forgotten"), purpose="user_data").id
+
+
+def receipt_of(place: Installation, http: httpx2.Client, key: str, name: str) -> bool:
+    headers = {"authorization": f"Bearer {key}"}
+    got = http.get(f"{place.origin}/bailee/v1/deletions/{name}", headers=headers)
+    assert got.status_code in (200, 503), got.text
+    return got.status_code == 200
 
 
 def test_service_accounts_and_keys(
@@ -235,6 +264,9 @@ def test_people(place: Installation, office: Office) -> None:
     assert (member.id, member.role) == (ada.id, "member")
     with pytest.raises(openai.ConflictError):
         organization.users.update(ada.id, role="reader")
+    with pytest.raises(openai.ConflictError) as conflict:
+        organization.invites.create(email="ada@example.org", role="reader")
+    assert conflict.value.param == "email"
     second = organization.invites.create(email="bob@example.org", role="reader")
     ask_command(place, "admin", "accept-invite", second.id, "--name", "Bob")
     (bob,) = organization.users.list(emails=["bob@example.org"])

@@ -171,11 +171,11 @@ def test_what_cannot_be_trained_is_refused_or_fails_with_its_lines(client: opena
         client.fine_tuning.jobs.create(model=REAL, training_file=wrong.id)
     with pytest.raises(openai.ConflictError):
         client.fine_tuning.jobs.cancel(job.id)
-    for given in ([1], {"n_epochs": 10**400}):
+    for given, field in (([1], ""), ({"n_epochs": 10**400}, ".n_epochs")):
         method: Any = {"type": "supervised", "supervised": {"hyperparameters": given}}
         with pytest.raises(openai.BadRequestError) as refused:
             begin(client, method=method)
-        assert refused.value.param == "method.supervised.hyperparameters"
+        assert refused.value.param == f"method.supervised.hyperparameters{field}"
 
 
 def test_jobs_are_listed_by_their_metadata(place: Installation) -> None:
@@ -190,6 +190,7 @@ def test_jobs_are_listed_by_their_metadata(place: Installation) -> None:
             return [job.id for job in client.fine_tuning.jobs.list(**asked)]
 
         assert listed(limit=1) == jobs[::-1]
+        assert listed(extra_query={"order": "asc"}) == jobs[::-1], "the description has no order"
         assert listed(limit=1, metadata={"team": "a"}) == [jobs[3], jobs[0]]
         assert listed(metadata={"team": "a", "more": "c"}) == [jobs[3]]
         assert listed(metadata={"team": "d"}) == []

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -67,6 +68,55 @@ async def test_nobody_learns_how_anothers_prompt_began(backend: LlamaBackend, as
     cached = document.get("timings", {}).get("cache_n", 0)
     details = document["usage"].get("prompt_tokens_details") or {}
     assert (cached, details.get("cached_tokens", 0)) == (0, 0)
+
+
+TOOLS = [
+    {
+        "type": "function",
+        "function": {
+            "name": name,
+            "parameters": {
+                "type": "object",
+                "properties": {field: {"type": "string", "maxLength": 12}},
+                "required": [field],
+                "additionalProperties": False,
+            },
+        },
+    }
+    for name, field in (("weather", "city"), ("clock", "zone"))
+]
+CLOCK = {"type": "function", "function": {"name": "clock"}}
+
+
+@pytest.mark.parametrize("choice", ["required", CLOCK], ids=["required", "named"])
+async def test_a_call_that_is_forced_is_made(backend: LlamaBackend, choice: object) -> None:
+    forced: dict[str, Any] = {"tools": TOOLS, "tool_choice": choice, "max_tokens": 64}
+    (whole,) = json.loads(await (await backend.send(call(**forced))).read())["choices"]
+    assert whole["finish_reason"] == "tool_calls"
+    (made,) = whole["message"]["tool_calls"]
+    field = {"weather": "city", "clock": "zone"}[made["function"]["name"]]
+    assert list(json.loads(made["function"]["arguments"])) == [field]
+    if choice is CLOCK:
+        assert field == "zone"
+    usage = {"include_usage": True}
+    stream = await backend.send(call(stream=True, stream_options=usage, **forced))
+    assert stream.content_type.startswith("text/event-stream")
+    lines = b"".join([part async for part in stream.chunks()]).split(b"\n\n")
+    assert lines[-2:] == [b"data: [DONE]", b""]
+    first, ended, last = (json.loads(line.removeprefix(b"data: ")) for line in lines[:-2])
+    (again,) = first["choices"][0]["delta"]["tool_calls"]
+    assert (again["index"], again["function"]) == (0, made["function"])
+    assert ended["choices"][0]["finish_reason"] == "tool_calls"
+    assert last["usage"]["completion_tokens"] > 0
+
+
+async def test_what_cannot_be_forced_names_its_field(backend: LlamaBackend) -> None:
+    answer = await backend.send(call(tools=[], tool_choice="required"))
+    assert answer.status == 400
+    assert json.loads(await answer.read())["error"]["param"] == "tools"
+    answer = await backend.send(call(tools=TOOLS, tool_choice="auto"))
+    (choice,) = json.loads(await answer.read())["choices"]
+    assert choice["message"]["content"], "it answers in words, as it was taught"
 
 
 async def test_its_errors_are_openais(backend: LlamaBackend) -> None:

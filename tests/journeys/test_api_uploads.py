@@ -106,6 +106,7 @@ def test_an_upload_ends_with_its_hour(tmp_path_factory: pytest.TempPathFactory) 
     root = tmp_path_factory.mktemp("hour")
     with installation(root, simulated=True) as place, sdk(place, place.demo) as client:
         with place.time_passes():
+            other_tenant = place.tenant("stranger")
             upload, other = begin(client), begin(client)
             parts = add(client, upload.id, 0, 1)
         assert place.clock is not None
@@ -119,10 +120,18 @@ def test_an_upload_ends_with_its_hour(tmp_path_factory: pytest.TempPathFactory) 
             lambda: client.uploads.cancel(upload.id),
             lambda: add(client, other.id, 0),
         ):
-            with pytest.raises(openai.NotFoundError, match="No such upload"):
+            with pytest.raises(openai.BadRequestError, match="has expired") as expired:
                 refused()
+            assert expired.value.param == "upload_id"
         with place.time_passes():
             until(lambda: kept(place) == 0, "its parts are destroyed")
+        with pytest.raises(openai.BadRequestError, match="has expired"):
+            client.uploads.cancel(upload.id)
+        with (
+            sdk(place, other_tenant) as stranger,
+            pytest.raises(openai.NotFoundError),
+        ):
+            stranger.uploads.cancel(upload.id)
 
 
 def test_the_sdk_uploads_a_file_in_chunks(client: openai.OpenAI) -> None:

@@ -60,6 +60,9 @@ def test_gateway() -> None:
     assert figures["rps_durable"] > 0
     assert figures["rps_sealed"] > 0
     assert figures["rps_plain"] > 0
+    assert figures["gateway_cpu_us_per_request_durable"] > 0
+    assert figures["gateway_cpu_us_per_request_plain"] > 0
+    assert figures["gateway_cpu_us_per_request_sealed"] > 0
     assert figures["ratio_nginx"] == pytest.approx(
         figures["rps_durable"] / figures["rps_nginx"], abs=0.01
     )

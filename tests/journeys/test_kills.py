@@ -198,7 +198,8 @@ def test_the_same_at_full_size(place: Installation, seed: int) -> None:
 def run_campaign(place: Installation, seed: int, scale: Scale) -> None:
     """Both halves."""
     campaign = Campaign(place, random.Random(seed))
-    tenants = [place.tenant("kills", "one"), place.tenant("kills", "two"), place.tenant("other")]
+    tenants = [place.tenant(f"kills {seed}", name) for name in ("one", "two")]
+    tenants.append(place.tenant(f"others {seed}"))
     clock = place.clock
     assert clock is not None
     first = Epoch(clock.now() // EPOCH_LENGTH_MS)

@@ -183,7 +183,12 @@ def test_a_conversation_keeps_what_is_said_in_it(client: OpenAI, mirror: Mirror)
         ("user", "so"),
     ]
     wrong: Any
-    for wrong, field in (([5], "items[0]"), ([{"type": {}}], "items[0].type")):
+    spoken = {"role": "user", "content": [{"type": "output_text", "text": "lemon"}]}
+    for wrong, field in (
+        ([5], "items[0]"),
+        ([{"type": {}}], "items[0].type"),
+        ([{"role": "user", "content": "fits"}, spoken], "items[1].content[0].type"),
+    ):
         with pytest.raises(BadRequestError) as refused:
             client.conversations.items.create(conversation.id, items=wrong)
         assert refused.value.param == field

@@ -58,20 +58,17 @@ def reads(function: Callable[..., Any], seen: frozenset[str] = frozenset()) -> R
     tree = ast.parse(textwrap.dedent(inspect.getsource(function)))
     around = inspect.getclosurevars(function)
     known = {**around.globals, **around.nonlocals}
-    found = Reads(pages=bool(seen & {"paging", "page_of"}))
-    attributes = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    found = Reads(pages=bool(seen & {"newest_first", "page_of"}))
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
-        found = _with(found, _read_by(call, known, attributes))
+        found = _with(found, _read_by(call, known))
     for name, value in known.items():
         inner = isinstance(value, FunctionType) and value.__module__.startswith("bailee.api")
         if inner and name not in seen:
             found = _with(found, reads(value, seen | {name}))
-    if "paging" in known and "descending" not in attributes:
-        found = found._replace(query=found.query - {"order"})  # as its answer has one order
     return found
 
 
-def _read_by(call: ast.Call, known: dict[str, Any], attributes: set[str]) -> Reads:
+def _read_by(call: ast.Call, known: dict[str, Any]) -> Reads:
     arguments = [*call.args, *(keyword.value for keyword in call.keywords)]
     texts = [one.value for one in arguments if isinstance(one, ast.Constant)]
     if isinstance(call.func, ast.Name):

@@ -9,6 +9,7 @@ from bailee.application_state.keeping import KeptFor
 from bailee.kernel.errors import InvalidInput
 from bailee.kernel.numbers import whole_number
 from bailee.policy.model import Decision
+from bailee.serving.bearer import bearer_credential
 from bailee.serving.caller import Caller
 
 AnyRequest = Request[Any, Any, Any]
@@ -31,6 +32,11 @@ Admit = Callable[[AnyRequest, str], Admitted]
 `GET /v1/files/{id}`. Raises CallRefused."""
 
 
+def shown_credential(request: AnyRequest) -> str:
+    """The key that a request shows; nothing where it shows none."""
+    return bearer_credential(request.headers.get("authorization")) or ""
+
+
 class Paging(NamedTuple):
     """Which part of a list is asked for."""
 
@@ -39,20 +45,26 @@ class Paging(NamedTuple):
     descending: bool
 
 
-def paging(
-    request: AnyRequest, *, default: int = 20, longest: int = LONGEST_PAGE, order: str = "desc"
-) -> Paging:
-    """The list parameters of the API. Raises InvalidInput naming the parameter."""
+def newest_first(request: AnyRequest, *, default: int = 20, longest: int = LONGEST_PAGE) -> Paging:
+    """The parameters of a list that has one order alone. Raises InvalidInput naming one."""
     query = request.query_params
     limit = whole_number(query.get("limit", str(default)), 1, longest)
     if limit is None:
         raise InvalidInput(
             f"Invalid value for 'limit': expected an integer from 1 to {longest}.", field="limit"
         )
-    order = query.get("order", order)
+    return Paging(query.get("after"), limit, descending=True)
+
+
+def paging(
+    request: AnyRequest, *, default: int = 20, longest: int = LONGEST_PAGE, order: str = "desc"
+) -> Paging:
+    """The list parameters of the API. Raises InvalidInput naming the parameter."""
+    order = request.query_params.get("order", order)
     if order not in ("asc", "desc"):
         raise InvalidInput("Invalid value for 'order': expected 'asc' or 'desc'.", field="order")
-    return Paging(query.get("after"), limit, order == "desc")
+    asked = newest_first(request, default=default, longest=longest)
+    return asked._replace(descending=order == "desc")
 
 
 def list_of(data: list[dict[str, Any]], *, has_more: bool) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import msgspec
 from litestar import Response, Router, get, post
 from litestar.params import FromPath
 
-from bailee.api.access import Admit, AnyRequest, list_of, paging
+from bailee.api.access import Admit, AnyRequest, list_of, newest_first
 from bailee.api.bodies import read_json
 from bailee.application_state.batches import WINDOW, Batch, Batches, NewBatch
 from bailee.application_state.files import expiry_ms
@@ -78,7 +78,7 @@ def batches_router(batches: Batches, admit: Admit) -> Router:
     async def list_batches(request: AnyRequest) -> Response[dict[str, Any]]:
         """Newest first."""
         admitted = admit(request, "GET /v1/batches")
-        asked = paging(request)
+        asked = newest_first(request)
         found, more = await batches.page(admitted.whose, after=asked.after, limit=asked.limit)
         page = list_of([batch_object(batch) for batch in found], has_more=more)
         return Response(page, headers=admitted.headers)

@@ -6,7 +6,7 @@ import msgspec
 
 from bailee.api.access import AnyRequest
 from bailee.kernel.redacted import HiddenStruct
-from bailee.serving.call import bad_json, wrong_type
+from bailee.serving.call import read_as
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.responses.request import check_metadata
 
@@ -31,12 +31,7 @@ async def read_json(request: AnyRequest, kind: type[Body], *, empty: bool = Fals
             "Unsupported content type. This API method only accepts "
             "'application/json' requests: set the Content-Type header.",
         )
-    try:
-        return msgspec.json.decode(data, type=kind)
-    except msgspec.ValidationError as error:
-        raise wrong_type(str(error)) from None
-    except (msgspec.DecodeError, RecursionError):
-        raise bad_json() from None
+    return read_as(kind, data)
 
 
 class _MetadataBody(HiddenStruct, frozen=True):

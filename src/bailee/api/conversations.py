@@ -12,7 +12,8 @@ from bailee.application_state.conversations import Conversations
 from bailee.application_state.items import Item, shown_item
 from bailee.kernel.errors import InvalidInput
 from bailee.kernel.redacted import HiddenStruct
-from bailee.serving.responses.refusals import missing, wrong
+from bailee.serving.responses.kept_items import check_kept_items
+from bailee.serving.responses.refusals import missing
 from bailee.serving.responses.request import check_metadata
 
 Document = dict[str, Any]
@@ -136,9 +137,5 @@ def _items_handlers(
 def _shown(items: list[Any], token: str) -> list[Item]:
     if len(items) > MOST_ITEMS:
         raise InvalidInput(f"A request has at most {MOST_ITEMS} items.", field="items")
-    for index, item in enumerate(items):
-        if not isinstance(item, dict):
-            raise wrong(f"items[{index}]", "an object")
-        if not isinstance(item.get("type", "message"), str):
-            raise wrong(f"items[{index}].type", "a string")
+    check_kept_items(items, "items")
     return [shown_item(item, token, index) for index, item in enumerate(items)]

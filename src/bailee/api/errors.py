@@ -21,6 +21,7 @@ from bailee.kernel.errors import (
     Unavailable,
     UnknownKey,
 )
+from bailee.policy.access.matrix import SignInAgain
 from bailee.serving.errors import Because, CallRefused
 
 Headers = list[tuple[str, str]]
@@ -75,6 +76,7 @@ _SHAPES: Final = {
 _KINDS: Final = (
     (InvalidInput, Shape(400, _INVALID, None)),
     (NotFound, Shape(404, _INVALID, "not_found")),
+    (SignInAgain, Shape(403, _INVALID, "sign_in_again")),
     (Forbidden, Shape(403, _INVALID, "forbidden")),
     (Conflict, Shape(409, _INVALID, "conflict")),
     (NotYet, Shape(503, "server_error", "not_yet")),

@@ -7,7 +7,7 @@ import msgspec
 from litestar import Response, Router, delete, get, post
 from litestar.params import FromPath
 
-from bailee.api.access import Admit, AnyRequest, list_of, paging
+from bailee.api.access import Admit, AnyRequest, list_of, newest_first
 from bailee.api.bodies import metadata_asked, read_json
 from bailee.application_state.fine_tuning import FineTuning, Job, JobEvent, NewJob
 from bailee.application_state.items import page_of
@@ -27,8 +27,6 @@ DeleteModel = Callable[[KeptFor, str], Awaitable[None]]
 """Destroys a fine-tuned model, also where it is loaded. Raises NotFound."""
 _METHODS: Final = ("supervised", "dpo")
 _OF_THE_WHOLE: Final = ("valid_loss", "valid_mean_token_accuracy")
-_LARGEST: Final = 1 << 53
-"""Greater whole numbers cannot all be compared with fractions."""
 _AT_ONCE: Final = 100
 _NO_METADATA: Final = "null"
 _UNTOLD: Final = "An integration or a method of this kind is not served"
@@ -149,7 +147,7 @@ def fine_tuning_router(
     async def list_events(job: FromPath[str], request: AnyRequest) -> Response[dict[str, Any]]:
         """Newest first."""
         admitted = admit(request, "/v1/fine_tuning/jobs/{id}/events")
-        asked = paging(request)
+        asked = newest_first(request)
         events = await tuning.events(admitted.whose, job)
         page = page_of([event_object(event) for event in events], asked.after, asked.limit)
         return Response(list_of(page.items, has_more=page.has_more), headers=admitted.headers)
@@ -158,7 +156,7 @@ def fine_tuning_router(
     async def list_checkpoints(job: FromPath[str], request: AnyRequest) -> Response[dict[str, Any]]:
         """The last three, newest first; each can be called by its name."""
         admitted = admit(request, "/v1/fine_tuning/jobs/{id}/checkpoints")
-        asked = paging(request, default=10)
+        asked = newest_first(request, default=10)
         found = await tuning.find(admitted.whose, job)
         notes = [
             {
@@ -209,7 +207,7 @@ def _ending(tuning: FineTuning, admit: Admit, delete_model: DeleteModel) -> list
 async def _jobs_asked(
     tuning: FineTuning, whose: KeptFor, request: AnyRequest
 ) -> tuple[list[Job], bool]:
-    asked, wanted = paging(request), metadata_asked(request)
+    asked, wanted = newest_first(request), metadata_asked(request)
     none = request.query_params.get("metadata") == _NO_METADATA
     at_once = _AT_ONCE if wanted or none else asked.limit + 1
     found: list[Job] = []
@@ -235,9 +233,6 @@ def _new_job(body: _Create, check: CheckMethod) -> NewJob:
     if body.method is not None:
         inner = body.method.dpo if method == "dpo" else body.method.supervised
         given = {**given, **((inner and inner.hyperparameters) or {})}
-    if any(isinstance(value, int) and abs(value) > _LARGEST for value in given.values()):
-        field = f"method.{method}.hyperparameters"
-        raise InvalidInput("A hyper-parameter is far too large; correct it.", field=field)
     check(method, given)
     check_metadata(body.metadata)
     if body.seed is not None and not 0 <= body.seed < 1 << 31:

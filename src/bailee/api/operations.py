@@ -8,16 +8,17 @@ and shapes. Public, without a key: `/`, `/health`, `/log/…` and the OpenAPI do
 import base64
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import msgspec
-from litestar import Litestar, MediaType, Request, Response, Router, get, post
+from litestar import Litestar, MediaType, Response, Router, get, post
 from litestar.datastructures import State
 from litestar.exceptions import HTTPException
 from litestar.openapi import OpenAPIConfig
 from litestar.params import FromPath
 from litestar.routes import HTTPRoute
 
+from bailee.api.access import AnyRequest, shown_credential
 from bailee.api.administration import ADMINISTRATION_ROUTES
 from bailee.api.administration.session import ADMINISTRATION, Administration
 from bailee.api.bailee_v1 import BAILEE_ROUTES
@@ -33,18 +34,17 @@ from bailee.api.errors import (
     unknown_operation,
     wrong_method,
 )
-from bailee.kernel.errors import BaileeError, InvalidInput, NotFound
+from bailee.kernel.errors import BaileeError, NotFound
 from bailee.kernel.ids import RecordId
 from bailee.kernel.instants import to_rfc3339
 from bailee.kernel.redacted import HiddenStruct, Secret
 from bailee.policy.explain import Explanation, Question
-from bailee.serving.call import wrong_type
+from bailee.serving.call import read_as
 from bailee.serving.caller import Caller
 from bailee.serving.owner_reads import ReadRecord
 
-AnyRequest = Request[Any, Any, Any]
-
 LOG_PREFIX: Final = "log/"
+DELETIONS: Final = "/bailee/v1/deletions/"
 _LOG_KEY: Final = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _ADMINISTRATED: Final = ("/v1/organization/", "/v1/projects/")
 _ADMIN_KEY: Final = "sk-admin-"
@@ -135,12 +135,7 @@ async def log_file(path: FromPath[str], request: AnyRequest) -> Response[bytes]:
 async def explain(request: AnyRequest) -> Explanation:
     """The decision that the request path would make."""
     caller = _operations(request).authenticate(request)
-    try:
-        question = msgspec.json.decode(await request.body(), type=Question)
-    except msgspec.ValidationError as error:
-        raise wrong_type(str(error)) from None
-    except msgspec.DecodeError:
-        raise InvalidInput("The question is not a JSON object; send one in UTF-8") from None
+    question = read_as(Question, await request.body())
     return _operations(request).explain(caller, question)
 
 
@@ -148,10 +143,8 @@ async def explain(request: AnyRequest) -> Explanation:
 async def read_record(record: FromPath[str], request: AnyRequest) -> Response[RecordView]:
     """Request and answer of a record that the key's project owns."""
     caller = _operations(request).authenticate(request)
-    credential = request.headers["authorization"][len("bearer ") :].strip()
-    read = await _operations(request).read_record(
-        caller, Secret(credential.encode()), _parsed_record(record)
-    )
+    credential = Secret(shown_credential(request).encode())
+    read = await _operations(request).read_record(caller, credential, _parsed_record(record))
     return Response(_view(read), headers=_NEVER_CACHED)
 
 
@@ -166,7 +159,7 @@ async def read_receipt(record: FromPath[str], request: AnyRequest) -> Response[b
     return Response(data, media_type="application/json", headers=_NEVER_CACHED)
 
 
-@get("/bailee/v1/deletions/{name:str}", summary="The receipt of a deletion")
+@get(DELETIONS + "{name:str}", summary="The receipt of a deletion")
 async def read_deletion(name: FromPath[str], request: AnyRequest) -> Response[bytes]:
     """Proof that the key of something that one deleted was destroyed, by its identifier.
 
@@ -273,8 +266,8 @@ def _wants_project_key(request: AnyRequest) -> bool:
     One that only looks like an admin key learns that an operation is not served, which the public
     document says too; a 401 would tell its owner that the key is wrong.
     """
-    path, credential = request.url.path, request.headers.get("authorization", "")
-    administrates = path.startswith(_ADMINISTRATED) and credential[7:].startswith(_ADMIN_KEY)
+    path, credential = request.url.path, shown_credential(request)
+    administrates = path.startswith(_ADMINISTRATED) and credential.startswith(_ADMIN_KEY)
     return path.startswith("/v1/") and not administrates
 
 

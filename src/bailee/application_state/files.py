@@ -110,7 +110,7 @@ class Files:
         new = New(Kind.FILE, msgspec.json.encode(FileDetails("")))
 
         def settled() -> Terms:
-            details = FileDetails(checked_name(arriving.filename))
+            details = FileDetails(checked_filename(arriving.filename))
             return arriving.terms.checked(now)._replace(details=msgspec.json.encode(details))
 
         async def content() -> AsyncIterator[bytes]:
@@ -119,7 +119,7 @@ class Files:
             settled()  # what is refused must leave nothing behind
 
         held = await self.keeping.keep(whose, new, content(), settled)
-        return KeptFile(held, checked_name(arriving.filename))
+        return KeptFile(held, checked_filename(arriving.filename))
 
     async def made(
         self,
@@ -132,7 +132,7 @@ class Files:
         public_id: str | None = None,
     ) -> KeptFile:
         """Keep a file of any purpose; deleting `parent` takes it along."""
-        name = checked_name(filename)
+        name = checked_filename(filename)
         details = msgspec.json.encode(FileDetails(name))
         above = None if parent is None else parent.object
         new = New(Kind.FILE, details, purpose, expires_at, above, public_id)
@@ -183,7 +183,7 @@ class Arriving(Protocol):
         ...
 
 
-def checked_name(filename: str) -> str:
+def checked_filename(filename: str) -> str:
     """A file's name. Raises InvalidInput."""
     if not filename or len(filename) > _NAME_CHARACTERS or not filename.isprintable():
         raise InvalidInput(

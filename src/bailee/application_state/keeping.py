@@ -173,6 +173,13 @@ class Keeping:
                 transaction, whose.owner.project, kind, public_ids, self.clock.now()
             )
 
+    async def has_expired(self, whose: KeptFor, kind: Kind, public_id: str) -> bool:
+        """Whether a thing of one's own ended by its deadline. Its row says so for good."""
+        async with self.database.transaction(whose.owner.tenant) as transaction:
+            return await repository.has_expired(
+                transaction, whose.owner.project, kind, public_id, self.clock.now()
+            )
+
     async def read(self, whose: KeptFor, kind: Kind, public_id: str) -> Opened:
         """A thing's details. Raises NotFound, also when it ends at this moment."""
         return (await self.opened(whose, [await self.find(whose, kind, public_id)]))[0]

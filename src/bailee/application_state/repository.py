@@ -252,6 +252,24 @@ async def destroyed(
     return _held(rows[0]) if rows else None
 
 
+async def has_expired(
+    transaction: DatabaseTransaction, project: ProjectId, kind: Kind, public_id: str, now: Instant
+) -> bool:
+    """Whether there was a thing of this name that ended by its deadline, and by nothing before."""
+    rows = await transaction.rows(
+        """
+        SELECT object FROM held_objects
+        WHERE project = :project AND kind = :kind AND public_id = :public_id
+            AND expires_at <= :now AND (deleted_at IS NULL OR deleted_at >= expires_at)
+        """,
+        project=project,
+        kind=kind.value,
+        public_id=public_id,
+        now=now,
+    )
+    return bool(rows)
+
+
 async def anywhere(transaction: DatabaseTransaction, public_id: str) -> HeldObject | None:
     """Across organisations: a thing in whichever state."""
     rows = await transaction.rows(

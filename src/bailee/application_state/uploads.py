@@ -1,8 +1,10 @@
 """Uploads: a large file in parts, put together when its owner says so, within an hour.
 
 An upload and its parts are kept like everything else, under secrets whose deadline is the upload's
-hour: what is not completed dies by itself. Completing reads the parts in the order that the owner
-gives and seals them anew as one file, chunk by chunk; then the parts are destroyed.
+hour: what is not completed dies by itself. Its row, without content, says for good that it expired;
+its name died with its secret, so it is refused with those words and never shown as an upload.
+Completing reads the parts in the order that the owner gives and seals them anew as one file, chunk
+by chunk; then the parts are destroyed.
 
 Crash order of completing: the file's name is written into the upload, then the file is kept, then
 the upload says that it is completed, then the parts go. Asked again after a crash, whatever is
@@ -22,7 +24,7 @@ from bailee.application_state.files import (
     Files,
     FileTerms,
     KeptFile,
-    checked_name,
+    checked_filename,
     expiry_ms,
 )
 from bailee.application_state.keeping import Keeping, KeptFor, New, Opened, Terms
@@ -118,7 +120,7 @@ class Uploads:
         elif checked.expires_at is not None:
             lasts_ms = checked.expires_at - now
         details = UploadDetails(
-            checked_name(terms.filename),
+            checked_filename(terms.filename),
             terms.mime_type[:255],
             terms.purpose,
             terms.size_bytes,
@@ -130,7 +132,10 @@ class Uploads:
     async def add_part(
         self, whose: KeptFor, public_id: str, content: AsyncIterator[bytes]
     ) -> HeldObject:
-        """Keep a part. Raises NotFound, Conflict unless the upload is pending."""
+        """Keep a part.
+
+        Raises NotFound, InvalidInput if the upload has expired, Conflict unless it is pending.
+        """
         opened, _ = await self._find(whose, public_id)
         _require_pending(opened.held)
         new = New(
@@ -147,7 +152,8 @@ class Uploads:
         """Put the file together.
 
         Raises:
-            InvalidInput: an unknown or repeated part, another length than announced, another MD5.
+            InvalidInput: an unknown or repeated part, another length than announced, another MD5;
+                the upload has expired.
             Conflict: the upload is not pending. NotFound: there is no such upload.
         """
         opened, details = await self._find(whose, public_id)
@@ -182,7 +188,10 @@ class Uploads:
             raise
 
     async def cancel(self, whose: KeptFor, public_id: str) -> Upload:
-        """End an upload and destroy its parts. Raises NotFound, Conflict if it was completed."""
+        """End an upload and destroy its parts.
+
+        Raises NotFound, InvalidInput if it has expired, Conflict if it was completed.
+        """
         opened, details = await self._find(whose, public_id)
         if opened.held.label == CANCELLED:
             return Upload(opened.held, details)
@@ -228,7 +237,12 @@ class Uploads:
         return Upload(opened.held, details, file)
 
     async def _find(self, whose: KeptFor, public_id: str) -> tuple[Opened, UploadDetails]:
-        opened = await self.keeping.read(whose, Kind.UPLOAD, public_id)
+        try:
+            opened = await self.keeping.read(whose, Kind.UPLOAD, public_id)
+        except NotFound:
+            if await self.keeping.has_expired(whose, Kind.UPLOAD, public_id):
+                raise _expired() from None
+            raise
         return opened, msgspec.json.decode(opened.details, type=UploadDetails)
 
     async def _parts(
@@ -252,6 +266,14 @@ class Uploads:
         parts = await self._all_parts(whose, upload)
         for at in range(0, len(parts), 500):
             await self.deletion.delete(whose, parts[at : at + 500])
+
+
+def _expired() -> InvalidInput:
+    return InvalidInput(
+        "This upload has expired: its hour is over, and whatever of it was not completed is "
+        "destroyed. Begin another.",
+        field="upload_id",
+    )
 
 
 def _require_pending(upload: HeldObject) -> None:

@@ -126,3 +126,38 @@ def accept_invite(
         print_json(row)
     else:
         print(f"{row['name']} is a person of {row['organisation']} now, as {row['role']}")
+
+
+@app.command("house")
+def house(
+    organisation: Annotated[
+        str | None,
+        typer.Argument(help="The organisation by name or org_…; without it, say which it is."),
+    ] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Say which organisation is your own: its people alone may hold house roles.
+
+    House roles (privacy officer, safety lead, reviewer, contractor, auditor, operator) reach every
+    organisation, as far as the table of roles and actions says (GET /bailee/v1/access).
+
+    Example: bailee admin house "Example Hosting"
+    """
+    from bailee.cli.administration import Row, wiring
+    from bailee.cli.output import print_json
+
+    async def run() -> Row:
+        async with wiring().administration(settings) as installation:
+            return await installation.house(organisation)
+
+    settings = load_settings(config, data, assignments).settings
+    row = asyncio.run(run())
+    if as_json:
+        print_json(row)
+    elif row["organisation"] is None:
+        print("there is none yet; name one: bailee admin house NAME")
+    else:
+        print(f"{row['name']} ({row['organisation']}) is the house")

@@ -64,6 +64,13 @@ class Administration(Protocol):
         """Make an invited person one of the organisation's. Has organisation, name, role."""
         ...
 
+    async def house(self, organisation: str | None) -> Row:
+        """Say which organisation is the operator's own, after making `organisation` it.
+
+        Has `organisation`, None where there is none, and `name`.
+        """
+        ...
+
     async def list_keys(self) -> list[Row]:
         """Keys with id, name, project, created_at, expires_at, last_used_at, revoked_at."""
         ...

@@ -25,7 +25,7 @@ def gateway(
     ] = 256,
     as_json: JsonOption = False,
 ) -> None:
-    """Requests per second of one gateway worker on one core, everything on.
+    """Requests per second of one gateway worker on one core, everything on, and its processor time.
 
     Load and a mock upstream run on another core; nginx as a plain reverse proxy is measured in the
     same run, and LiteLLM if it is installed. Needs wrk; on Debian: apt-get install wrk nginx-light.

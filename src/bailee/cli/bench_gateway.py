@@ -1,7 +1,9 @@
 """Measuring one gateway worker beside nginx, under wrk.
 
 The worker has the first core that this process may use, everything else the last one: keeper,
-clerk, database, load and mock upstream. Ratios are of one run.
+clerk, database, load and mock upstream. Ratios are of one run. `gateway_cpu_us_per_request_…` is
+the processor time, user and system, of the worker's process over the requests it answered: on a
+machine with other work it says more than the requests per second.
 """
 
 import asyncio
@@ -32,6 +34,7 @@ _BODY: Final = (
     + '"}]}'
 )
 _LATENCY: Final = re.compile(r"^\s+(50|99)%\s+([\d.]+)(us|ms|s)\s*$", re.MULTILINE)
+_REQUESTS: Final = re.compile(r"^\s+(\d+) requests in ", re.MULTILINE)
 _RATE: Final = re.compile(r"^Requests/sec:\s+([\d.]+)$", re.MULTILINE)
 _ERRORS: Final = re.compile(r"Non-2xx or 3xx responses: (\d+)|Socket errors: (.+)")
 _UNITS_MS: Final = {"us": 0.001, "ms": 1.0, "s": 1000.0}
@@ -44,10 +47,21 @@ _PEER_KEY: Final = "sk-benchmark-of-bailee-on-loopback"
 class Load(NamedTuple):
     """What wrk saw."""
 
+    requests: int
     rps: float
     p50_ms: float
     p99_ms: float
     errors: str
+
+
+class _Worker(NamedTuple):
+    port: int
+    process_id: int
+
+    def cpu_s(self) -> float:
+        """The processor time of the process so far (proc_pid_stat(5), fields 14 and 15)."""
+        fields = Path(f"/proc/{self.process_id}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def serve_upstream(port: int) -> None:
@@ -78,20 +92,23 @@ def measure_gateway(seconds: int, connections: int, tell: Tell) -> dict[str, Any
         keys = stack.enter_context(_installation(folder / "data", upstream_port))
         bench = _Bench(folder, seconds, connections, measured, rest, upstream_port)
         tell("plain and durable")
-        with bench.worker("durable") as port:
-            bench.load(port, keys.held, seconds=1)
-            durable = bench.load(port, keys.held)
-            plain = bench.load(port, keys.zero_retention)
+        with bench.worker("durable") as worker:
+            bench.load(worker.port, keys.held, seconds=1)
+            durable, cpu_us_durable = bench.load_worker(worker, keys.held)
+            plain, cpu_us_plain = bench.load_worker(worker, keys.zero_retention)
         tell("sealed, not synced")
-        with bench.worker("sealed") as port:
-            bench.load(port, keys.held, seconds=1)
-            sealed = bench.load(port, keys.held)
+        with bench.worker("sealed") as worker:
+            bench.load(worker.port, keys.held, seconds=1)
+            sealed, cpu_us_sealed = bench.load_worker(worker, keys.held)
         figures: dict[str, Any] = {
             "connections": connections,
             "body_bytes": len(_BODY),
             "rps_plain": round(plain.rps),
             "rps_sealed": round(sealed.rps),
             "rps_durable": round(durable.rps),
+            "gateway_cpu_us_per_request_plain": cpu_us_plain,
+            "gateway_cpu_us_per_request_sealed": cpu_us_sealed,
+            "gateway_cpu_us_per_request_durable": cpu_us_durable,
             "p50_ms": durable.p50_ms,
             "p99_ms": durable.p99_ms,
             "errors": durable.errors or sealed.errors or plain.errors,
@@ -110,8 +127,8 @@ class _Bench(NamedTuple):
     upstream_port: int
 
     @contextmanager
-    def worker(self, mode: str) -> Iterator[int]:
-        """A gateway worker on the measured core; gives its port."""
+    def worker(self, mode: str) -> Iterator[_Worker]:
+        """A gateway worker on the measured core."""
         port = free_port()
         options = {
             "--data": self.folder / "data",
@@ -120,8 +137,14 @@ class _Bench(NamedTuple):
             "--mode": mode,
         }
         words = [str(word) for option in options.items() for word in option]
-        with _child(self.measured, "bench", "worker", *words):
-            yield port
+        with _child(self.measured, "bench", "worker", *words) as process_id:
+            yield _Worker(port, process_id)
+
+    def load_worker(self, worker: _Worker, key: str) -> tuple[Load, float]:
+        """Run wrk; with the processor time that a request took the worker, in microseconds."""
+        before_s = worker.cpu_s()
+        load = self.load(worker.port, key)
+        return load, round((worker.cpu_s() - before_s) * 1e6 / max(1, load.requests), 1)
 
     def load(self, port: int, key: str, seconds: int | None = None) -> Load:
         """Run wrk."""
@@ -189,14 +212,15 @@ def _on(core: int) -> list[str]:
 
 
 def _parsed(output: str) -> Load:
-    rate = _RATE.search(output)
+    rate, requests = _RATE.search(output), _REQUESTS.search(output)
     latencies = {
         share: float(value) * _UNITS_MS[unit] for share, value, unit in _LATENCY.findall(output)
     }
-    if rate is None or len(latencies) < 2:
+    if rate is None or requests is None or len(latencies) < 2:
         raise Unavailable("wrk printed no figures; run it by hand to see why")
     errors = _ERRORS.search(output)
     return Load(
+        int(requests[1]),
         float(rate[1]),
         round(latencies["50"], 2),
         round(latencies["99"], 2),
@@ -229,8 +253,11 @@ def _installation(data: Path, upstream_port: int) -> Iterator[Any]:
 
 
 @contextmanager
-def _child(core: int, *command: str, ready_file: Path | None = None) -> Iterator[None]:
-    """A `bailee` process on one core, until the end of the block; begins when it is ready."""
+def _child(core: int, *command: str, ready_file: Path | None = None) -> Iterator[int]:
+    """A `bailee` process on one core, until the end of the block; begins when it is ready.
+
+    Gives its process id.
+    """
     process = subprocess.Popen(
         [*_on(core), sys.executable, "-m", "bailee", *command],
         stdout=subprocess.PIPE,
@@ -238,7 +265,7 @@ def _child(core: int, *command: str, ready_file: Path | None = None) -> Iterator
     )
     try:
         _await_ready(process, ready_file)
-        yield
+        yield process.pid
     finally:
         process.terminate()
         process.communicate()

@@ -29,7 +29,14 @@ class Forbidden(BaileeError):
 
 
 class Conflict(BaileeError):
-    """The state is not the one that the act needs. Read it again, then decide."""
+    """The state is not the one that the act needs. Read it again, then decide.
+
+    `field` names the part of what was given that is taken, where there is one.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field
 
 
 class NotYet(BaileeError):

@@ -5,10 +5,10 @@ removes the caller's credentials and adds its own.
 """
 
 from collections.abc import AsyncIterator
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from bailee.kernel.errors import BaileeError
-from bailee.kernel.redacted import hidden
+from bailee.kernel.redacted import HiddenStruct
 
 
 class BackendFailure(BaileeError):
@@ -25,16 +25,13 @@ class BackendFailure(BaileeError):
         self.retry_safe = retry_safe
 
 
-class BackendCall(NamedTuple):
+class BackendCall(HiddenStruct, frozen=True):
     """One request to a backend."""
 
     path: str
     """As in `/chat/completions`, below the backend's base path."""
     body: bytes
     stream: bool
-
-    def __repr__(self) -> str:
-        return hidden(self)
 
 
 class BackendAnswer(Protocol):

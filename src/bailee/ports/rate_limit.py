@@ -1,11 +1,13 @@
 """Counting requests and tokens against limits, shared by every worker of an installation."""
 
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from msgspec import Struct
 
 from bailee.kernel.instants import Instant
 
 
-class Allowance(NamedTuple):
+class Allowance(Struct, frozen=True, gc=False):
     """What is left after a count."""
 
     allowed: bool

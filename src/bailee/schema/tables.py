@@ -9,38 +9,22 @@ policies and triggers are in the migrations alone.
 from typing import Final
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import BYTEA
 
-metadata: Final = sa.MetaData(
-    naming_convention={
-        "pk": "%(table_name)s_pkey",
-        "uq": "%(table_name)s_%(column_0_N_name)s_key",
-        "ix": "%(table_name)s_%(column_0_N_name)s_idx",
-        "fk": "%(table_name)s_%(column_0_N_name)s_fkey",
-        "ck": "%(table_name)s_%(constraint_name)s_check",
-    }
+from bailee.schema.columns import instant as _instant
+from bailee.schema.columns import metadata as metadata
+from bailee.schema.columns import number as _number
+from bailee.schema.columns import octets as _bytes
+from bailee.schema.columns import several_octets as _several_bytes
+from bailee.schema.columns import text as _text
+from bailee.schema.people_tables import (
+    enrolments,
+    passkeys,
+    passwords,
+    recovery_codes,
+    role_assignments,
+    role_confirmations,
+    sessions,
 )
-
-
-def _instant(name: str, *, nullable: bool = False) -> sa.Column[int]:
-    return sa.Column(name, sa.BigInteger, nullable=nullable)
-
-
-def _bytes(name: str, *, nullable: bool = False, key: bool = False) -> sa.Column[bytes]:
-    return sa.Column(name, BYTEA, nullable=nullable, primary_key=key)
-
-
-def _text(name: str, *, nullable: bool = False, key: bool = False) -> sa.Column[str]:
-    return sa.Column(name, sa.Text, nullable=nullable, primary_key=key)
-
-
-def _number(name: str) -> sa.Column[int]:
-    return sa.Column(name, sa.BigInteger, nullable=False, server_default="0")
-
-
-def _several_bytes(name: str) -> sa.Column[list[bytes]]:
-    return sa.Column(name, sa.ARRAY(BYTEA), nullable=False, server_default="{}")
-
 
 organisations: Final = sa.Table(
     "organisations",
@@ -53,7 +37,10 @@ organisations: Final = sa.Table(
     sa.Column("retention_mode", sa.Text, nullable=False, server_default="default"),
     _several_bytes("active_certificates"),
     _bytes("log_salt", nullable=True),
+    sa.Column("house", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Index("organisations_house_idx", "house", unique=True, postgresql_where=sa.text("house")),
 )
+"""`house`: the operator's own organisation, at most one."""
 
 projects: Final = sa.Table(
     "projects",
@@ -150,7 +137,6 @@ people: Final = sa.Table(
     _bytes("tenant"),
     _text("email"),
     _text("name"),
-    _text("role"),
     _instant("added_at"),
     sa.UniqueConstraint("tenant", "person"),
     sa.UniqueConstraint("tenant", "email"),
@@ -418,6 +404,13 @@ TENANT_TABLES: Final = (
     admin_api_keys,
     people,
     memberships,
+    role_assignments,
+    role_confirmations,
+    enrolments,
+    passwords,
+    recovery_codes,
+    passkeys,
+    sessions,
     invites,
     audit_events,
     usage_minutes,

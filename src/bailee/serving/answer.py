@@ -7,7 +7,10 @@ it with the sealing left out. Nothing on it waits for a database. It leaves HTTP
 
 import asyncio
 from contextlib import suppress
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from bailee.kernel.errors import (
     BaileeError,
@@ -23,6 +26,7 @@ from bailee.ports.backend import BackendAnswer
 from bailee.ports.clock import Clock
 from bailee.ports.randomness import Randomness
 from bailee.serving.background import Background, Job
+from bailee.serving.bearer import bearer_credential
 from bailee.serving.call import Call, Operation, Translation, parse
 from bailee.serving.caller import Authenticate, Caller
 from bailee.serving.client_certificates import ClientCertificates, Shower
@@ -42,7 +46,6 @@ CLIENT_LEFT: Final = 499
 """The status of an answer that nobody waited for, in records alone."""
 _OK: Final = 200
 _NOT_OK: Final = 300
-_SCHEME: Final = "bearer "
 _ID_RANDOM_BYTES: Final = 8
 _VERSION: Final = ("openai-version", "2020-10-01")
 _TRANSPORT_SECURITY: Final = ("strict-transport-security", "max-age=31536000")
@@ -92,7 +95,7 @@ class Refusals(Protocol):
         ...
 
 
-class Arrival(NamedTuple):
+class Arrival(Struct, frozen=True, gc=False):
     """A request's name and when it came."""
 
     request_id: str
@@ -175,7 +178,7 @@ class Answering:
                 plan = await self._private_plan(caller, call, request, arrival.now)
             progress.plan = plan
             if call.names_cache or plan.takes_salt:
-                call = call._replace(cache_salt=plan.cache_salt)
+                call = replace(call, cache_salt=plan.cache_salt)
             admission = self.limits.admit(plan.gauges, call.estimated_tokens(), arrival.now)
             progress.admission = admission
             keep: Keep | None = None
@@ -202,16 +205,25 @@ class Answering:
                 close_unanswered(progress.recording)
             raise
 
-    def authenticated(self, request: Headed, now: Instant) -> Caller:
-        """Who calls. Raises CallRefused (KEY_…, CERTIFICATE_…, …_MISMATCH, FACTS_STALE)."""
-        authorization = request.header("authorization")
-        if authorization is None or authorization[:7].lower() != _SCHEME:
+    def authenticated(self, request: Headed, now: Instant, *, ending: bool = False) -> Caller:
+        """Who calls. Raises CallRefused (KEY_…, CERTIFICATE_…, …_MISMATCH, FACTS_STALE).
+
+        `ending`: it can only end what is kept, which keys of archived projects still may.
+        """
+        credential = bearer_credential(request.header("authorization"))
+        if credential is None:
             raise CallRefused(
                 Because.KEY_MISSING,
                 "You didn't provide an API key. You need to provide your API key in an "
                 "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
             )
-        caller = self._authenticate(authorization[7:].strip(), now)
+        caller = self._authenticate(credential, now)
+        if caller.archived and not ending:
+            raise CallRefused(
+                Because.KEY_REVOKED,
+                "The project has been archived. Its keys can delete what it keeps (DELETE) and "
+                "read receipts of deletions, and nothing else. Use a key of another project.",
+            )
         self._client_certificates.check(caller, request, now)
         organisation = request.header("openai-organization")
         if organisation and organisation != tenant_text(caller.tenant):
@@ -397,7 +409,7 @@ class Answering:
 
 def credential_of(request: Headed) -> str:
     """The API key of a request that was authenticated."""
-    return (request.header("authorization") or "")[len(_SCHEME) :].strip()
+    return bearer_credential(request.header("authorization")) or ""
 
 
 def state_unavailable() -> CallRefused:

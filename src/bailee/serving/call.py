@@ -7,16 +7,18 @@ alias, `store`), the object is written anew from its top-level members, each byt
 
 import re
 from collections.abc import Callable
-from typing import Any, Final, NamedTuple, Protocol
+from typing import Any, Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
-from bailee.kernel.redacted import HiddenStruct, hidden
+from bailee.kernel.redacted import HiddenStruct
 from bailee.ports.backend import BackendAnswer, BackendCall
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.events import Ending
 from bailee.serving.inputs import DEFAULT_MODERATION_MODEL, check_moderated, check_texts
+
+Typed = TypeVar("Typed")
 
 MAX_END_USER_CHARACTERS: Final = 64
 """Of `safety_identifier`, as the API documents it."""
@@ -145,7 +147,7 @@ class Translation(Protocol):
         ...
 
 
-class Call(NamedTuple):
+class Call(HiddenStruct, frozen=True):
     """What the request path knows of a request."""
 
     operation: Operation
@@ -166,9 +168,6 @@ class Call(NamedTuple):
     cache_salt: str | None = None
     """The project's, where a backend is to get it in the place of the caller's words."""
 
-    def __repr__(self) -> str:
-        return hidden(self)
-
     def estimated_tokens(self) -> int:
         """A guess before anything was counted: four bytes a token, and what the answer may use."""
         return len(self.body) // 4 + self.most_answer_tokens
@@ -176,13 +175,7 @@ class Call(NamedTuple):
 
 def parse(operation: Operation, body: bytes) -> Call:
     """Read a body. Raises CallRefused: BAD_JSON, or WRONG_TYPE naming the field."""
-    try:
-        read = operation.decoder.decode(body)
-    except msgspec.ValidationError as error:
-        raise wrong_type(str(error)) from None
-    except (msgspec.DecodeError, RecursionError):
-        # The decoder's words may quote the body.
-        raise bad_json() from None
+    read = decoded(operation.decoder, body)
     required = getattr(read, operation.required)
     if required is UNSET:
         raise CallRefused(
@@ -235,6 +228,24 @@ def forwarded_body(call: Call, upstream_model: str) -> bytes:
     if "store" in members and call.store is not None:
         members["store"] = msgspec.Raw(b"false")
     return msgspec.json.encode(members)
+
+
+def read_as(kind: type[Typed], body: bytes) -> Typed:
+    """The body as `kind`. Raises CallRefused as `decoded` does."""
+    return decoded(msgspec.json.Decoder(kind), body)
+
+
+def decoded(decoder: msgspec.json.Decoder[Typed], body: bytes) -> Typed:
+    """The body as the decoder's type. Raises CallRefused: BAD_JSON, or WRONG_TYPE naming the field.
+
+    A field of another type is told by its place; the decoder's other words may quote the body.
+    """
+    try:
+        return decoder.decode(body)
+    except msgspec.ValidationError as error:
+        raise wrong_type(str(error)) from None
+    except (msgspec.DecodeError, RecursionError):
+        raise bad_json() from None
 
 
 def bad_json() -> CallRefused:

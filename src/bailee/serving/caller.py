@@ -43,6 +43,8 @@ class Caller(NamedTuple):
     """The project's limits for single models, which count beside the others."""
     client_certificates: tuple[bytes, ...] = ()
     """The certificates (DER) of which its client must show one; empty: it need not."""
+    archived: bool = False
+    """Whether the project has ended: its keys may end what it keeps, and do nothing else."""
 
     @property
     def owner(self) -> Owner:

@@ -41,7 +41,7 @@ async def reach(call: Call, routes: tuple[Route, ...]) -> BackendAnswer:
             request = translation.backend_call(route.upstream_model, native=route.speaks_responses)
         if call.cache_salt is not None:
             named = salted(request.body, call.cache_salt, adds=route.takes_salt)
-            request = request._replace(body=named)
+            request = msgspec.structs.replace(request, body=named)
         try:
             answer = await route.backend.send(request)
         except BackendFailure as failure:

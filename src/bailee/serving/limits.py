@@ -9,6 +9,8 @@ import hashlib
 from functools import lru_cache
 from typing import Final, NamedTuple
 
+from msgspec import Struct
+
 from bailee.kernel.instants import Instant
 from bailee.ports.rate_limit import Allowance, RateLimit
 from bailee.serving.caller import Caller
@@ -31,7 +33,7 @@ class Gauges(NamedTuple):
     tokens: tuple[Subject, ...]
 
 
-class Admission(NamedTuple):
+class Admission(Struct, frozen=True):
     """A call that was let in."""
 
     headers: Headers
@@ -94,11 +96,10 @@ class Limits:
             if nearest is None or taken.remaining < nearest.remaining:
                 nearest = taken
         if nearest is not None:
-            _, limit, remaining, reset_after_ms = nearest
             headers += (
-                (counted.limit_header, str(limit)),
-                (counted.remaining_header, str(remaining)),
-                (counted.reset_header, duration_text(reset_after_ms)),
+                (counted.limit_header, str(nearest.limit)),
+                (counted.remaining_header, str(nearest.remaining)),
+                (counted.reset_header, duration_text(nearest.reset_after_ms)),
             )
 
 

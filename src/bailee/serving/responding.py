@@ -107,7 +107,7 @@ class Responding:
                 stored = StoredChat(completion, asked.messages)
                 await state.chat_completions.keep(whose, stored, kept_until(plan.decision))
 
-        return Prepared(call._replace(translation=storing), keep)
+        return Prepared(msgspec.structs.replace(call, translation=storing), keep)
 
     async def _response(self, call: Call, plan: Plan, whose: KeptFor) -> Prepared:
         request, token, decision = read_request(call.body), self.new_token(), plan.decision
@@ -124,7 +124,7 @@ class Responding:
         translation = ResponseTranslation(request, made, self._now_s, before.items)
         shown = [shown_item(item, token, index) for index, item in enumerate(request.items)]
         response = ResponseCall(translation, whose, shown, before.chain)
-        call = call._replace(translation=translation)
+        call = msgspec.structs.replace(call, translation=translation)
         state = self._state
         if state is None or (conversation is None and not decision.store):
             return Prepared(call, None, response)

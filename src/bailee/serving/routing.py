@@ -89,9 +89,7 @@ class Plan(NamedTuple):
 class TallyOf(Protocol):
     """Counts decisions by their facts, as `governance.decisions.counting`."""
 
-    def __call__(
-        self, tenant: TenantId, project: ProjectId, facts: Facts, policy: str, /
-    ) -> Tally:
+    def __call__(self, tenant: TenantId, project: ProjectId, facts: Facts, policy: str, /) -> Tally:
         """The count of calls with these facts."""
         ...
 

@@ -85,10 +85,11 @@ def _auto_batch(examples: int) -> int:
 
 
 def _within(value: float | Auto, low: float, high: float, field: str) -> None:
-    if value == AUTO:
+    if isinstance(value, str):
         return
-    # A whole number may be its lower limit; a rate of nothing would learn nothing.
-    least = low <= float(value) if isinstance(value, int) and low else low < float(value)
-    if not least or float(value) > high:
+    # A whole number may be its lower limit; a rate of nothing would learn nothing. Numbers are
+    # compared as they came: a whole one may be too long for a float.
+    least = low <= value if isinstance(value, int) and low else low < value
+    if not (least and value <= high):
         more = "from" if low else "more than"
         raise InvalidInput(f"this must be {more} {low:g} to {high:g}; correct it", field=field)

@@ -21,11 +21,10 @@ from bailee.kernel.redacted import Secret
 from bailee.policy.access.model import OPERATOR, Actor, ActorKind, Role
 from bailee.ports.clock import Clock
 from bailee.ports.keeper import CredentialKeeper, Keeper, ScopePublicKey
+from bailee.serving.bearer import bearer_credential
 from bailee.serving.errors import Because, CallRefused
 from bailee.settings import Settings
 from bailee.wiring.nouns import Nouns
-
-_SCHEME = "bearer "
 
 
 class AuthorisedKeeper:
@@ -77,14 +76,14 @@ class AdministrationDesk:
 
     async def open(self, request: Any) -> Session:
         """See `api.administration.session.Administration.open`."""
-        authorization: str = request.headers.get("authorization") or ""
-        if authorization[: len(_SCHEME)].lower() != _SCHEME:
+        shown = bearer_credential(request.headers.get("authorization"))
+        if shown is None:
             raise CallRefused(
                 Because.KEY_MISSING,
                 "You didn't provide an admin API key. You need to provide it in an Authorization "
                 "header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
             )
-        credential = authorization[len(_SCHEME) :].strip().encode("utf-8", "replace")
+        credential = shown.encode("utf-8", "replace")
         keeper = AuthorisedKeeper(self._keeper, credential)
         stranger = self._nouns(keeper, OPERATOR)
         try:
@@ -111,6 +110,7 @@ class AdministrationDesk:
             service_accounts=nouns.service_accounts,
             administrators=nouns.administrators,
             people=nouns.people,
+            roles=nouns.roles,
             audit_log=nouns.audit_log,
             usage=nouns.usage,
             spend_alerts=nouns.spend_alerts,

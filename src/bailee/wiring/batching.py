@@ -8,7 +8,6 @@ import asyncio
 from contextlib import suppress
 from typing import Final, NamedTuple
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bailee.api.errors import OpenAiRefusals
@@ -18,18 +17,14 @@ from bailee.custody.recorder import Recorder
 from bailee.drivers.files_local import LocalFiles
 from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.leases import PostgresLeases
-from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
-from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
+from bailee.drivers.system import SystemClock, SystemRandomness
 from bailee.governance.decisions.counting import DecisionCounts
 from bailee.governance.policy_drafts.published import PolicyInForce
 from bailee.governance.usage.counting import UsageCounts
 from bailee.kernel.errors import Unavailable
-from bailee.kernel.ids import Region
 from bailee.policy.decide import Decider
 from bailee.ports.backend import Backend
-from bailee.ports.clock import Clock
-from bailee.ports.keeper import Keeper
 from bailee.serving.answer import Answering
 from bailee.serving.batching.answering import LineAnswering, Tickets
 from bailee.serving.batching.carrier import BatchCarrier
@@ -43,11 +38,11 @@ from bailee.wiring.backends import open_adapters, open_backends, served_models
 from bailee.wiring.fine_tuned import FineTunedModels
 from bailee.wiring.held import HeldParts, fine_tuning_of, state_of
 from bailee.wiring.places import Places
+from bailee.wiring.recording import RecorderNeeds, open_recorder, report_defect
 from bailee.wiring.standing import standing_of
 from bailee.wiring.training import may_have_own_models
 from bailee.wiring.trust import Trust
 
-log = structlog.get_logger()
 CONNECTIONS: Final = 8
 
 
@@ -86,7 +81,10 @@ def open_batching(
     """Everything that carrying batches takes. Nothing is connected yet."""
     clock, keeper, randomness = keeping.clock, keeping.keeper, SystemRandomness()
     held = HeldParts(keeping, Deletion(keeping.database, keeper, keeping.objects, clock))
-    recorder = _recorder(settings, places, trust, keeper, clock, engine)
+    recorder = open_recorder(
+        settings,
+        RecorderNeeds(LocalFiles(places.data), engine, keeper, clock, trust, "batches", threads=2),
+    )
     backends = open_backends(settings, places, keeper.reveal_secret)
     tickets = Tickets(randomness)
     usage = UsageCounts(keeping.database, SystemClock())
@@ -119,7 +117,7 @@ def open_batching(
     tools = BatchTools(
         tuning.files,
         answering.planner,
-        LineAnswering(answering, tickets, clock, randomness, _report),
+        LineAnswering(answering, tickets, clock, randomness, report_defect),
         standing_of(PostgresDatabase(engine), in_force),
         settings.limits.body_size_bytes,
         asyncio.Semaphore(settings.batches.concurrency),
@@ -127,38 +125,3 @@ def open_batching(
     holder = f"{trust.node}-{randomness.random_bytes(8).hex()}"
     carrier = BatchCarrier(tools, PostgresLeases(engine, clock), holder)
     return Batching(carrier, answering, recorder, usage, decisions, backends)
-
-
-def _recorder(
-    settings: Settings,
-    places: Places,
-    trust: Trust,
-    keeper: Keeper,
-    clock: Clock,
-    engine: AsyncEngine,
-) -> Recorder:
-    randomness = SystemRandomness()
-    return Recorder(
-        LocalFiles(places.data),
-        ThreadOffload(2),
-        PostgresLedger(engine),
-        keeper,
-        clock,
-        randomness,
-        node=trust.node,
-        worker=f"{trust.node}-batches-{randomness.random_bytes(6).hex()}",
-        regions=(Region(settings.region),),
-        identity=trust.identity,
-        close_after_s=settings.journal.close_after_s,
-        max_journal_bytes=settings.journal.size_bytes,
-        ledger_grace_s=settings.snapshot.grace_s,
-    )
-
-
-def _report(name: str, error: BaseException) -> None:
-    """Log a defect: where it happened, never what it was about."""
-    trace = error.__traceback__
-    while trace is not None and trace.tb_next is not None:
-        trace = trace.tb_next
-    place = "" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
-    log.error("defect", request_id=name, kind=type(error).__name__, place=place)

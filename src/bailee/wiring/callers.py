@@ -64,6 +64,7 @@ class CallerDirectory:
             },
             reject_store=known.reject_store,
             client_certificates=known.client_certificates,
+            archived=known.archived,
             service=known.service,
         )
 
@@ -84,7 +85,5 @@ def _refusal(refused: CredentialRefused) -> CallRefused:
             return CallRefused(Because.KEY_EXPIRED, "This API key has expired. Use another.")
         case Refusal.SUSPENDED:
             return CallRefused(Because.SUSPENDED, str(refused))
-        case Refusal.ARCHIVED:
-            return CallRefused(Because.KEY_REVOKED, str(refused))
         case _:
             return CallRefused(Because.KEY_UNKNOWN, _UNKNOWN)

@@ -69,6 +69,7 @@ from bailee.wiring.held import (
 from bailee.wiring.operations import GatewayParts, operations_of, prove_journal
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
+from bailee.wiring.recording import RecorderNeeds, open_recorder, report_defect
 from bailee.wiring.stores import objects_of
 from bailee.wiring.training import Trainable, may_have_own_models
 from bailee.wiring.trust import Trust
@@ -143,7 +144,7 @@ def serve_gateway(
         in_force = PolicyInForce()
         snapshot = _snapshot(settings, index, needs, stores, changes, in_force)
         last_used = LastUsed(PostgresDatabase(stores.facts_engine), SystemClock())
-        recorder = _recorder(settings, places, index, needs, stores)
+        recorder = open_recorder(settings, _recorder_needs(places, index, needs, stores))
         backends = open_backends(settings, places, stores.keeper.reveal_secret)
         directory = CallerDirectory(snapshot, last_used, settings.limits)
         usage = UsageCounts(PostgresDatabase(stores.engine), SystemClock())
@@ -222,24 +223,12 @@ def _server(
     return Http1Server(application, address, SystemClock(), asking)
 
 
-def _recorder(
-    settings: Settings, places: Places, index: int, needs: GatewayNeeds, stores: Stores
-) -> Recorder:
-    randomness = SystemRandomness()
-    return Recorder(
-        stores.files,
-        ThreadOffload(4),
-        PostgresLedger(stores.engine),
-        stores.keeper,
-        open_clock(places),
-        randomness,
-        node=needs.trust.node,
-        worker=f"{needs.trust.node}-{index}-{randomness.random_bytes(6).hex()}",
-        regions=(Region(settings.region),),
-        identity=needs.trust.identity,
-        close_after_s=settings.journal.close_after_s,
-        max_journal_bytes=settings.journal.size_bytes,
-        ledger_grace_s=settings.snapshot.grace_s,
+def _recorder_needs(
+    places: Places, index: int, needs: GatewayNeeds, stores: Stores
+) -> RecorderNeeds:
+    clock = open_clock(places)
+    return RecorderNeeds(
+        stores.files, stores.engine, stores.keeper, clock, needs.trust, str(index), threads=4
     )
 
 
@@ -330,7 +319,7 @@ def _application(parts: GatewayParts, desk: AdministrationDesk) -> Application:
         longer=LONGER_BODIES,
     )
     return Application(
-        parts.answering, bridge, SystemClock(), parts.report, body_limit_bytes=limit_bytes
+        parts.answering, bridge, SystemClock(), report_defect, body_limit_bytes=limit_bytes
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any, Final, NamedTuple
 
 from litestar import Router
 
-from bailee.api.access import Admit, Admitted, AnyRequest
+from bailee.api.access import Admit, Admitted, AnyRequest, shown_credential
 from bailee.api.batches import batches_router
 from bailee.api.chat_completions import chat_completions_router
 from bailee.api.conversations import conversations_router
@@ -56,8 +56,7 @@ def admit_of(answering: Answering, clock: Clock, authenticate: Callable[[Any], C
         if not decision.allowed:
             raise refused_by_policy(decision)
         admission = answering.limits.admit(gauges_of(caller), 0, now)
-        credential = request.headers["authorization"][len("bearer ") :].strip()
-        whose = kept_for(caller, credential, decision)
+        whose = kept_for(caller, shown_credential(request), decision)
         headers = answering.planner.headers(caller, decision) + admission.headers
         return Admitted(caller, whose, decision, dict(headers))
 

@@ -8,6 +8,7 @@ from bailee.governance.administrators.service import Administrators
 from bailee.governance.audit.service import AuditLog, AuditTrail
 from bailee.governance.budgets.service import SpendAlerts
 from bailee.governance.certificates.service import Certificates
+from bailee.governance.people.roles import Roles
 from bailee.governance.people.service import People
 from bailee.governance.policy_drafts.service import PolicyDrafts
 from bailee.governance.services.service import Services
@@ -42,7 +43,8 @@ class Nouns:
         self.projects = Projects(database, clock, audit)
         self.service_accounts = ServiceAccounts(database, self.tenancy, clock, randomness, audit)
         self.administrators = Administrators(database, keeper, clock, randomness, pepper, audit)
-        self.people = People(database, clock, randomness, audit)
+        self.people = People(database, clock, randomness, audit, actor)
+        self.roles = Roles(database, clock, randomness, audit, actor)
         self.audit_log = AuditLog(database)
         self.usage = Usage(database)
         self.certificates = Certificates(database, clock, randomness, audit)

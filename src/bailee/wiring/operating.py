@@ -233,6 +233,17 @@ class OpenInstallation:
             "role": person.role.value,
         }
 
+    async def house(self, organisation: str | None) -> Row:
+        """The operator's own organisation."""
+        if organisation is not None:
+            await self._nouns.roles.set_house(await self._tenant_named(organisation))
+        house = await self._nouns.roles.house()
+        names = {known.tenant: known.name for known in await self.tenancy.organisations()}
+        return {
+            "organisation": None if house is None else tenant_text(house),
+            "name": None if house is None else names[house],
+        }
+
     async def settle(self) -> None:
         """Finish what a crash left half done of keys."""
         await self.tenancy.settle()

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
-import structlog
 
 from bailee.api.bridge import SHOWN_CERTIFICATES
 from bailee.api.front_page import FrontPage, PageLink, front_page
-from bailee.api.operations import Health, Operations, PartHealth
+from bailee.api.operations import DELETIONS, Health, Operations, PartHealth
 from bailee.custody.reading import Reading
 from bailee.custody.recorder import Recorder
 from bailee.drivers.system import SystemClock
@@ -39,9 +38,8 @@ from bailee.settings import Link, Settings
 from bailee.wiring.backends import problem_of
 from bailee.wiring.fine_tuned import FineTunedModels
 from bailee.wiring.held import HeldParts
+from bailee.wiring.recording import report_defect
 from bailee.wiring.worker_sign import worker_problem
-
-log = structlog.get_logger()
 
 _CLOSING_MS: Final = 2 * MINUTE_MS
 _OPEN_RETRY_S: Final = 30.0
@@ -68,14 +66,6 @@ class GatewayParts(NamedTuple):
     fine_tuned: FineTunedModels
     worker_sign: Path
 
-    def report(self, request_id: str, error: BaseException) -> None:
-        """Log a defect: where it happened, never what it was about."""
-        trace = error.__traceback__
-        while trace is not None and trace.tb_next is not None:
-            trace = trace.tb_next
-        place = "" if trace is None else f"{trace.tb_frame.f_code.co_qualname}:{trace.tb_lineno}"
-        log.error("defect", request_id=request_id, kind=type(error).__name__, place=place)
-
 
 def prove_journal(outbox: Outbox, log_reader: LogReader) -> ProveJournal:
     """How owner reads prove that a journal is in the log."""
@@ -94,7 +84,8 @@ def operations_of(parts: GatewayParts) -> Operations:
     """The operations of one gateway worker."""
 
     def authenticate(request: Any) -> Caller:
-        return parts.answering.authenticated(_HeadersOf(request), parts.clock.now())
+        ending = request.method == "DELETE" or request.url.path.startswith(DELETIONS)
+        return parts.answering.authenticated(_HeadersOf(request), parts.clock.now(), ending=ending)
 
     def explained(caller: Caller, question: Question) -> Explanation:
         facts = facts_of(question, parts.clock.now(), caller.service)
@@ -138,7 +129,7 @@ def operations_of(parts: GatewayParts) -> Operations:
         log_object=log_object,
         health=health,
         page=page,
-        report=parts.report,
+        report=report_defect,
     )
 
 

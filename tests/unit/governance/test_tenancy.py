@@ -41,8 +41,10 @@ async def test_project_is_not_made_while_the_keeper_is_away(installation: Instal
 
 async def test_names_of_projects_are_unique_in_an_organisation(installation: Installation) -> None:
     project = await _project(installation)
-    with pytest.raises(Conflict):
+    with pytest.raises(Conflict) as taken:
         await installation.tenancy.create_project(project.tenant, "Research", US)
+    assert taken.value.field == "name"
+    assert len(installation.keeper.scopes) == 1, "no keys were made for what was refused"
     other = await _project(installation)
     assert other.name == project.name
 

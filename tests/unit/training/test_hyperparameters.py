@@ -1,5 +1,6 @@
 """What a caller may set, and what `auto` comes to."""
 
+import math
 from typing import Any
 
 import pytest
@@ -32,7 +33,12 @@ def test_what_is_given_is_taken() -> None:
         ({"n_epochs": 51}, "supervised", "n_epochs"),
         ({"n_epochs": True}, "supervised", ""),
         ({"n_epochs": "many"}, "supervised", ""),
+        ({"n_epochs": 10**400}, "supervised", "n_epochs"),
         ({"batch_size": 257}, "supervised", "batch_size"),
+        ({"batch_size": -(10**400)}, "supervised", "batch_size"),
+        ({"learning_rate_multiplier": 10**400}, "supervised", ""),
+        ({"learning_rate_multiplier": math.nan}, "supervised", "learning_rate_multiplier"),
+        ({"beta": math.inf}, "dpo", "beta"),
         ({"learning_rate_multiplier": 0}, "supervised", "learning_rate_multiplier"),
         ({"learning_rate_multiplier": -1.0}, "supervised", "learning_rate_multiplier"),
         ({"beta": 0.1}, "supervised", "beta"),

@@ -33,7 +33,11 @@ class CreateAdminKey(msgspec.Struct):
     expires_in_seconds: int | None = None
 
 
-@get("/", summary="List admin keys")
+@get(
+    "/",
+    summary="List admin keys",
+    action="organisation.read",
+)
 async def list_admin_keys(request: AnyRequest) -> Response[Listed[AdminApiKey]]:
     """The organisation's admin keys, by creation; `order` is `asc` or `desc`."""
     session = await session_of(request)
@@ -43,7 +47,12 @@ async def list_admin_keys(request: AnyRequest) -> Response[Listed[AdminApiKey]]:
     return listed(keys, asked_page(request), _name, _view)
 
 
-@post("/", status_code=200, summary="Make an admin key")
+@post(
+    "/",
+    status_code=200,
+    summary="Make an admin key",
+    action="admin_key.administer",
+)
 async def create_admin_key(request: AnyRequest) -> Response[AdminApiKey]:
     """Make an admin key; `value` is shown this once."""
     session = await session_of(request)
@@ -53,14 +62,23 @@ async def create_admin_key(request: AnyRequest) -> Response[AdminApiKey]:
     return answer(msgspec.structs.replace(_view(made.key), value=made.credential.decode()))
 
 
-@get("/{key:str}", summary="An admin key")
+@get(
+    "/{key:str}",
+    summary="An admin key",
+    action="organisation.read",
+)
 async def get_admin_key(key: FromPath[str], request: AnyRequest) -> Response[AdminApiKey]:
     """One admin key, without its text."""
     session = await session_of(request)
     return answer(_view(await session.administrators.key(session.tenant, key_id(key))))
 
 
-@delete("/{key:str}", status_code=200, summary="Revoke an admin key")
+@delete(
+    "/{key:str}",
+    status_code=200,
+    summary="Revoke an admin key",
+    action="admin_key.administer",
+)
 async def delete_admin_key(key: FromPath[str], request: AnyRequest) -> Response[Deleted]:
     """Revoke an admin key: it is refused from now on."""
     session = await session_of(request)

@@ -14,7 +14,7 @@ from bailee.kernel.errors import InvalidInput, NotFound
 from bailee.kernel.ids import ProjectId, parse_handle, parse_key, parse_project
 from bailee.kernel.instants import Instant
 from bailee.kernel.numbers import whole_number
-from bailee.serving.call import wrong_type
+from bailee.serving.call import read_as
 
 Body = TypeVar("Body", bound=msgspec.Struct)
 Item = TypeVar("Item")
@@ -35,12 +35,7 @@ class Page(NamedTuple):
 
 async def body_of(request: AnyRequest, kind: type[Body]) -> Body:
     """The body. Raises CallRefused in OpenAI's words; an absent body counts as an empty one."""
-    try:
-        return msgspec.json.decode(await request.body() or b"{}", type=kind)
-    except msgspec.ValidationError as error:
-        raise wrong_type(str(error)) from None
-    except (msgspec.DecodeError, RecursionError):
-        raise InvalidInput("The body is not a JSON object; send one in UTF-8.") from None
+    return read_as(kind, await request.body() or b"{}")
 
 
 def value_of(request: AnyRequest, name: str) -> str | None:

@@ -15,7 +15,11 @@ EVENT: Final = "audit_log-"
 _SECONDS_MAX: Final = 1 << 40
 
 
-@get("/audit_logs", summary="Who changed what")
+@get(
+    "/audit_logs",
+    summary="Who changed what",
+    action="audit.read",
+)
 async def list_audit_logs(request: AnyRequest) -> Response[Listed[dict[str, Any]]]:
     """The organisation's audit log, newest first.
 

@@ -86,13 +86,22 @@ class CertificateDeleted(msgspec.Struct, frozen=True, kw_only=True):
     id: str
 
 
-@get("/certificates", summary="List certificates")
+@get(
+    "/certificates",
+    summary="List certificates",
+    action="organisation.read",
+)
 async def list_certificates(request: AnyRequest) -> Response[Listed[CertificateView]]:
     """The organisation's certificates, and which are active for all of it; newest first."""
     return await _listed(request, None)
 
 
-@post("/certificates", status_code=200, summary="Upload a certificate")
+@post(
+    "/certificates",
+    status_code=200,
+    summary="Upload a certificate",
+    action="organisation.administer",
+)
 async def upload_certificate(request: AnyRequest) -> Response[CertificateView]:
     """Upload the certificate of an authority or of a client, in PEM. It is not active yet."""
     session = await session_of(request)
@@ -102,7 +111,11 @@ async def upload_certificate(request: AnyRequest) -> Response[CertificateView]:
     )
 
 
-@get("/certificates/{certificate:str}", summary="A certificate")
+@get(
+    "/certificates/{certificate:str}",
+    summary="A certificate",
+    action="organisation.read",
+)
 async def get_certificate(
     certificate: FromPath[str], request: AnyRequest
 ) -> Response[CertificateView]:
@@ -115,7 +128,12 @@ async def get_certificate(
     return answer(_view(known, content=bool(include)))
 
 
-@post("/certificates/{certificate:str}", status_code=200, summary="Name a certificate")
+@post(
+    "/certificates/{certificate:str}",
+    status_code=200,
+    summary="Name a certificate",
+    action="organisation.administer",
+)
 async def modify_certificate(
     certificate: FromPath[str], request: AnyRequest
 ) -> Response[CertificateView]:
@@ -128,7 +146,12 @@ async def modify_certificate(
     return answer(_view(await session.certificates.rename(session.tenant, named, asked.name)))
 
 
-@delete("/certificates/{certificate:str}", status_code=200, summary="Delete a certificate")
+@delete(
+    "/certificates/{certificate:str}",
+    status_code=200,
+    summary="Delete a certificate",
+    action="organisation.administer",
+)
 async def delete_certificate(
     certificate: FromPath[str], request: AnyRequest
 ) -> Response[CertificateDeleted]:
@@ -138,19 +161,33 @@ async def delete_certificate(
     return answer(CertificateDeleted(id=certificate))
 
 
-@post("/certificates/activate", status_code=200, summary="Activate certificates")
+@post(
+    "/certificates/activate",
+    status_code=200,
+    summary="Activate certificates",
+    action="organisation.administer",
+)
 async def activate_certificates(request: AnyRequest) -> Response[CertificatesToggled]:
     """From now on the organisation's API keys want a client with one of the active ones."""
     return await _activated(request, None)
 
 
-@post("/certificates/deactivate", status_code=200, summary="Deactivate certificates")
+@post(
+    "/certificates/deactivate",
+    status_code=200,
+    summary="Deactivate certificates",
+    action="organisation.administer",
+)
 async def deactivate_certificates(request: AnyRequest) -> Response[CertificatesToggled]:
     """These count no more for the organisation; when none is left, none is wanted."""
     return await _deactivated(request, None)
 
 
-@get("/projects/{project:str}/certificates", summary="List a project's certificates")
+@get(
+    "/projects/{project:str}/certificates",
+    summary="List a project's certificates",
+    action="organisation.read",
+)
 async def list_project_certificates(
     project: FromPath[str], request: AnyRequest
 ) -> Response[Listed[CertificateView]]:
@@ -162,6 +199,7 @@ async def list_project_certificates(
     "/projects/{project:str}/certificates/activate",
     status_code=200,
     summary="Activate certificates for a project",
+    action="organisation.administer",
 )
 async def activate_project_certificates(
     project: FromPath[str], request: AnyRequest
@@ -174,6 +212,7 @@ async def activate_project_certificates(
     "/projects/{project:str}/certificates/deactivate",
     status_code=200,
     summary="Deactivate certificates for a project",
+    action="organisation.administer",
 )
 async def deactivate_project_certificates(
     project: FromPath[str], request: AnyRequest

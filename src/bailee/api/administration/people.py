@@ -27,7 +27,8 @@ from bailee.api.administration.shapes import (
     seconds_or_none,
 )
 from bailee.governance.people.model import Invite, Member, Person, ProjectRole, Role
-from bailee.governance.people.service import INVITE, USER
+from bailee.governance.people.roles import USER
+from bailee.governance.people.service import INVITE
 from bailee.kernel.errors import InvalidInput
 from bailee.kernel.ids import handle_text, project_text
 from bailee.kernel.instants import Instant
@@ -65,7 +66,11 @@ class SendInvite(msgspec.Struct):
     projects: list[AskedProject] = []
 
 
-@get("/users", summary="List people")
+@get(
+    "/users",
+    summary="List people",
+    action="people.read",
+)
 async def list_users(request: AnyRequest) -> Response[Listed[shapes.User]]:
     """The organisation's people; `emails[]` picks some."""
     session = await session_of(request)
@@ -78,14 +83,23 @@ async def list_users(request: AnyRequest) -> Response[Listed[shapes.User]]:
     return listed(found, asked_page(request), _name, _user)
 
 
-@get("/users/{user:str}", summary="A person")
+@get(
+    "/users/{user:str}",
+    summary="A person",
+    action="people.read",
+)
 async def get_user(user: FromPath[str], request: AnyRequest) -> Response[shapes.User]:
     """One person of the organisation."""
     session = await session_of(request)
     return answer(_user(await session.people.person(session.tenant, _user_id(user))))
 
 
-@post("/users/{user:str}", status_code=200, summary="Change a person's role")
+@post(
+    "/users/{user:str}",
+    status_code=200,
+    summary="Change a person's role",
+    action="people.administer",
+)
 async def modify_user(user: FromPath[str], request: AnyRequest) -> Response[shapes.User]:
     """Let a person be `owner` or `reader`."""
     session = await session_of(request)
@@ -95,7 +109,12 @@ async def modify_user(user: FromPath[str], request: AnyRequest) -> Response[shap
     return answer(_user(await session.people.set_role(session.tenant, _user_id(user), role)))
 
 
-@delete("/users/{user:str}", status_code=200, summary="Remove a person")
+@delete(
+    "/users/{user:str}",
+    status_code=200,
+    summary="Remove a person",
+    action="people.administer",
+)
 async def delete_user(user: FromPath[str], request: AnyRequest) -> Response[Deleted]:
     """Remove a person, with their address and their part in projects."""
     session = await session_of(request)
@@ -103,7 +122,11 @@ async def delete_user(user: FromPath[str], request: AnyRequest) -> Response[Dele
     return answer(Deleted(id=user, object="organization.user.deleted"))
 
 
-@get("/projects/{project:str}/users", summary="List a project's people")
+@get(
+    "/projects/{project:str}/users",
+    summary="List a project's people",
+    action="people.read",
+)
 async def list_members(
     project: FromPath[str], request: AnyRequest
 ) -> Response[Listed[shapes.ProjectUser]]:
@@ -113,7 +136,12 @@ async def list_members(
     return listed(found, asked_page(request), lambda member: _name(member.person), _member)
 
 
-@post("/projects/{project:str}/users", status_code=200, summary="Add a person to a project")
+@post(
+    "/projects/{project:str}/users",
+    status_code=200,
+    summary="Add a person to a project",
+    action="people.administer",
+)
 async def add_member(project: FromPath[str], request: AnyRequest) -> Response[shapes.ProjectUser]:
     """Add a person of the organisation, by `user_id` or by `email`."""
     session = await session_of(request)
@@ -128,7 +156,11 @@ async def add_member(project: FromPath[str], request: AnyRequest) -> Response[sh
     return answer(_member(member))
 
 
-@get("/projects/{project:str}/users/{user:str}", summary="A person in a project")
+@get(
+    "/projects/{project:str}/users/{user:str}",
+    summary="A person in a project",
+    action="people.read",
+)
 async def get_member(
     project: FromPath[str], user: FromPath[str], request: AnyRequest
 ) -> Response[shapes.ProjectUser]:
@@ -142,6 +174,7 @@ async def get_member(
     "/projects/{project:str}/users/{user:str}",
     status_code=200,
     summary="Change a person's role in a project",
+    action="people.administer",
 )
 async def modify_member(
     project: FromPath[str], user: FromPath[str], request: AnyRequest
@@ -161,6 +194,7 @@ async def modify_member(
     "/projects/{project:str}/users/{user:str}",
     status_code=200,
     summary="Take a person out of a project",
+    action="people.administer",
 )
 async def delete_member(
     project: FromPath[str], user: FromPath[str], request: AnyRequest
@@ -171,7 +205,11 @@ async def delete_member(
     return answer(Deleted(id=user, object="organization.project.user.deleted"))
 
 
-@get("/invites", summary="List invitations")
+@get(
+    "/invites",
+    summary="List invitations",
+    action="people.read",
+)
 async def list_invites(request: AnyRequest) -> Response[Listed[shapes.Invite]]:
     """The organisation's invitations, oldest first."""
     session = await session_of(request)
@@ -179,7 +217,12 @@ async def list_invites(request: AnyRequest) -> Response[Listed[shapes.Invite]]:
     return listed(found, asked_page(request), _invite_name, lambda one: _invite(one, session.now))
 
 
-@post("/invites", status_code=200, summary="Invite somebody")
+@post(
+    "/invites",
+    status_code=200,
+    summary="Invite somebody",
+    action="people.administer",
+)
 async def send_invite(request: AnyRequest) -> Response[shapes.Invite]:
     """Invite somebody for seven days. Nothing is sent: pass it on."""
     session = await session_of(request)
@@ -193,7 +236,11 @@ async def send_invite(request: AnyRequest) -> Response[shapes.Invite]:
     return answer(_invite(made, session.now))
 
 
-@get("/invites/{invite:str}", summary="An invitation")
+@get(
+    "/invites/{invite:str}",
+    summary="An invitation",
+    action="people.read",
+)
 async def get_invite(invite: FromPath[str], request: AnyRequest) -> Response[shapes.Invite]:
     """One invitation."""
     session = await session_of(request)
@@ -201,7 +248,12 @@ async def get_invite(invite: FromPath[str], request: AnyRequest) -> Response[sha
     return answer(_invite(found, session.now))
 
 
-@delete("/invites/{invite:str}", status_code=200, summary="Delete an invitation")
+@delete(
+    "/invites/{invite:str}",
+    status_code=200,
+    summary="Delete an invitation",
+    action="people.administer",
+)
 async def delete_invite(invite: FromPath[str], request: AnyRequest) -> Response[Deleted]:
     """Delete an invitation that was not accepted."""
     session = await session_of(request)

@@ -45,7 +45,11 @@ class CreateKey(msgspec.Struct):
     scopes: list[str] | None = None
 
 
-@get("/api_keys", summary="List a project's API keys")
+@get(
+    "/api_keys",
+    summary="List a project's API keys",
+    action="organisation.read",
+)
 async def list_keys(
     project: FromPath[str], request: AnyRequest
 ) -> Response[Listed[shapes.ProjectApiKey]]:
@@ -57,7 +61,11 @@ async def list_keys(
     return listed(keys, asked_page(request), _key_name, lambda key: _key_view(key, accounts))
 
 
-@get("/api_keys/{key:str}", summary="An API key")
+@get(
+    "/api_keys/{key:str}",
+    summary="An API key",
+    action="organisation.read",
+)
 async def get_key(
     project: FromPath[str], key: FromPath[str], request: AnyRequest
 ) -> Response[shapes.ProjectApiKey]:
@@ -68,7 +76,12 @@ async def get_key(
     return answer(_key_view(found, await _accounts(session, owner)))
 
 
-@delete("/api_keys/{key:str}", status_code=200, summary="Revoke an API key")
+@delete(
+    "/api_keys/{key:str}",
+    status_code=200,
+    summary="Revoke an API key",
+    action="organisation.administer",
+)
 async def delete_key(
     project: FromPath[str], key: FromPath[str], request: AnyRequest
 ) -> Response[Deleted]:
@@ -79,7 +92,11 @@ async def delete_key(
     return answer(Deleted(id=_key_name(found), object="organization.project.api_key.deleted"))
 
 
-@get("/service_accounts", summary="List a project's service accounts")
+@get(
+    "/service_accounts",
+    summary="List a project's service accounts",
+    action="organisation.read",
+)
 async def list_accounts(
     project: FromPath[str], request: AnyRequest
 ) -> Response[Listed[shapes.ServiceAccount]]:
@@ -89,7 +106,12 @@ async def list_accounts(
     return listed(found, asked_page(request), _account_name, _account_view)
 
 
-@post("/service_accounts", status_code=200, summary="Make a service account")
+@post(
+    "/service_accounts",
+    status_code=200,
+    summary="Make a service account",
+    action="organisation.administer",
+)
 async def create_account(
     project: FromPath[str], request: AnyRequest
 ) -> Response[shapes.NewServiceAccount]:
@@ -118,7 +140,11 @@ async def create_account(
     )
 
 
-@get("/service_accounts/{account:str}", summary="A service account")
+@get(
+    "/service_accounts/{account:str}",
+    summary="A service account",
+    action="organisation.read",
+)
 async def get_account(
     project: FromPath[str], account: FromPath[str], request: AnyRequest
 ) -> Response[shapes.ServiceAccount]:
@@ -130,7 +156,12 @@ async def get_account(
     return answer(_account_view(found))
 
 
-@delete("/service_accounts/{account:str}", status_code=200, summary="Delete a service account")
+@delete(
+    "/service_accounts/{account:str}",
+    status_code=200,
+    summary="Delete a service account",
+    action="organisation.administer",
+)
 async def delete_account(
     project: FromPath[str], account: FromPath[str], request: AnyRequest
 ) -> Response[Deleted]:
@@ -145,6 +176,7 @@ async def delete_account(
     "/service_accounts/{account:str}/api_keys",
     status_code=200,
     summary="Make an API key for a service account",
+    action="organisation.administer",
 )
 async def create_account_key(
     project: FromPath[str], account: FromPath[str], request: AnyRequest

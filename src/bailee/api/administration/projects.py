@@ -66,7 +66,11 @@ class SetRateLimit(msgspec.Struct):
     batch_1_day_max_input_tokens: int | None = None
 
 
-@get("/projects", summary="List projects")
+@get(
+    "/projects",
+    summary="List projects",
+    action="organisation.read",
+)
 async def list_projects(request: AnyRequest) -> Response[Listed[shapes.Project]]:
     """The organisation's projects, oldest first; archived ones with `include_archived=true`."""
     session = await session_of(request)
@@ -79,7 +83,12 @@ async def list_projects(request: AnyRequest) -> Response[Listed[shapes.Project]]
     return listed(found, asked_page(request), _name, _view)
 
 
-@post("/projects", status_code=200, summary="Make a project")
+@post(
+    "/projects",
+    status_code=200,
+    summary="Make a project",
+    action="organisation.administer",
+)
 async def create_project(request: AnyRequest) -> Response[shapes.Project]:
     """Make a project in this installation's region."""
     session = await session_of(request)
@@ -91,14 +100,23 @@ async def create_project(request: AnyRequest) -> Response[shapes.Project]:
     return answer(_view(made))
 
 
-@get("/projects/{project:str}", summary="A project")
+@get(
+    "/projects/{project:str}",
+    summary="A project",
+    action="organisation.read",
+)
 async def get_project(project: FromPath[str], request: AnyRequest) -> Response[shapes.Project]:
     """One project, archived or not."""
     session = await session_of(request)
     return answer(_view(await session.projects.project(session.tenant, project_id(project))))
 
 
-@post("/projects/{project:str}", status_code=200, summary="Change a project")
+@post(
+    "/projects/{project:str}",
+    status_code=200,
+    summary="Change a project",
+    action="organisation.administer",
+)
 async def modify_project(project: FromPath[str], request: AnyRequest) -> Response[shapes.Project]:
     """Call a project something else. Its region never changes."""
     session = await session_of(request)
@@ -111,14 +129,27 @@ async def modify_project(project: FromPath[str], request: AnyRequest) -> Respons
     return answer(_view(found))
 
 
-@post("/projects/{project:str}/archive", status_code=200, summary="Archive a project")
+@post(
+    "/projects/{project:str}/archive",
+    status_code=200,
+    summary="Archive a project",
+    action="organisation.administer",
+)
 async def archive_project(project: FromPath[str], request: AnyRequest) -> Response[shapes.Project]:
-    """End a project: its keys are refused within a second, for good."""
+    """End a project, for good: within a second its keys can only delete what it keeps.
+
+    Nothing is deleted by this. Keys that are not revoked can still send DELETE, and read receipts
+    of deletions.
+    """
     session = await session_of(request)
     return answer(_view(await session.projects.archive(session.tenant, project_id(project))))
 
 
-@get("/data_retention", summary="The organisation's retention type")
+@get(
+    "/data_retention",
+    summary="The organisation's retention type",
+    action="organisation.read",
+)
 async def get_organisation_retention(
     request: AnyRequest,
 ) -> Response[shapes.OrganizationDataRetention]:
@@ -128,7 +159,12 @@ async def get_organisation_retention(
     return answer(shapes.OrganizationDataRetention(type=_NAMES[found.retention_mode]))
 
 
-@post("/data_retention", status_code=200, summary="Set the organisation's retention type")
+@post(
+    "/data_retention",
+    status_code=200,
+    summary="Set the organisation's retention type",
+    action="organisation.administer",
+)
 async def set_organisation_retention(
     request: AnyRequest,
 ) -> Response[shapes.OrganizationDataRetention]:
@@ -144,7 +180,11 @@ async def set_organisation_retention(
     return answer(shapes.OrganizationDataRetention(type=_NAMES[found.retention_mode]))
 
 
-@get("/projects/{project:str}/data_retention", summary="A project's retention type")
+@get(
+    "/projects/{project:str}/data_retention",
+    summary="A project's retention type",
+    action="organisation.read",
+)
 async def get_project_retention(
     project: FromPath[str], request: AnyRequest
 ) -> Response[shapes.ProjectDataRetention]:
@@ -158,6 +198,7 @@ async def get_project_retention(
     "/projects/{project:str}/data_retention",
     status_code=200,
     summary="Set a project's retention type",
+    action="organisation.administer",
 )
 async def set_project_retention(
     project: FromPath[str], request: AnyRequest
@@ -178,7 +219,11 @@ async def set_project_retention(
     return answer(_retention(found))
 
 
-@get("/projects/{project:str}/rate_limits", summary="A project's limits")
+@get(
+    "/projects/{project:str}/rate_limits",
+    summary="A project's limits",
+    action="organisation.read",
+)
 async def list_rate_limits(
     project: FromPath[str], request: AnyRequest
 ) -> Response[Listed[shapes.RateLimit]]:
@@ -198,6 +243,7 @@ async def list_rate_limits(
     "/projects/{project:str}/rate_limits/{rate_limit:str}",
     status_code=200,
     summary="Set a project's limits for a model",
+    action="organisation.administer",
 )
 async def set_rate_limit(
     project: FromPath[str], rate_limit: FromPath[str], request: AnyRequest

@@ -14,6 +14,7 @@ from bailee.governance.administrators.service import Administrators
 from bailee.governance.audit.service import AuditLog
 from bailee.governance.budgets.service import SpendAlerts
 from bailee.governance.certificates.service import Certificates
+from bailee.governance.people.roles import Roles
 from bailee.governance.people.service import People
 from bailee.governance.policy_drafts.service import PolicyDrafts
 from bailee.governance.services.service import Services
@@ -31,6 +32,8 @@ AnyRequest = Request[Any, Any, Any]
 
 ADMINISTRATION: Final = "administration"
 """Where the application's state holds its `Administration`."""
+ACTION: Final = "action"
+"""What a handler calls the action of the matrix that it asks for."""
 
 
 class Session(NamedTuple):
@@ -45,6 +48,7 @@ class Session(NamedTuple):
     service_accounts: ServiceAccounts
     administrators: Administrators
     people: People
+    roles: Roles
     audit_log: AuditLog
     usage: Usage
     spend_alerts: SpendAlerts
@@ -91,5 +95,12 @@ def administration_of(request: AnyRequest) -> Administration:
 
 
 async def session_of(request: AnyRequest) -> Session:
-    """Authenticate. Raises as `Administration.open`."""
-    return await administration_of(request).open(request)
+    """Authenticate, and ask the matrix for the `action` that the handler names, if it names one.
+
+    Raises as `Administration.open`; Forbidden and SignInAgain as `policy.access.matrix.require`.
+    """
+    session = await administration_of(request).open(request)
+    action = request.route_handler.opt.get(ACTION)
+    if action is not None:
+        session.require(action)
+    return session

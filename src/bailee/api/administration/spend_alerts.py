@@ -44,37 +44,64 @@ class AlertView(msgspec.Struct, frozen=True, kw_only=True):
     reached_month: str | None
 
 
-@get("/spend_alerts", summary="List the organisation's spend alerts")
+@get(
+    "/spend_alerts",
+    summary="List the organisation's spend alerts",
+    action="organisation.read",
+)
 async def list_alerts(request: AnyRequest) -> Response[Listed[AlertView]]:
     """Alerts on the spending of all projects together."""
     return await _listed(request, None)
 
 
-@post("/spend_alerts", status_code=200, summary="Make a spend alert for the organisation")
+@post(
+    "/spend_alerts",
+    status_code=200,
+    summary="Make a spend alert for the organisation",
+    action="organisation.administer",
+)
 async def create_alert(request: AnyRequest) -> Response[AlertView]:
     """Make an alert on the spending of all projects together."""
     return await _put(request, None, None)
 
 
-@get("/spend_alerts/{alert:str}", summary="A spend alert of the organisation")
+@get(
+    "/spend_alerts/{alert:str}",
+    summary="A spend alert of the organisation",
+    action="organisation.read",
+)
 async def get_alert(alert: FromPath[str], request: AnyRequest) -> Response[AlertView]:
     """One alert."""
     return await _one(request, None, alert)
 
 
-@post("/spend_alerts/{alert:str}", status_code=200, summary="Change a spend alert")
+@post(
+    "/spend_alerts/{alert:str}",
+    status_code=200,
+    summary="Change a spend alert",
+    action="organisation.administer",
+)
 async def modify_alert(alert: FromPath[str], request: AnyRequest) -> Response[AlertView]:
     """Change an alert."""
     return await _put(request, None, alert)
 
 
-@delete("/spend_alerts/{alert:str}", status_code=200, summary="Delete a spend alert")
+@delete(
+    "/spend_alerts/{alert:str}",
+    status_code=200,
+    summary="Delete a spend alert",
+    action="organisation.administer",
+)
 async def delete_alert(alert: FromPath[str], request: AnyRequest) -> Response[Deleted]:
     """Delete an alert."""
     return await _remove(request, None, alert)
 
 
-@get("/projects/{project:str}/spend_alerts", summary="List a project's spend alerts")
+@get(
+    "/projects/{project:str}/spend_alerts",
+    summary="List a project's spend alerts",
+    action="organisation.read",
+)
 async def list_project_alerts(
     project: FromPath[str], request: AnyRequest
 ) -> Response[Listed[AlertView]]:
@@ -83,14 +110,21 @@ async def list_project_alerts(
 
 
 @post(
-    "/projects/{project:str}/spend_alerts", status_code=200, summary="Make a project's spend alert"
+    "/projects/{project:str}/spend_alerts",
+    status_code=200,
+    summary="Make a project's spend alert",
+    action="organisation.administer",
 )
 async def create_project_alert(project: FromPath[str], request: AnyRequest) -> Response[AlertView]:
     """Make an alert on a project's spending."""
     return await _put(request, project, None)
 
 
-@get("/projects/{project:str}/spend_alerts/{alert:str}", summary="A project's spend alert")
+@get(
+    "/projects/{project:str}/spend_alerts/{alert:str}",
+    summary="A project's spend alert",
+    action="organisation.read",
+)
 async def get_project_alert(
     project: FromPath[str], alert: FromPath[str], request: AnyRequest
 ) -> Response[AlertView]:
@@ -102,6 +136,7 @@ async def get_project_alert(
     "/projects/{project:str}/spend_alerts/{alert:str}",
     status_code=200,
     summary="Change a project's spend alert",
+    action="organisation.administer",
 )
 async def modify_project_alert(
     project: FromPath[str], alert: FromPath[str], request: AnyRequest
@@ -114,6 +149,7 @@ async def modify_project_alert(
     "/projects/{project:str}/spend_alerts/{alert:str}",
     status_code=200,
     summary="Delete a project's spend alert",
+    action="organisation.administer",
 )
 async def delete_project_alert(
     project: FromPath[str], alert: FromPath[str], request: AnyRequest

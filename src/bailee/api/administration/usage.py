@@ -104,7 +104,11 @@ class Span(NamedTuple):
         return min(self.end, self.begin + self.limit * self.width)
 
 
-@get("/usage/{kind:str}", summary="What was used")
+@get(
+    "/usage/{kind:str}",
+    summary="What was used",
+    action="organisation.read",
+)
 async def get_usage(kind: FromPath[str], request: AnyRequest) -> Response[Buckets]:
     """Calls and tokens in buckets of `bucket_width` 1m, 1h or 1d.
 
@@ -131,7 +135,11 @@ async def get_usage(kind: FromPath[str], request: AnyRequest) -> Response[Bucket
     return answer(_buckets(span, [(t.start_minute, _usage(Kind(kind), t)) for t in totals]))
 
 
-@get("/costs", summary="What it cost")
+@get(
+    "/costs",
+    summary="What it cost",
+    action="organisation.read",
+)
 async def get_costs(request: AnyRequest) -> Response[Buckets]:
     """Costs by day, at the prices that the operator has set now; without prices they are 0.
 

@@ -9,10 +9,12 @@ from typing import Final
 
 from litestar import Router
 
-from bailee.api.bailee_v1 import access, policy, services
+from bailee.api.bailee_v1 import access, people, policy, services
 
 BAILEE_ROUTES: Final[tuple[Router, ...]] = (
     access.ROUTER,
+    people.PEOPLE,
+    people.ROLES,
     policy.ROUTER,
     services.ROUTER,
 )

@@ -40,10 +40,18 @@ _ROOT: Final = struct.Struct(">I32s64s")
 _crc32c = google_crc32c.value
 
 
+def frame_pieces(kind: int, *content: bytes) -> tuple[bytes, bytes]:
+    """A frame in two pieces, for whoever joins many: length and CRC-32C, then the body.
+
+    The body is the type byte and `content`, joined.
+    """
+    body = b"".join((_KINDS[kind], *content))
+    return _PREFIX.pack(len(body), _crc32c(body)), body
+
+
 def encode_frame(kind: int, content: bytes) -> bytes:
     """A frame: length, CRC-32C, type byte, `content`."""
-    body = _KINDS[kind] + content
-    return _PREFIX.pack(len(body), _crc32c(body)) + body
+    return b"".join(frame_pieces(kind, content))
 
 
 def body_length(prefix: bytes) -> int:

@@ -11,7 +11,12 @@ import asyncio
 from functools import partial
 
 from bailee.custody.journal import frames
-from bailee.custody.journal.frames import JournalHeader, SignedRoot, encode_frame
+from bailee.custody.journal.frames import (
+    JournalHeader,
+    SignedRoot,
+    encode_frame,
+    frame_pieces,
+)
 from bailee.custody.journal.places import journal_path
 from bailee.custody.journal.root import BootKey
 from bailee.kernel.errors import Unavailable
@@ -65,20 +70,12 @@ class JournalWriter:
 
     def add(self, kind: int, content: bytes) -> None:
         """Queue a frame that is not a part: a session or a scope."""
-        frame = encode_frame(kind, content)
-        size = len(frame)
-        self._gathered.append(frame)
-        self.size_bytes += size
-        self.waiting_bytes += size
+        self._gather(frame_pieces(kind, content))
 
-    def add_part(self, encoded: bytes, leaf: bytes) -> None:
+    def add_part(self, pieces: tuple[bytes, ...], leaf: bytes) -> None:
         """Queue a sealed part, whose position is the present value of `parts`."""
-        frame = encode_frame(frames.PART, encoded)
-        size = len(frame)
-        self._gathered.append(frame)
+        self._gather(frame_pieces(frames.PART, *pieces))
         self._leaves.append(leaf)
-        self.size_bytes += size
-        self.waiting_bytes += size
         self.parts += 1
 
     async def durable(self, parts: int) -> None:
@@ -108,6 +105,12 @@ class JournalWriter:
         if self._file is not None:
             self._file.close()
             self._file = None
+
+    def _gather(self, frame: tuple[bytes, bytes]) -> None:
+        self._gathered += frame
+        size = frames.PREFIX_BYTES + len(frame[1])
+        self.size_bytes += size
+        self.waiting_bytes += size
 
     def _next_commit(self) -> _Commit:
         if self._commit is None:

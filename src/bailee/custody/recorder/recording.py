@@ -149,7 +149,7 @@ class Recording:
         )
         wipe(content_key)
         self._previous = record_hash(self._previous, hashed)
-        writer.add_part(sealed.encode(), leaf_hash(commitment, self._previous))
+        writer.add_part(sealed.pieces(), leaf_hash(commitment, self._previous))
         self._part += 1
         last = self._writer
         if last is not writer and last is not None and last.durable_parts < self._wait_for:

@@ -160,7 +160,11 @@ class SealedPart(NamedTuple):
 
     def encode(self) -> bytes:
         """Header, number of wraps (1 byte), wraps, ciphertext."""
-        return b"".join((self.header, bytes((len(self.wraps),)), *self.wraps, self.ciphertext))
+        return b"".join(self.pieces())
+
+    def pieces(self) -> tuple[bytes, ...]:
+        """What `encode` joins."""
+        return (self.header, bytes((len(self.wraps),)), *self.wraps, self.ciphertext)
 
     @classmethod
     def decode(cls, encoded: bytes) -> Self:

@@ -112,7 +112,7 @@ class VllmAdapterBackend:
 
     async def send(self, call: BackendCall) -> BackendAnswer:
         """See `ports.backend`."""
-        named = call._replace(body=_naming(call.body, self._known))
+        named = msgspec.structs.replace(call, body=_naming(call.body, self._known))
         answer = await self._sent(named)
         if answer.status != _UNKNOWN:
             return answer

@@ -3,8 +3,8 @@
 It is spoken to by whatever speaks HTTP to backends, which is given; what is added here is
 OpenAI's shape for llama.cpp's errors, and that no caller reaches what another has left in a slot:
 llama.cpp keeps the last prompt of each, and would go on from what a new one shares with it, and
-tell how much that was. Answers are passed on byte for byte: the model's name in them is the
-runner's.
+tell how much that was; and that a call of a function can be forced (`tools`). Other answers are
+passed on byte for byte: the model's name in them is the runner's.
 """
 
 from collections.abc import AsyncIterator
@@ -12,8 +12,10 @@ from typing import Final
 
 import msgspec
 
+from bailee.drivers.backend_llama.tools import ForcingRefused, forced
 from bailee.ports.backend import Backend, BackendAnswer, BackendCall, BackendFailure
 
+_CHAT: Final = "/chat/completions"
 _CONTEXT: Final = "exceed_context_size_error"
 _NOT_THE_CALLERS: Final = ("cache_prompt", "id_slot", "n_cache_reuse")
 """Members of llama.cpp's own with which a request chooses what it goes on from."""
@@ -45,17 +47,25 @@ class LlamaBackend:
 
     async def send(self, call: BackendCall) -> BackendAnswer:
         """Send and wait for the answer's head. Raises BackendFailure."""
-        answer = await self._runner.send(call._replace(body=apart(call.body)))
+        call = msgspec.structs.replace(call, body=apart(call.body))
+        try:
+            wanted = forced(call.body) if call.path == _CHAT else None
+        except ForcingRefused as refused:
+            return _Read(_FIRST_ERROR, _error(str(refused), _INVALID, refused.field, None))
+        if wanted is not None:
+            call = msgspec.structs.replace(call, body=wanted.body(), stream=False)
+        answer = await self._runner.send(call)
         if answer.status < _FIRST_ERROR:
-            return answer
+            if wanted is None:
+                return answer
+            media, told = wanted.answer(await answer.read())
+            return _Read(answer.status, told, media)
         body = await answer.read()
         if answer.status == _STARTING:
             raise BackendFailure(
                 "the model is loading; wait", reason="unreachable", retry_safe=True
             )
-        return _Refusal(
-            _STATUSES.get(answer.status, answer.status), openai_error(answer.status, body)
-        )
+        return _Read(_STATUSES.get(answer.status, answer.status), openai_error(answer.status, body))
 
     async def check(self) -> None:
         """Return if the runner answers. Raises BackendFailure."""
@@ -66,15 +76,14 @@ class LlamaBackend:
         await self._runner.close()
 
 
-class _Refusal:
-    """An error of the model, already read and rewritten."""
+class _Read:
+    """An answer or error of the model, already read and rewritten."""
 
-    __slots__ = ("_body", "status")
+    __slots__ = ("_body", "content_type", "status")
 
-    content_type = "application/json"
-
-    def __init__(self, status: int, body: bytes) -> None:
+    def __init__(self, status: int, body: bytes, content_type: str = "application/json") -> None:
         self.status = status
+        self.content_type = content_type
         self._body = body
 
     def retry_after_s(self) -> float | None:
@@ -121,6 +130,10 @@ def openai_error(status: int, body: bytes) -> bytes:
             f"This model's maximum context length is {error.n_ctx} tokens. However, your messages "
             f"resulted in {error.n_prompt_tokens} tokens. Please reduce the length of the messages."
         )
+    return _error(message, kind, field, code)
+
+
+def _error(message: str, kind: str, field: str | None, code: str | None) -> bytes:
     return msgspec.json.encode(
         {"error": {"message": message, "type": kind, "param": field, "code": code}}
     )

@@ -74,4 +74,4 @@ class LeasedRateLimit:
             self._leases.clear()
         left = ahead - amount
         self._leases[subject] = _Lease(now // MINUTE_MS, limit, left, taken.remaining)
-        return taken._replace(remaining=taken.remaining + left)
+        return Allowance(True, limit, taken.remaining + left, taken.reset_after_ms)

@@ -8,7 +8,7 @@ depends on it.
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, BinaryIO, Final, NamedTuple
 
 import torch
 import transformers
@@ -20,6 +20,7 @@ from bailee.ports.trainer import TrainingFailure
 RANK: Final = 16
 ALPHA: Final = 32.0
 _ARCHITECTURE: Final = "llama"
+_DESCRIPTORS: Final = "/proc/self/fd"
 
 
 class Adapted(NamedTuple):
@@ -45,13 +46,18 @@ class Adapted(NamedTuple):
 
 
 def load(file: Path, sha256: str, seed: int) -> Adapted:
-    """Read the weights and put a fresh adapter on them. Raises TrainingFailure."""
-    _check(file, sha256)
-    folder, name = str(file.parent), file.name
-    tokenizer = transformers.AutoTokenizer.from_pretrained(folder, gguf_file=name)
-    base = transformers.AutoModelForCausalLM.from_pretrained(
-        folder, gguf_file=name, dtype=torch.float32
-    )
+    """Read the weights and put a fresh adapter on them. Raises TrainingFailure.
+
+    The one file is opened once, and nothing beside it is looked at: a confined process may read
+    the weights and not list the folder in which they lie.
+    """
+    with _checked(file, sha256) as weights:
+        # transformers wants a folder, and lists it: that of this process's own descriptors.
+        name = str(weights.fileno())
+        tokenizer = transformers.AutoTokenizer.from_pretrained(_DESCRIPTORS, gguf_file=name)
+        base = transformers.AutoModelForCausalLM.from_pretrained(
+            _DESCRIPTORS, gguf_file=name, dtype=torch.float32
+        )
     if base.config.model_type != _ARCHITECTURE or not tokenizer.chat_template:
         raise TrainingFailure(
             "this trainer adapts chat models of llama's architecture; choose such weights",
@@ -73,16 +79,19 @@ def load(file: Path, sha256: str, seed: int) -> Adapted:
     )
 
 
-def _check(file: Path, sha256: str) -> None:
+def _checked(file: Path, sha256: str) -> BinaryIO:
+    """The weights, opened, if they are those. Raises TrainingFailure."""
     try:
-        with file.open("rb") as opened:
-            digest = hashlib.file_digest(opened, "sha256").hexdigest()
+        opened = file.open("rb")
+        digest = hashlib.file_digest(opened, "sha256").hexdigest()
     except OSError:
         raise TrainingFailure(
             "the weights cannot be read; `make` unpacks them", retry_safe=False
         ) from None
     if digest != sha256:
+        opened.close()
         raise TrainingFailure(
             "the weights have another SHA-256 than the settings say; replace the file",
             retry_safe=False,
         )
+    return opened

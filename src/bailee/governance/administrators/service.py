@@ -20,6 +20,7 @@ from bailee.governance.administrators.model import (
 from bailee.kernel.errors import BaileeError, Conflict, InvalidInput, NotFound
 from bailee.kernel.ids import TenantId, key_text
 from bailee.kernel.instants import MINUTE_MS, Instant
+from bailee.kernel.names import checked_name
 from bailee.kernel.redacted import Secret
 from bailee.ports.audit import Audit, AuditEvent
 from bailee.ports.clock import Clock
@@ -29,7 +30,6 @@ from bailee.ports.randomness import Randomness
 
 PENDING_MAX_MS: Final = 10 * MINUTE_MS
 """How long a key may stay pending before `settle` takes it for abandoned."""
-_NAME_MAX: Final = 100
 
 
 class Administrators:
@@ -140,10 +140,7 @@ class Administrators:
         self, tenant: TenantId, name: str, expires_at: Instant | None, *, first: bool
     ) -> CreatedAdminKey:
         now = self._clock.now()
-        if not name.strip() or len(name) > _NAME_MAX or not name.isprintable():
-            raise InvalidInput(
-                f"A name has 1 to {_NAME_MAX} printable characters. Give another.", field="name"
-            )
+        checked_name(name)
         if expires_at is not None and expires_at <= now:
             raise InvalidInput("The expiry is past. Give a later instant.", field="expires_at")
         public_id, credential = new_admin_key(self._randomness)

@@ -32,6 +32,9 @@ EVENT_TYPES: Final = frozenset(
         "project.created",
         "project.updated",
         "rate_limit.updated",
+        "role.assignment.created",
+        "role.assignment.deleted",
+        "role.recertified",
         "service.registered",
         "service_account.created",
         "service_account.deleted",
@@ -40,7 +43,7 @@ EVENT_TYPES: Final = frozenset(
         "user.updated",
     }
 )
-"""The types that Bailee writes: those that OpenAI names, and its own."""
+"""The types that Bailee writes: those that OpenAI names, and Bailee's own."""
 
 
 class Recorded(NamedTuple):

@@ -15,6 +15,7 @@ from bailee.governance.certificates.model import Certificate, Listed
 from bailee.governance.certificates.reading import pem_of, read_certificate
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound
 from bailee.kernel.ids import ProjectId, TenantId, handle_text, project_text, tenant_text
+from bailee.kernel.names import checked_name
 from bailee.ports.audit import Audit, AuditEvent
 from bailee.ports.clock import Clock
 from bailee.ports.database import Database, DatabaseTransaction
@@ -24,7 +25,6 @@ CERTIFICATE: Final = "cert_"
 CERTIFICATES_MAX: Final = 50
 TOGGLED_MAX: Final = 10
 _ID_BYTES: Final = 16
-_NAME_MAX: Final = 100
 
 
 class Certificates:
@@ -50,7 +50,7 @@ class Certificates:
         row = Certificate(
             certificate=self._randomness.random_bytes(_ID_BYTES),
             tenant=tenant,
-            name=None if name is None else _checked_name(name),
+            name=None if name is None else checked_name(name),
             content=read.content,
             created_at=now,
             valid_at=read.valid_at,
@@ -60,7 +60,10 @@ class Certificates:
             await repository.lock(transaction, tenant)
             known = await repository.certificates(transaction)
             if any(one.content == row.content for one in known):
-                raise Conflict("The organisation has this certificate. List its certificates.")
+                raise Conflict(
+                    "The organisation has this certificate. List its certificates.",
+                    field="certificate",
+                )
             if len(known) >= CERTIFICATES_MAX:
                 raise Conflict(
                     f"An organisation has at most {CERTIFICATES_MAX} certificates. Delete one."
@@ -83,7 +86,7 @@ class Certificates:
 
     async def rename(self, tenant: TenantId, certificate: bytes, name: str) -> Certificate:
         """Call a certificate something else. Raises NotFound, InvalidInput."""
-        _checked_name(name)
+        checked_name(name)
         async with self._database.transaction(tenant) as transaction:
             row = (await _one(transaction, certificate))._replace(name=name)
             await repository.rename(transaction, certificate, name)
@@ -188,14 +191,6 @@ async def _set_active(
         await repository.set_active_of_organisation(transaction, tenant, active)
     else:
         await repository.set_active_of_project(transaction, project, active)
-
-
-def _checked_name(name: str) -> str:
-    if not name.strip() or len(name) > _NAME_MAX or not name.isprintable():
-        raise InvalidInput(
-            f"A name has 1 to {_NAME_MAX} printable characters. Give another.", field="name"
-        )
-    return name
 
 
 def _summary(row: Certificate) -> dict[str, object]:

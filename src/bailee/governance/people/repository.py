@@ -4,9 +4,17 @@ from typing import Any
 
 import msgspec
 
-from bailee.governance.people.model import Invite, Member, Person, ProjectRole, Role
+from bailee.governance.people.model import (
+    Assignment,
+    Invite,
+    Member,
+    Person,
+    ProjectRole,
+    Role,
+)
 from bailee.kernel.ids import ProjectId, TenantId
 from bailee.kernel.instants import Instant
+from bailee.policy.access.model import Role as HeldRole
 from bailee.ports.database import DatabaseTransaction
 
 
@@ -14,14 +22,13 @@ async def add(transaction: DatabaseTransaction, row: Person) -> None:
     """Add a person. Raises Conflict if the organisation has one with this address."""
     await transaction.rows(
         """
-        INSERT INTO people (person, tenant, email, name, role, added_at)
-        VALUES (:person, :tenant, :email, :name, :role, :added_at)
+        INSERT INTO people (person, tenant, email, name, added_at)
+        VALUES (:person, :tenant, :email, :name, :added_at)
         """,
         person=row.person,
         tenant=row.tenant,
         email=row.email,
         name=row.name,
-        role=row.role.value,
         added_at=row.added_at,
     )
 
@@ -30,7 +37,10 @@ async def people(transaction: DatabaseTransaction) -> list[Person]:
     """The organisation's people, in the order in which they were added."""
     rows = await transaction.rows(
         """
-        SELECT person, tenant, email, name, role, added_at FROM people ORDER BY added_at, person
+        SELECT p.person, p.tenant, p.email, p.name, p.added_at,
+            EXISTS (SELECT FROM role_assignments r WHERE r.person = p.person
+            AND r.role = 'owner' AND r.ended_at IS NULL) AS owner
+        FROM people p ORDER BY p.added_at, p.person
         """
     )
     return [_person(row) for row in rows]
@@ -39,7 +49,12 @@ async def people(transaction: DatabaseTransaction) -> list[Person]:
 async def person(transaction: DatabaseTransaction, identifier: bytes) -> Person | None:
     """One person."""
     rows = await transaction.rows(
-        "SELECT person, tenant, email, name, role, added_at FROM people WHERE person = :person",
+        """
+        SELECT p.person, p.tenant, p.email, p.name, p.added_at,
+            EXISTS (SELECT FROM role_assignments r WHERE r.person = p.person
+            AND r.role = 'owner' AND r.ended_at IS NULL) AS owner
+        FROM people p WHERE p.person = :person
+        """,
         person=identifier,
     )
     return _person(rows[0]) if rows else None
@@ -48,17 +63,15 @@ async def person(transaction: DatabaseTransaction, identifier: bytes) -> Person 
 async def person_by_email(transaction: DatabaseTransaction, email: str) -> Person | None:
     """The person with an address."""
     rows = await transaction.rows(
-        "SELECT person, tenant, email, name, role, added_at FROM people WHERE email = :email",
+        """
+        SELECT p.person, p.tenant, p.email, p.name, p.added_at,
+            EXISTS (SELECT FROM role_assignments r WHERE r.person = p.person
+            AND r.role = 'owner' AND r.ended_at IS NULL) AS owner
+        FROM people p WHERE p.email = :email
+        """,
         email=email,
     )
     return _person(rows[0]) if rows else None
-
-
-async def set_role(transaction: DatabaseTransaction, identifier: bytes, role: Role) -> None:
-    """Let a person do something else."""
-    await transaction.rows(
-        "UPDATE people SET role = :role WHERE person = :person", person=identifier, role=role.value
-    )
 
 
 async def remove(transaction: DatabaseTransaction, identifier: bytes) -> None:
@@ -66,10 +79,116 @@ async def remove(transaction: DatabaseTransaction, identifier: bytes) -> None:
     await transaction.rows("DELETE FROM people WHERE person = :person", person=identifier)
 
 
-async def owners(transaction: DatabaseTransaction) -> int:
-    """How many owners the organisation has; they cannot change until the transaction ends."""
-    rows = await transaction.rows("SELECT person FROM people WHERE role = 'owner' FOR UPDATE")
-    return len(rows)
+async def assignments(transaction: DatabaseTransaction) -> list[Assignment]:
+    """Every assignment of the organisation, ended ones too, in the order in which they were given.
+
+    Those that last cannot change until the transaction ends.
+    """
+    rows = await transaction.rows(
+        """
+        SELECT assignment, tenant, person, role, given_by, given_at, ended_by, ended_at,
+            confirmed_by, confirmed_at
+        FROM role_assignments ORDER BY given_at, assignment FOR UPDATE
+        """
+    )
+    return [_assignment(row) for row in rows]
+
+
+async def lasting_assignments(transaction: DatabaseTransaction) -> list[Assignment]:
+    """Every assignment that the transaction may see and that has not ended, oldest first."""
+    rows = await transaction.rows(
+        """
+        SELECT assignment, tenant, person, role, given_by, given_at, ended_by, ended_at,
+            confirmed_by, confirmed_at
+        FROM role_assignments WHERE ended_at IS NULL ORDER BY given_at, assignment
+        """
+    )
+    return [_assignment(row) for row in rows]
+
+
+async def give(transaction: DatabaseTransaction, row: Assignment) -> None:
+    """Add an assignment. Raises Conflict if the person holds the role."""
+    await transaction.rows(
+        """
+        INSERT INTO role_assignments (assignment, tenant, person, role, given_by, given_at)
+        VALUES (:assignment, :tenant, :person, :role, :given_by, :given_at)
+        """,
+        assignment=row.assignment,
+        tenant=row.tenant,
+        person=row.person,
+        role=row.role.value,
+        given_by=row.given_by,
+        given_at=row.given_at,
+    )
+
+
+async def end(
+    transaction: DatabaseTransaction, assignment: bytes, ended_by: str, ended_at: Instant
+) -> None:
+    """End an assignment."""
+    await transaction.rows(
+        """
+        UPDATE role_assignments SET ended_by = :ended_by, ended_at = :ended_at
+        WHERE assignment = :assignment AND ended_at IS NULL
+        """,
+        assignment=assignment,
+        ended_by=ended_by,
+        ended_at=ended_at,
+    )
+
+
+async def confirm(
+    transaction: DatabaseTransaction,
+    confirmation: bytes,
+    row: Assignment,
+    decided_by: str,
+    decided_at: Instant,
+    *,
+    kept: bool,
+) -> None:
+    """Record what was decided of an assignment."""
+    await transaction.rows(
+        """
+        INSERT INTO role_confirmations
+            (confirmation, tenant, assignment, kept, decided_by, decided_at)
+        VALUES (:confirmation, :tenant, :assignment, :kept, :decided_by, :decided_at)
+        """,
+        confirmation=confirmation,
+        tenant=row.tenant,
+        assignment=row.assignment,
+        kept=kept,
+        decided_by=decided_by,
+        decided_at=decided_at,
+    )
+    if kept:
+        await transaction.rows(
+            """
+            UPDATE role_assignments SET confirmed_by = :decided_by, confirmed_at = :decided_at
+            WHERE assignment = :assignment
+            """,
+            assignment=row.assignment,
+            decided_by=decided_by,
+            decided_at=decided_at,
+        )
+
+
+async def house(transaction: DatabaseTransaction) -> TenantId | None:
+    """The operator's own organisation, if the transaction may see it."""
+    rows = await transaction.rows("SELECT tenant FROM organisations WHERE house")
+    return TenantId(bytes(rows[0].tenant)) if rows else None
+
+
+async def set_house(transaction: DatabaseTransaction, tenant: TenantId, *, house: bool) -> bool:
+    """Say whether an organisation is the operator's own. False if there is no such organisation.
+
+    Raises Conflict if another is.
+    """
+    rows = await transaction.rows(
+        "UPDATE organisations SET house = :house WHERE tenant = :tenant RETURNING tenant",
+        tenant=tenant,
+        house=house,
+    )
+    return bool(rows)
 
 
 async def put_member(transaction: DatabaseTransaction, project: ProjectId, member: Member) -> None:
@@ -95,7 +214,9 @@ async def members(transaction: DatabaseTransaction, project: ProjectId) -> list[
     """A project's people, in the order in which they were added to it."""
     rows = await transaction.rows(
         """
-        SELECT p.person, p.tenant, p.email, p.name, p.role, p.added_at,
+        SELECT p.person, p.tenant, p.email, p.name, p.added_at,
+            EXISTS (SELECT FROM role_assignments r WHERE r.person = p.person
+            AND r.role = 'owner' AND r.ended_at IS NULL) AS owner,
             m.role AS project_role, m.added_at AS joined_at
         FROM memberships m JOIN people p ON p.person = m.person
         WHERE m.project = :project ORDER BY m.added_at, p.person
@@ -203,8 +324,23 @@ def _person(row: Any) -> Person:
         tenant=TenantId(bytes(row.tenant)),
         email=row.email,
         name=row.name,
-        role=Role(row.role),
+        role=Role.OWNER if row.owner else Role.READER,
         added_at=Instant(row.added_at),
+    )
+
+
+def _assignment(row: Any) -> Assignment:
+    return Assignment(
+        assignment=bytes(row.assignment),
+        tenant=TenantId(bytes(row.tenant)),
+        person=bytes(row.person),
+        role=HeldRole(row.role),
+        given_by=row.given_by,
+        given_at=Instant(row.given_at),
+        ended_by=row.ended_by,
+        ended_at=row.ended_at,
+        confirmed_by=row.confirmed_by,
+        confirmed_at=row.confirmed_at,
     )
 
 

@@ -1,7 +1,9 @@
 """Commands on people, each one transaction with its audit event.
 
 Audit events name people by identifier and never by address, so that removing a person leaves none.
-Nobody is sent anything: the operator, or whoever invites, passes the invitation on.
+Nobody is sent anything: the operator, or whoever invites, passes the invitation on. Whoever may
+invite and remove people may not make owners or remove somebody with more than a developer's role:
+that asks for `roles.assign` besides.
 """
 
 from typing import Final
@@ -17,30 +19,40 @@ from bailee.governance.people.model import (
     Role,
     checked_email,
 )
+from bailee.governance.people.roles import USER, Roles
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound
 from bailee.kernel.ids import ProjectId, TenantId, handle_text
 from bailee.kernel.instants import Instant
+from bailee.kernel.names import checked_name
+from bailee.policy.access.matrix import require
+from bailee.policy.access.model import Actor
+from bailee.policy.access.model import Role as HeldRole
 from bailee.ports.audit import Audit, AuditEvent, Details
 from bailee.ports.clock import Clock
 from bailee.ports.database import Database, DatabaseTransaction
 from bailee.ports.randomness import Randomness
 
-USER: Final = "user_"
 INVITE: Final = "invite_"
 _ID_BYTES: Final = 16
-_NAME_MAX: Final = 100
 
 
 class People:
     """People and invitations of organisations, in the role `administrator`."""
 
     def __init__(
-        self, database: Database, clock: Clock, randomness: Randomness, audit: Audit
+        self,
+        database: Database,
+        clock: Clock,
+        randomness: Randomness,
+        audit: Audit,
+        actor: Actor,
     ) -> None:
         self._database = database
         self._clock = clock
         self._randomness = randomness
         self._audit = audit
+        self._actor = actor
+        self._roles = Roles(database, clock, randomness, audit, actor)
 
     async def people(self, tenant: TenantId) -> list[Person]:
         """An organisation's people, in the order in which they were added."""
@@ -53,25 +65,41 @@ class People:
             return await _person(transaction, person)
 
     async def set_role(self, tenant: TenantId, person: bytes, role: Role) -> Person:
-        """Let a person do something else. Raises NotFound; Conflict for the last owner."""
+        """Make a person an owner, or no owner; whoever is left without a role is a developer.
+
+        Raises:
+            Forbidden, SignInAgain: as `roles.assign`.
+            NotFound: there is no such person.
+            Conflict: the last owner; a role that nobody holds together with owner.
+        """
+        require(self._actor, "roles.assign", tenant, self._clock.now())
         async with self._database.transaction(tenant) as transaction:
             found = await _person(transaction, person)
-            if found.role is Role.OWNER and role is not Role.OWNER:
-                await _require_other_owner(transaction)
-            await repository.set_role(transaction, person, role)
+            held = await self._roles.held_within(transaction, person)
+            if role is Role.READER:
+                if HeldRole.OWNER in held:
+                    await self._roles.end_within(transaction, person, HeldRole.OWNER)
+                if not held - {HeldRole.OWNER}:
+                    await self._roles.give_within(transaction, tenant, person, HeldRole.DEVELOPER)
+            elif HeldRole.OWNER not in held:
+                await self._roles.give_within(transaction, tenant, person, HeldRole.OWNER)
             changes = {"changes_requested": {"role": role.value}}
             await self._audit.write(transaction, _event("user.updated", found, changes))
         return found._replace(role=role)
 
     async def remove(self, tenant: TenantId, person: bytes) -> None:
-        """Remove a person, their part in projects, and invitations with their address.
+        """Remove a person, what they sign in with, their part in projects, and their invitations.
 
-        Raises NotFound; Conflict for the last owner.
+        Raises NotFound; Conflict for the last owner; Forbidden as `roles.assign` for somebody with
+        more than a developer's role.
         """
         async with self._database.transaction(tenant) as transaction:
             found = await _person(transaction, person)
-            if found.role is Role.OWNER:
-                await _require_other_owner(transaction)
+            held = await self._roles.held_within(transaction, person)
+            if held - {HeldRole.DEVELOPER}:
+                require(self._actor, "roles.assign", tenant, self._clock.now())
+            for role in held:
+                await self._roles.end_within(transaction, person, role)
             await repository.remove(transaction, person)
             await repository.remove_invites_of(transaction, found.email)
             await self._audit.write(transaction, _event("user.deleted", found, {}))
@@ -118,7 +146,10 @@ class People:
                 raise NotFound("There is no such person in the organisation. Invite them first.")
             present = await repository.members(transaction, project)
             if any(member.person.person == found.person for member in present):
-                raise Conflict("The person is in the project. Change their role.")
+                raise Conflict(
+                    "The person is in the project. Change their role.",
+                    field="user_id" if email is None else "email",
+                )
             member = Member(found, role, now)
             await repository.put_member(transaction, project, member)
             more = {"data": {"role": role.value}}
@@ -168,8 +199,11 @@ class People:
             InvalidInput: this is no address.
             NotFound: the organisation has no such project.
             Conflict: the person is in the organisation, or invited.
+            Forbidden: as `roles.assign`, for an owner.
         """
         now = self._clock.now()
+        if role is Role.OWNER:
+            require(self._actor, "roles.assign", tenant, now)
         row = Invite(
             invite=self._randomness.random_bytes(_ID_BYTES),
             tenant=tenant,
@@ -182,10 +216,13 @@ class People:
         )
         async with self._database.transaction(tenant) as transaction:
             if await repository.person_by_email(transaction, row.email) is not None:
-                raise Conflict("The person is in the organisation.")
+                raise Conflict("The person is in the organisation.", field="email")
             for known in await repository.invites(transaction):
                 if known.email == row.email and known.state(now) is InviteState.PENDING:
-                    raise Conflict("The person is invited. Delete the invitation to make another.")
+                    raise Conflict(
+                        "The person is invited. Delete the invitation to make another.",
+                        field="email",
+                    )
             for project, _ in projects:
                 await _require_project(transaction, project)
             await repository.add_invite(transaction, row)
@@ -201,10 +238,7 @@ class People:
             Conflict: it was accepted, or has expired.
             InvalidInput: a name that is empty, long or unprintable.
         """
-        if not name.strip() or len(name) > _NAME_MAX or not name.isprintable():
-            raise InvalidInput(
-                f"A name has 1 to {_NAME_MAX} printable characters. Give another.", field="name"
-            )
+        checked_name(name)
         async with self._database.platform_reading() as reading:
             tenant = await repository.tenant_of_invite(reading, invite)
         if tenant is None:
@@ -217,6 +251,8 @@ class People:
             identifier = self._randomness.random_bytes(_ID_BYTES)
             person = Person(identifier, tenant, found.email, name, found.role, now)
             await repository.add(transaction, person)
+            held = HeldRole.OWNER if found.role is Role.OWNER else HeldRole.DEVELOPER
+            await self._roles.give_within(transaction, tenant, identifier, held)
             for project, role in found.projects:
                 if await repository.project_exists(transaction, project):
                     await repository.put_member(transaction, project, Member(person, role, now))
@@ -253,11 +289,6 @@ async def _invite(transaction: DatabaseTransaction, invite: bytes) -> Invite:
 async def _require_project(transaction: DatabaseTransaction, project: ProjectId) -> None:
     if not await repository.project_exists(transaction, project):
         raise NotFound("There is no such project. List the organisation's projects.")
-
-
-async def _require_other_owner(transaction: DatabaseTransaction) -> None:
-    if await repository.owners(transaction) < 2:
-        raise Conflict("This is the organisation's last owner. Make another owner first.")
 
 
 def _no_invite() -> NotFound:

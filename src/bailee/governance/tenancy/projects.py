@@ -18,10 +18,11 @@ from bailee.governance.tenancy.model import (
     ServiceAccount,
     Status,
 )
-from bailee.governance.tenancy.service import Tenancy, check_limits, checked_name
+from bailee.governance.tenancy.service import Tenancy, check_limits, name_taken
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound
 from bailee.kernel.ids import ProjectId, TenantId, handle_text, project_text, tenant_text
 from bailee.kernel.instants import Instant
+from bailee.kernel.names import checked_name
 from bailee.policy.model import RetentionMode
 from bailee.ports.audit import Audit, AuditEvent, Details
 from bailee.ports.clock import Clock
@@ -61,7 +62,10 @@ class Projects:
         )
 
     async def archive(self, tenant: TenantId, project: ProjectId) -> Project:
-        """End a project: its keys are refused for good. Raises NotFound, Conflict if it ended."""
+        """End a project for good: its keys may end what it keeps, and do nothing else.
+
+        Raises NotFound, Conflict if it ended.
+        """
         now = self._clock.now()
 
         def archived(row: Project) -> Project:
@@ -165,6 +169,8 @@ class Projects:
             if before.status is Status.ARCHIVED:
                 raise Conflict("The project is archived. It cannot be changed any more.")
             after = change(before)
+            if await repository.project_named(transaction, after.name) not in (None, project):
+                raise name_taken()
             await repository.write_project(transaction, after)
             details: dict[str, object] = {"id": resource or project_text(project)}
             if changes is not None:

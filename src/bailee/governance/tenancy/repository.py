@@ -115,6 +115,12 @@ async def add_project(transaction: DatabaseTransaction, row: Project) -> bool:
     return bool(rows)
 
 
+async def project_named(transaction: DatabaseTransaction, name: str) -> ProjectId | None:
+    """The organisation's project of this name, an archived one too."""
+    rows = await transaction.rows("SELECT project FROM projects WHERE name = :name", name=name)
+    return ProjectId(rows[0].project) if rows else None
+
+
 async def projects(transaction: DatabaseTransaction) -> list[Project]:
     """The projects that the transaction may see, oldest first."""
     rows = await transaction.rows(

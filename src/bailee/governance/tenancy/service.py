@@ -43,6 +43,7 @@ from bailee.kernel.ids import (
     project_text,
 )
 from bailee.kernel.instants import MINUTE_MS, Instant
+from bailee.kernel.names import checked_name
 from bailee.ports.audit import Audit, AuditEvent, NoAudit
 from bailee.ports.clock import Clock
 from bailee.ports.database import Database
@@ -53,7 +54,6 @@ PENDING_MAX_MS: Final = 10 * MINUTE_MS
 """How long a key may stay pending before `settle` takes it for abandoned."""
 _ID_BYTES: Final = 16
 _SALT_BYTES: Final = 32
-_NAME_MAX: Final = 100
 _NO_LIMITS: Final = Limits()
 
 
@@ -286,6 +286,8 @@ class Tenancy:
         async with self._database.transaction(tenant) as transaction:
             if not await repository.organisations(transaction):
                 raise NotFound("There is no such organisation. List the organisations.")
+            if await repository.project_named(transaction, name) not in (None, project):
+                raise name_taken()
             present = await repository.project(transaction, project)
         if present is not None:
             return present
@@ -348,19 +350,18 @@ def _derived(installation: bytes, what: str) -> bytes:
     ).digest()
 
 
-def checked_name(name: str) -> str:
-    """A name that can be used. Raises InvalidInput for one that is empty, long or unprintable."""
-    if not name.strip() or len(name) > _NAME_MAX or not name.isprintable():
-        raise InvalidInput(
-            f"A name has 1 to {_NAME_MAX} printable characters. Give another.", field="name"
-        )
-    return name
-
-
 def check_limits(limits: Limits) -> None:
     """Raises InvalidInput for limits that cannot be."""
     if min(limits) < 0 or max(limits) >= 1 << 31:
         raise InvalidInput("A limit is 0 (none) to 2147483647 per minute.", field="limits")
+
+
+def name_taken() -> Conflict:
+    """The refusal of a name that another project has."""
+    return Conflict(
+        "The organisation has a project of this name, perhaps an archived one. Choose another.",
+        field="name",
+    )
 
 
 def _no_key() -> NotFound:

@@ -57,6 +57,8 @@ class Caller(NamedTuple):
     model_limits: Mapping[str, Limits] = NO_MODEL_LIMITS
     client_certificates: tuple[bytes, ...] = ()
     """The active certificates (DER) of which a client must show one; empty: it need not."""
+    archived: bool = False
+    """Whether the project has ended: the key may end what it keeps, and do nothing else."""
     service: str = "api"
     """Whose policy governs the project's calls."""
 
@@ -245,8 +247,6 @@ class FactsSnapshot:
 def _entry(row: Any, certificates: Mapping[bytes, bytes]) -> Entry:
     if row.revoked_at is not None:
         return Refusal.REVOKED
-    if row.project_status == Status.ARCHIVED.value:
-        return Refusal.ARCHIVED
     if Status.SUSPENDED.value in (row.project_status, row.organisation_status):
         return Refusal.SUSPENDED
     tenant, project = TenantId(row.tenant), ProjectId(row.project)
@@ -268,6 +268,7 @@ def _entry(row: Any, certificates: Mapping[bytes, bytes]) -> Entry:
         client_certificates=tuple(
             certificates.get(bytes(one), b"") for one in row.active_certificates
         ),
+        archived=row.project_status == Status.ARCHIVED.value,
         service=row.service,
     )
 

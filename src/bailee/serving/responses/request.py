@@ -11,7 +11,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from bailee.kernel.redacted import HiddenStruct, hidden
-from bailee.serving.call import bad_json, wrong_type
+from bailee.serving.call import decoded
 from bailee.serving.responses.items import Item, chat_messages, input_items
 from bailee.serving.responses.refusals import invalid, missing, unsupported
 from bailee.serving.responses.tools import Tool, chat_tools, function_tools
@@ -188,13 +188,7 @@ _NULL: Final = Raw(b"null")
 
 def read_request(body: bytes) -> CreateResponse:
     """Read a body. Raises CallRefused (BAD_JSON, WRONG_TYPE)."""
-    try:
-        fields = _FIELDS.decode(body)
-        members = _MEMBERS.decode(body)
-    except msgspec.ValidationError as error:
-        raise wrong_type(str(error)) from None
-    except (msgspec.DecodeError, RecursionError):
-        raise bad_json() from None
+    fields, members = decoded(_FIELDS, body), decoded(_MEMBERS, body)
     if fields.input is UNSET or fields.input is None:
         raise missing("input")
     check_metadata(fields.metadata)

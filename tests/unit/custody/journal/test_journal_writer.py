@@ -50,7 +50,7 @@ class Bench:
 
     def add(self) -> int:
         """Add a part; gives how many there are."""
-        self.writer.add_part(b"part", b"l" * 32)
+        self.writer.add_part((b"part",), b"l" * 32)
         return self.writer.parts
 
     def waiter(self) -> "asyncio.Task[None]":

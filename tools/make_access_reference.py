@@ -1,0 +1,89 @@
+"""Writes `docs/reference/access.md` from the matrix of roles and actions, and the operations.
+
+    python tools/make_access_reference.py [--check]
+
+With `--check` nothing is written, and the exit code is 1 if the file is not what would be.
+"""
+
+import sys
+from pathlib import Path
+
+from litestar import Litestar
+from litestar.routes import HTTPRoute
+
+from bailee.api.administration import ADMINISTRATION_ROUTES
+from bailee.api.administration.session import ACTION
+from bailee.api.bailee_v1 import BAILEE_ROUTES
+from bailee.policy.access.matrix import packaged_matrix
+from bailee.policy.access.model import FRESH_MS, HOUSE_ROLES, Role
+
+TARGET = Path(__file__).parent.parent / "docs" / "reference" / "access.md"
+
+HEAD = f"""# Roles and actions
+Generated from `bailee.policy.access` by `tools/make_access_reference.py`; do not edit. The same as
+data: `GET /bailee/v1/access`.
+
+**Own**: may in the organisation in which the role is held. **Any**: may in every organisation;
+house roles alone, held in the operator's own organisation (`bailee admin house`). **Fresh**: a
+person must have signed in within the last {FRESH_MS // 60_000} minutes. An admin key acts as an
+owner of its organisation; commands on the machine itself act as `operator`.
+
+"""
+
+
+def reference() -> str:
+    """The file's text."""
+    matrix = packaged_matrix()
+    roles = [role for role in Role if role not in HOUSE_ROLES]
+    house = [role for role in Role if role in HOUSE_ROLES]
+    lines = [
+        f"Roles of an organisation: {', '.join(f'`{role.value}`' for role in roles)}. House roles: "
+        f"{', '.join(f'`{role.value}`' for role in house)}.",
+        "",
+        "| action | what | 무엇을 | own | any | fresh |",
+        "|---|---|---|---|---|---|",
+    ]
+    for one in matrix.permissions.values():
+        fresh = "yes" if one.fresh else ""
+        lines.append(
+            f"| `{one.action}` | {one.english} | {one.korean} | {_named(one.own)} "
+            f"| {_named(one.any)} | {fresh} |"
+        )
+    lines += ["", "## Roles that nobody holds together", "| roles | why | 이유 |", "|---|---|---|"]
+    lines += [f"| {_named(one.roles)} | {one.english} | {one.korean} |" for one in matrix.conflicts]
+    lines += ["", "## Operations", "| operation | action |", "|---|---|"]
+    lines += [f"| `{operation}` | `{action}` |" for operation, action in operations()]
+    return HEAD + "\n".join(lines) + "\n"
+
+
+def operations() -> list[tuple[str, str]]:
+    """Every operation of whose handler it is known what it asks for."""
+    application = Litestar([*ADMINISTRATION_ROUTES, *BAILEE_ROUTES], openapi_config=None)
+    return sorted(
+        (f"{method} {route.path_format}", handler.opt[ACTION])
+        for route in application.routes
+        if isinstance(route, HTTPRoute)
+        for handler in route.route_handlers
+        for method in handler.http_methods
+        if ACTION in handler.opt
+    )
+
+
+def _named(roles: frozenset[Role]) -> str:
+    return ", ".join(f"`{role.value}`" for role in Role if role in roles)
+
+
+def main(arguments: list[str]) -> int:
+    """Write or check the file."""
+    text = reference()
+    if arguments == ["--check"]:
+        same = TARGET.is_file() and TARGET.read_text("utf-8") == text
+        if not same:
+            print(f"{TARGET.name} is stale: run python tools/make_access_reference.py")
+        return 0 if same else 1
+    TARGET.write_text(text, "utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
