@@ -25,6 +25,7 @@ from bailee.schema.people_tables import (
     role_confirmations,
     sessions,
 )
+from bailee.schema.policy_tables import decision_days, imported_records, policy_notices
 
 organisations: Final = sa.Table(
     "organisations",
@@ -238,109 +239,6 @@ certificates: Final = sa.Table(
     sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
 )
 """What organisations want their clients to show; `active_certificates` elsewhere names some."""
-
-services: Final = sa.Table(
-    "services",
-    metadata,
-    _text("service", key=True),
-    sa.Column("position", sa.BigInteger, sa.Identity(always=True), nullable=False),
-    _text("english"),
-    _text("korean"),
-    _text("registered_by"),
-    _instant("registered_at"),
-)
-"""Services beside the API, each with a policy of its own; `projects.service` names one."""
-
-policy_drafts: Final = sa.Table(
-    "policy_drafts",
-    metadata,
-    _bytes("draft", key=True),
-    sa.Column("position", sa.BigInteger, sa.Identity(always=True), nullable=False),
-    _text("version"),
-    _text("service"),
-    _text("content"),
-    _text("endpoints", nullable=True),
-    _text("state"),
-    _text("author"),
-    _instant("created_at"),
-    _text("written_by"),
-    _instant("written_at"),
-    _bytes("digest", nullable=True),
-    _instant("effective_at", nullable=True),
-)
-
-policy_approvals: Final = sa.Table(
-    "policy_approvals",
-    metadata,
-    _bytes("draft", key=True),
-    _text("actor", key=True),
-    _instant("approved_at"),
-    sa.ForeignKeyConstraint(["draft"], ["policy_drafts.draft"]),
-)
-
-policy_versions: Final = sa.Table(
-    "policy_versions",
-    metadata,
-    _text("version", key=True),
-    sa.Column("position", sa.BigInteger, sa.Identity(always=True), nullable=False),
-    _text("service"),
-    _instant("effective_at"),
-    sa.Column("endpoint_table", sa.BigInteger, nullable=False),
-    _text("content"),
-    _text("endpoints", nullable=True),
-    _bytes("digest"),
-    _bytes("draft"),
-    _text("published_by"),
-    _instant("published_at"),
-    _instant("announced_at", nullable=True),
-    _number("changed"),
-    sa.UniqueConstraint("service", "effective_at", name="policy_versions_service_effective_at_key"),
-    sa.UniqueConstraint("draft"),
-    sa.ForeignKeyConstraint(["draft"], ["policy_drafts.draft"]),
-)
-"""Published by this installation, beside those that ship with it; never changed."""
-
-policy_notices: Final = sa.Table(
-    "policy_notices",
-    metadata,
-    _bytes("tenant", key=True),
-    _text("version", key=True),
-    _instant("noticed_at"),
-    sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
-    sa.ForeignKeyConstraint(["version"], ["policy_versions.version"]),
-)
-"""Which organisations were told of which version."""
-
-decision_days: Final = sa.Table(
-    "decision_days",
-    metadata,
-    _bytes("tenant", key=True),
-    _bytes("project", key=True),
-    sa.Column("day", sa.BigInteger, primary_key=True, autoincrement=False),
-    *(_text(name, key=True) for name in ("policy", "service", "endpoint", "region")),
-    _text("retention_mode", key=True),
-    sa.Column("sharing_consent", sa.Boolean, primary_key=True),
-    sa.Column("improvement_opt_out", sa.Boolean, primary_key=True),
-    sa.Column("protected_health", sa.Boolean, primary_key=True),
-    _text("store", key=True),
-    sa.Column("reject_store", sa.Boolean, primary_key=True),
-    _number("calls"),
-    sa.Index(None, "day"),
-)
-"""How often calls had which facts, so that a draft of the policy can be tried on them."""
-
-imported_records: Final = sa.Table(
-    "imported_records",
-    metadata,
-    _bytes("tenant", key=True),
-    _bytes("project", key=True),
-    sa.Column("day", sa.BigInteger, primary_key=True, autoincrement=False),
-    _text("policy", key=True),
-    _text("endpoint", key=True),
-    _text("outcome", key=True),
-    _number("records"),
-)
-"""How many records from elsewhere were imported, and which version governs them."""
 
 held_objects: Final = sa.Table(
     "held_objects",

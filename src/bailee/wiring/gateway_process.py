@@ -37,6 +37,7 @@ from bailee.governance.tenancy.snapshot import FactsSnapshot
 from bailee.governance.usage.counting import UsageCounts
 from bailee.kernel.errors import BaileeError
 from bailee.kernel.ids import Region
+from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import Secret
 from bailee.lifecycle.log_reader import LogReader
 from bailee.policy.decide import Decider
@@ -245,9 +246,7 @@ def _parts(
     decisions: DecisionCounts,
     in_force: PolicyInForce,
 ) -> GatewayParts:
-    clock, decider = open_clock(places), Decider(in_force())
-    in_force.tell(decider.replace)
-    models = served_models(settings, backends, clock.now())
+    clock = open_clock(places)
     database = PostgresDatabase(stores.engine)
     held = HeldParts(
         Keeping(
@@ -264,13 +263,7 @@ def _parts(
     fine_tuned = FineTunedModels(fine_tuning_of(held), homes)
     answering = Answering(
         directory.authenticate,
-        Planner(
-            models,
-            decider,
-            salt_of=salt_from(needs.pepper),
-            keeps_application_state=True,
-            tally_of=decisions.tally,
-        ),
+        _planner(settings, needs, backends, clock.now(), decisions, in_force),
         Limits(LeasedRateLimit(SharedRateLimit(places.rate_limits))),
         recorder,
         OpenAiRefusals(),
@@ -308,6 +301,25 @@ def _parts(
         held=held,
         fine_tuned=fine_tuned,
         worker_sign=places.worker_sign,
+    )
+
+
+def _planner(
+    settings: Settings,
+    needs: GatewayNeeds,
+    backends: dict[str, Backend],
+    now: Instant,
+    decisions: DecisionCounts,
+    in_force: PolicyInForce,
+) -> Planner:
+    decider = Decider(in_force())
+    in_force.tell(decider.replace)
+    return Planner(
+        served_models(settings, backends, now),
+        decider,
+        salt_of=salt_from(needs.pepper),
+        keeps_application_state=True,
+        tally_of=decisions.tally,
     )
 
 

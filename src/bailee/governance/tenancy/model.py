@@ -64,6 +64,8 @@ class Project(NamedTuple):
     model_limits: Mapping[str, Limits] = NO_MODEL_LIMITS
     """Limits for single models, beside the project's."""
     archived_at: Instant | None = None
+    service: str = "api"
+    """Whose policy governs it."""
 
 
 class ServiceAccount(NamedTuple):

@@ -6,7 +6,7 @@ need `Database.platform_reading`.
 """
 
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final, LiteralString
 
 import msgspec
 
@@ -22,6 +22,12 @@ from bailee.kernel.ids import ProjectId, Region, TenantId
 from bailee.kernel.instants import HOUR_MS, Instant
 from bailee.policy.model import RetentionMode
 from bailee.ports.database import DatabaseTransaction
+
+_PROJECTS: Final[LiteralString] = """
+    SELECT project, tenant, name, region, retention_mode, scope_generation, status,
+        requests_per_minute, tokens_per_minute, created_at, reject_store, model_limits, archived_at,
+        service
+    FROM projects"""
 
 
 async def installation_id(transaction: DatabaseTransaction) -> bytes | None:
@@ -123,37 +129,14 @@ async def project_named(transaction: DatabaseTransaction, name: str) -> ProjectI
 
 async def projects(transaction: DatabaseTransaction) -> list[Project]:
     """The projects that the transaction may see, oldest first."""
-    rows = await transaction.rows(
-        """
-        SELECT project, tenant, name, region, retention_mode, scope_generation, status,
-            requests_per_minute, tokens_per_minute, created_at, reject_store, model_limits,
-            archived_at
-        FROM projects ORDER BY created_at, project
-        """
-    )
+    rows = await transaction.rows(_PROJECTS + " ORDER BY created_at, project")
     return [_project(row) for row in rows]
 
 
 async def project(transaction: DatabaseTransaction, project: ProjectId) -> Project | None:
     """One project."""
-    rows = await transaction.rows(
-        """
-        SELECT project, tenant, name, region, retention_mode, scope_generation, status,
-            requests_per_minute, tokens_per_minute, created_at, reject_store, model_limits,
-            archived_at
-        FROM projects WHERE project = :project
-        """,
-        project=project,
-    )
+    rows = await transaction.rows(_PROJECTS + " WHERE project = :project", project=project)
     return _project(rows[0]) if rows else None
-
-
-async def service_of(transaction: DatabaseTransaction, project: ProjectId) -> str:
-    """Whose policy governs a project that there is: `api`, or a consumer service."""
-    rows = await transaction.rows(
-        "SELECT service FROM projects WHERE project = :project", project=project
-    )
-    return str(rows[0].service)
 
 
 async def write_project(transaction: DatabaseTransaction, row: Project) -> None:
@@ -483,6 +466,7 @@ def _project(row: Any) -> Project:
         reject_store=row.reject_store,
         model_limits=model_limits(row.model_limits),
         archived_at=row.archived_at,
+        service=row.service,
     )
 
 

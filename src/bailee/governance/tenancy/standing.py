@@ -32,7 +32,6 @@ async def standing(database: Database, owner: Owner) -> Standing:
     async with database.transaction(owner.tenant) as transaction:
         project = await repository.project(transaction, owner.project)
         organisations = await repository.organisations(transaction)
-        service = await repository.service_of(transaction, owner.project) if project else ""
     active = [one for one in organisations if one.status is Status.ACTIVE]
     if project is not None and project.status is Status.ARCHIVED:
         raise CredentialRefused(Refusal.ARCHIVED)
@@ -42,5 +41,5 @@ async def standing(database: Database, owner: Owner) -> Standing:
         project.retention_mode or active[0].retention_mode,
         project.scope_generation,
         project.reject_store,
-        service,
+        project.service,
     )
