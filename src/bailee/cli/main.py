@@ -16,13 +16,16 @@ from bailee.cli import (
     backends,
     doctor,
     env,
+    import_records,
     inspect,
     keys,
     policy,
+    policy_drafts,
     processes,
     projects,
     ray,
     serve,
+    services,
     show_settings,
     verify,
 )
@@ -49,6 +52,9 @@ app.add_typer(keys.app, name="keys", rich_help_panel=_OPERATE)
 app.add_typer(projects.app, name="projects", rich_help_panel=_OPERATE)
 app.add_typer(backends.app, name="backends", rich_help_panel=_OPERATE)
 app.add_typer(ray.app, name="ray", rich_help_panel=_OPERATE)
+app.add_typer(services.app, name="services", rich_help_panel=_OPERATE)
+app.add_typer(import_records.app, name="import", rich_help_panel=_OPERATE)
+policy_drafts.add_to(policy.app)
 app.add_typer(policy.app, name="policy", rich_help_panel=_PROVE)
 app.add_typer(inspect.app, name="inspect", rich_help_panel=_PROVE)
 app.command("verify", rich_help_panel=_PROVE)(verify.verify)

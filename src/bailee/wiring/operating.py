@@ -302,10 +302,7 @@ class OpenInstallation:
             raise InvalidInput(str(error), field="record") from None
         stored = await self._reading.find_record(wanted)
         first = stored.parts[0]
-        sealed_at = first.header.sealed_at
-        # What was imported was sealed later than it was submitted, in the epoch of its submission.
-        imported = epoch_of(sealed_at) != wanted.epoch
-        submitted_at = epoch_start(wanted.epoch) if imported else sealed_at
+        submitted_at = first.header.sealed_at
         policies = await self._nouns.policy_drafts.policies()
         decision = decide(
             policies,

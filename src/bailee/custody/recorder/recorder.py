@@ -17,7 +17,7 @@ from bailee.custody.recorder.keys import PublicKeys
 from bailee.custody.recorder.recording import Recording
 from bailee.custody.recorder.stream import OpenJournal, Scope, Stream, Tools
 from bailee.custody.seal.part import ENDPOINT_CODES, Owner
-from bailee.kernel.errors import BaileeError, InvalidInput, Unavailable
+from bailee.kernel.errors import BaileeError, InvalidInput, NotFound, Unavailable
 from bailee.kernel.ids import Purpose, Region, ScopeKeyName
 from bailee.kernel.instants import Epoch, Instant, epoch_end, epoch_of
 from bailee.ports.clock import Clock
@@ -85,15 +85,20 @@ class Recorder:
         self._ledger_away_since: Instant | None = None
         self._tick_running = asyncio.Lock()
 
-    async def open(self, owner: Owner, scope_generation: int, endpoint: str) -> Recording:
+    async def open(
+        self, owner: Owner, scope_generation: int, endpoint: str, expected: Epoch | None = None
+    ) -> Recording:
         """Begin a recording that arrives now.
 
         Raises:
+            NotFound: another epoch runs than the one that was `expected`.
             Unavailable: recording is impossible now; the request must fail.
             UnknownKey, DestroyedKey: the project may not be recorded for.
             InvalidInput: an endpoint without a code.
         """
         epoch = epoch_of(self._clock.now())
+        if expected is not None and epoch != expected:
+            raise NotFound("the half hour of this record is over")
         stream = self._streams.get((owner.region, epoch))
         if stream is None:
             stream = await self._begin_stream(owner.region, epoch)

@@ -32,6 +32,7 @@ EVENT_TYPES: Final = frozenset(
         "project.created",
         "project.updated",
         "rate_limit.updated",
+        "records.imported",
         "role.assignment.created",
         "role.assignment.deleted",
         "role.recertified",
