@@ -17,6 +17,7 @@ from bailee.drivers.postgres.leases import PostgresLeases
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.postgres.outbox import PostgresOutbox
 from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
+from bailee.governance.decisions.counting import DecisionsForgotten
 from bailee.kernel.redacted import Secret
 from bailee.lifecycle.census import Census
 from bailee.lifecycle.clerk import Clerk
@@ -93,6 +94,7 @@ def serve_clerk(
                     Deletion(PostgresDatabase(engine), keeper, objects, clock).finish,
                 ),
                 ("spend_alerts", spend_watch(settings, PostgresDatabase(engine), clock).step),
+                ("decisions", DecisionsForgotten(PostgresDatabase(engine), clock).step),
             ),
         )
         sequencer = Sequencer(outbox, leases, objects, clock, signer, holder=holder)
