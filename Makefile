@@ -25,7 +25,7 @@ tour: $(VENV)/installed-tour ## Thirty-one days of a real installation in a minu
 	@exec $(BIN)/bailee tour $(ARGS)
 
 test: install-dev model ## Run the tests (ARGS="tests/unit -k policy")
-	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install-dev ## Formatting, lints, types, layers, and what keeps code and documents true
 	@$(BIN)/ruff format --check .
@@ -45,7 +45,7 @@ bench: install model ## Measure gateway, batches, log and sealing, each ending i
 	@$(BIN)/bailee bench log --json
 	@$(BIN)/bailee bench seal --json
 
-soak: install-dev model ## Run the campaigns at full size; takes hours
+soak: install-dev model ## Run the campaigns at full size; takes hours (CONTRIBUTING.md says what they want)
 	@$(BIN)/python -m pytest -m soak --timeout 0 $(ARGS)
 
 model: $(MODEL) ## Fetch the default local model, 98 MB

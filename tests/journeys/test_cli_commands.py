@@ -3,6 +3,7 @@
 A backend that wants a credential gets it from the keyring, and from nowhere else.
 """
 
+import asyncio
 import json
 import os
 import signal
@@ -20,10 +21,11 @@ from tests.fixtures.clients import (
     client_environment,
     run_command,
 )
-from tests.fixtures.installation import CHAT, Installation, installation
+from tests.fixtures.installation import CHAT, Installation, chat_body, installation
 from tests.fixtures.waiting import until
 
 from bailee.drivers.system import SystemClock
+from bailee.kernel.errors import NotFound
 
 pytestmark = pytest.mark.journey
 
@@ -158,10 +160,14 @@ def test_doctor_examines_the_installation(place: Installation) -> None:
 
 
 def test_the_keyring_and_epochs_are_shown_by_name(place: Installation) -> None:
+    with place.client() as client:
+        sent = client.post(CHAT, content=chat_body("hi"), headers=place.demo.headers)
+        assert sent.status_code == 200
     keyring = ask_command(place, "inspect", "keyring")
     assert keyring["live_epochs"] >= 1
     assert keyring["clock"] == "trusted"
     due = keyring["next_deadline"]
+    until(lambda: asyncio.run(_is_known(place, _thirty_days_before(due))), "the epoch is known")
     begun = ask_command(place, "inspect", "epoch", _thirty_days_before(due))
     assert {row["state"] for row in begun} == {"open"}
     assert {row["deadline"] for row in begun} == {due}
@@ -228,6 +234,15 @@ def test_health_tells_of_the_worker(place: Installation) -> None:
     assert not part["ready"]
     assert "wait" in part["detail"]
     assert health.status_code == 200, "calls are answered without it"
+
+
+async def _is_known(place: Installation, epoch: str) -> bool:
+    async with place.administration() as opened:
+        try:
+            await opened.inspect_epoch(epoch)
+        except NotFound:
+            return False
+        return True
 
 
 def _thirty_days_before(instant: str) -> str:

@@ -40,12 +40,13 @@ def test_the_table_is_current_and_names_each_operation_once() -> None:
 def test_what_is_marked_as_served_is_routed_and_the_reverse() -> None:
     """A route may stand for several operations, as `/v1/organization/usage/{kind}` does."""
     marked = [entry for entry in (*entries(), *beyond()) if entry.served]
-    unrouted = [e.name for e in marked if not any(_serves(route, e) for route in routed())]
-    unmarked = [r for r in routed() if not any(_serves(r, entry) for entry in marked)]
+    routes = routed()
+    unrouted = [e.name for e in marked if not any(_serves(route, e) for route in routes)]
+    unmarked = [r for r in routes if not any(_serves(r, entry) for entry in marked)]
     assert (unrouted, unmarked) == ([], [])
     known = {shape(entry.name) for entry in entries()}
     refused = {shape(entry.name) for entry in entries() if not entry.served}
-    assert routed() & refused == set()
+    assert routes & refused == set()
     assert {shape(entry.name) for entry in beyond()} & known == set()
 
 

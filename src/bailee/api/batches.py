@@ -51,7 +51,7 @@ def batch_object(batch: Batch) -> dict[str, Any]:
         "error_file_id": details.error_file,
         "created_at": batch.held.created_at // 1000,
         "in_progress_at": times.get("in_progress"),
-        "expires_at": details.expires_at_s,
+        "expires_at": batch.expires_at_s,
         "finalizing_at": times.get("finalizing"),
         "completed_at": times.get("completed"),
         "failed_at": times.get("failed"),

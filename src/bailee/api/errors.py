@@ -9,6 +9,13 @@ from typing import Final, NamedTuple
 import msgspec
 
 from bailee.api.compatibility import why_refused
+from bailee.governance.identity.errors import (
+    AdminKeyNeeded,
+    EnrolmentRefused,
+    SessionRefused,
+    SignInRefused,
+    TooManyGuesses,
+)
 from bailee.kernel.errors import (
     BaileeError,
     Conflict,
@@ -76,6 +83,11 @@ _SHAPES: Final = {
 _KINDS: Final = (
     (InvalidInput, Shape(400, _INVALID, None)),
     (NotFound, Shape(404, _INVALID, "not_found")),
+    (SignInRefused, Shape(401, _INVALID, "sign_in_refused")),
+    (EnrolmentRefused, Shape(401, _INVALID, "enrolment_refused")),
+    (SessionRefused, Shape(401, _INVALID, "session_ended")),
+    (TooManyGuesses, Shape(429, "requests", "too_many_attempts")),
+    (AdminKeyNeeded, Shape(403, _INVALID, "admin_key_needed")),
     (SignInAgain, Shape(403, _INVALID, "sign_in_again")),
     (Forbidden, Shape(403, _INVALID, "forbidden")),
     (Conflict, Shape(409, _INVALID, "conflict")),

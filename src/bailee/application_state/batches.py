@@ -79,7 +79,6 @@ class BatchDetails(msgspec.Struct, frozen=True, kw_only=True):
     """The API key that created it: whose use it is."""
     seed: bytes
     """From which the names of what it makes are derived."""
-    expires_at_s: int
     output_expires_ms: int | None = None
     metadata: dict[str, str] | None = None
     model: str | None = None
@@ -110,6 +109,11 @@ class Batch(NamedTuple):
     def status(self) -> str:
         """As the API has it."""
         return self.held.label
+
+    @property
+    def expires_at_s(self) -> int:
+        """When its window ends, in Unix seconds: exactly so long after the second it was made."""
+        return self.held.created_at // 1000 + WINDOW_MS // 1000
 
 
 class NewBatch(NamedTuple):
@@ -159,7 +163,6 @@ class Batches:
             input_object=source.object,
             key_id=new.key_id,
             seed=seed,
-            expires_at_s=(now + WINDOW_MS) // 1000,
             output_expires_ms=new.output_expires_ms,
             metadata=new.metadata,
         )

@@ -1,6 +1,7 @@
 """`bailee admin`: an organisation's first admin key, and what only the operator can do besides."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -126,6 +127,43 @@ def accept_invite(
         print_json(row)
     else:
         print(f"{row['name']} is a person of {row['organisation']} now, as {row['role']}")
+        _print_enrolment(row)
+
+
+@app.command("enrol")
+def enrol(
+    person: Annotated[str, typer.Argument(help="The person (user_…).")],
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a person set a password or register a passkey anew, once you know that it is them.
+
+    Example: bailee admin enrol user_0123456789abcdef0123456789abcdef
+    """
+    from bailee.cli.administration import Row, wiring
+    from bailee.cli.output import print_json
+
+    async def run() -> Row:
+        async with wiring().administration(settings) as installation:
+            return await installation.enrol(person)
+
+    settings = load_settings(config, data, assignments).settings
+    row = asyncio.run(run())
+    if as_json:
+        print_json(row)
+    else:
+        _print_enrolment(row)
+
+
+def _print_enrolment(row: Mapping[str, object]) -> None:
+    print(row["address"])
+    typer.echo(
+        "Pass the address on to them alone: whoever opens it first sets what they sign in with."
+        " It works once, within three days.",
+        err=True,
+    )
 
 
 @app.command("house")

@@ -61,7 +61,14 @@ class Administration(Protocol):
         ...
 
     async def accept_invite(self, invite: str, name: str) -> Row:
-        """Make an invited person one of the organisation's. Has organisation, name, role."""
+        """Make an invited person one of the organisation's.
+
+        Has organisation, id, name, role, `enrolment` (a token, shown this once) and `address`.
+        """
+        ...
+
+    async def enrol(self, person: str) -> Row:
+        """Let a person enrol anew. Has `enrolment` (a token, shown this once) and `address`."""
         ...
 
     async def house(self, organisation: str | None) -> Row:
@@ -69,6 +76,10 @@ class Administration(Protocol):
 
         Has `organisation`, None where there is none, and `name`.
         """
+        ...
+
+    async def overdue_roles(self) -> int:
+        """How many roles nobody has confirmed in the quarter's first thirty days."""
         ...
 
     async def list_keys(self) -> list[Row]:

@@ -207,6 +207,29 @@ def model(settings: Settings) -> Finding:
     return ok("model", f"{file.name} has the expected digest")
 
 
+def roles(settings: Settings) -> Finding:
+    """Somebody has looked at who holds which role in this quarter."""
+    if not serves(settings.data_folder):
+        return ok("roles", "looked at while the installation runs")
+    from bailee.cli.administration import wiring
+
+    async def ask() -> int:
+        async with wiring().administration(settings) as opened:
+            return await opened.overdue_roles()
+
+    try:
+        overdue = asyncio.run(ask())
+    except BaileeError as error:
+        return warning("roles", f"cannot be looked at: {error}", "ask again when it serves")
+    if overdue:
+        return warning(
+            "roles",
+            f"{overdue} roles were not confirmed in this quarter",
+            "have owners and the privacy officer look at `bailee roles due`",
+        )
+    return ok("roles", "every role was confirmed in time")
+
+
 def links(settings: Settings) -> Finding:
     """Readers of both languages can be sent somewhere."""
     unset = [

@@ -17,7 +17,7 @@ def doctor(
     assignments: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check ports, disk, clocks, certificates, permissions, database, model and links.
+    """Check ports, disk, clocks, certificates, permissions, database, model, roles and links.
 
     Ends with 1 when something must be done.
 
@@ -68,5 +68,6 @@ def examine(settings: "Settings") -> "list[Finding]":
         machine.swap(),
         installation.database(settings),
         installation.model(settings),
+        installation.roles(settings),
         installation.links(settings),
     ]

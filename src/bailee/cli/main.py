@@ -13,12 +13,14 @@ import typer
 
 from bailee.cli import (
     admin,
+    agreements,
     backends,
     doctor,
     env,
     import_records,
     inspect,
     keys,
+    people,
     policy,
     policy_drafts,
     processes,
@@ -27,6 +29,7 @@ from bailee.cli import (
     serve,
     services,
     show_settings,
+    sign_in,
     verify,
 )
 from bailee.kernel.errors import BaileeError
@@ -48,9 +51,15 @@ app.command("env", rich_help_panel=_START)(env.env)
 app.command("doctor", rich_help_panel=_START)(doctor.doctor)
 app.command("config", rich_help_panel=_START)(show_settings.config)
 app.add_typer(admin.app, name="admin", rich_help_panel=_OPERATE)
+app.command("login", rich_help_panel=_OPERATE)(sign_in.login)
+app.command("logout", rich_help_panel=_OPERATE)(sign_in.logout)
+app.command("whoami", rich_help_panel=_OPERATE)(sign_in.whoami)
+app.add_typer(people.people, name="people", rich_help_panel=_OPERATE)
+app.add_typer(people.roles, name="roles", rich_help_panel=_OPERATE)
 app.add_typer(keys.app, name="keys", rich_help_panel=_OPERATE)
 app.add_typer(projects.app, name="projects", rich_help_panel=_OPERATE)
 app.add_typer(backends.app, name="backends", rich_help_panel=_OPERATE)
+app.add_typer(agreements.app, name="agreements", rich_help_panel=_OPERATE)
 app.add_typer(ray.app, name="ray", rich_help_panel=_OPERATE)
 app.add_typer(services.app, name="services", rich_help_panel=_OPERATE)
 app.add_typer(import_records.app, name="import", rich_help_panel=_OPERATE)

@@ -1,7 +1,9 @@
 """Commands that people give over the API: whoever gives them is who the server says they are.
 
 The server is the one that this data folder's installation announced, or `OPENAI_BASE_URL`; the
-credential is `OPENAI_ADMIN_KEY`. A refusal becomes the error of its kind, with the server's words.
+credential is `OPENAI_ADMIN_KEY`, or else the session of `bailee login`. Somebody with a house role
+chooses an organisation with `OPENAI_ORG_ID`. A refusal becomes the error of its kind, with the
+server's words.
 """
 
 import http.client
@@ -13,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode, urlsplit
 
 from bailee.cli.env import base_address
+from bailee.cli.session_file import kept_token, session_file
 from bailee.cli.status_files import announced_address
 from bailee.kernel.errors import (
     BaileeError,
@@ -40,7 +43,10 @@ _KINDS: Final[Mapping[int, type[BaileeError]]] = {
 class Remote:
     """The API of one installation, for one bearer."""
 
-    def __init__(self, address: str, bundle: Path | None, credential: str) -> None:
+    def __init__(
+        self, address: str, bundle: Path | None, credential: str, organisation: str = ""
+    ) -> None:
+        self._organisation = organisation
         self._address = urlsplit(address)
         self._bundle = bundle
         self._credential = credential
@@ -68,6 +74,17 @@ class Remote:
             return document
         raise _refusal(status, document)
 
+    def file(self, path: str) -> bytes:
+        """Ask for a file. Raises as `call`."""
+        status, answer = self.raw("GET", path)
+        if status < 400:
+            return answer
+        try:
+            document = json.loads(answer)
+        except ValueError:
+            document = None
+        raise _refusal(status, document)
+
     def raw(
         self,
         method: str,
@@ -79,6 +96,8 @@ class Remote:
         """Ask; gives status and body as they are. Raises Unavailable."""
         bundle = None if self._bundle is None else str(self._bundle)
         headers = {"authorization": f"Bearer {self._credential}"} if self._credential else {}
+        if self._organisation:
+            headers["openai-organization"] = self._organisation
         if body is not None:
             headers["content-type"] = "application/json"
         target = path + (f"?{urlencode(query)}" if query else "")
@@ -101,8 +120,10 @@ class Remote:
             connection.close()
 
 
-def remote(settings: "Settings") -> Remote:
+def remote(settings: "Settings", *, session_alone: bool = False) -> Remote:
     """The installation of these settings, for whoever's credential is at hand.
+
+    `session_alone`: for the session of `bailee login`, whatever else there is.
 
     Raises:
         Forbidden: there is no credential.
@@ -110,20 +131,37 @@ def remote(settings: "Settings") -> Remote:
     from bailee.drivers.system import environment
 
     variables = environment()
-    credential = variables.get("OPENAI_ADMIN_KEY", "")
+    credential = "" if session_alone else variables.get("OPENAI_ADMIN_KEY", "")
+    credential = credential or kept_token(*session_place(settings)) or ""
     if not credential:
         raise Forbidden(
-            "this command acts for you over the API: set OPENAI_ADMIN_KEY to an admin key"
-            " (`bailee admin bootstrap` makes the first)"
+            "this command acts for you over the API: sign in with `bailee login`, or set"
+            " OPENAI_ADMIN_KEY to an admin key (`bailee admin bootstrap` makes the first)"
         )
-    announced = announced_address(settings.data_folder / "run")
-    given = variables.get("OPENAI_BASE_URL", "").removesuffix("/").removesuffix("/v1")
+    return server(settings, credential, variables.get("OPENAI_ORG_ID", ""))
+
+
+def server(settings: "Settings", credential: str = "", organisation: str = "") -> Remote:
+    """The installation of these settings, for nobody in particular by default."""
     bundle = settings.data_folder / "tls" / "bundle.pem"
     return Remote(
-        announced or given or base_address(settings),
-        bundle if bundle.is_file() else None,
-        credential,
+        _address(settings), bundle if bundle.is_file() else None, credential, organisation
     )
+
+
+def session_place(settings: "Settings") -> tuple[Path, str]:
+    """The file that keeps sessions, and the address under which this installation's is."""
+    from bailee.drivers.system import environment
+
+    return session_file(environment()), _address(settings)
+
+
+def _address(settings: "Settings") -> str:
+    from bailee.drivers.system import environment
+
+    announced = announced_address(settings.data_folder / "run")
+    given = environment().get("OPENAI_BASE_URL", "").removesuffix("/").removesuffix("/v1")
+    return announced or given or base_address(settings)
 
 
 def _refusal(status: int, document: Any) -> BaileeError:

@@ -50,6 +50,7 @@ API_SERVICE: Final = "api"
 HELD_PURPOSES: Final = frozenset((Purpose.ABUSE_MONITORING, Purpose.APPLICATION_STATE))
 """The purposes for which this release holds content. The policy allows more: what it allows and
 nothing holds is left out of a decision, with a reason, so that a decision never promises it."""
+_STORE: Final = "store"
 EVERY_PURPOSE: Final = frozenset(Purpose)
 
 
@@ -172,15 +173,33 @@ def _refusal_of(rules: Rules, rule: EndpointRule, facts: Facts) -> Refusal | Non
             return Refusal.ZERO_RETENTION_ENDPOINT
         if stores and facts.reject_store:
             return Refusal.ZERO_RETENTION_STORE
-    elif facts.protected_health and stores and not rules.protected_health_stores:
+    uncovered = _uncovered(rules, rule, facts)
+    if not uncovered:
+        return None
+    if uncovered == (rule.endpoint,):
+        return Refusal.PROTECTED_HEALTH_ENDPOINT
+    if uncovered == (_STORE,):
         return Refusal.PROTECTED_HEALTH_STORE
+    return Refusal.PROTECTED_HEALTH_FEATURES
+
+
+def _uncovered(rules: Rules, rule: EndpointRule, facts: Facts) -> tuple[str, ...]:
+    """Everything in the call that the business associate agreement does not cover (C16)."""
+    if not facts.protected_health:
+        return ()
+    found: list[str] = []
     if (
-        facts.protected_health
-        and rules.protected_health_covers is Coverage.ZERO_RETENTION_ENDPOINTS
+        rules.protected_health_covers is Coverage.ZERO_RETENTION_ENDPOINTS
         and rule.zero_retention is ZeroRetention.REFUSED
     ):
-        return Refusal.PROTECTED_HEALTH_ENDPOINT
-    return None
+        found.append(rule.endpoint)
+    stores = rule.state is State.WHEN_STORED and facts.store_requested is True
+    zero_retention = facts.retention_mode is RetentionMode.ZERO_DATA_RETENTION
+    if stores and not zero_retention and not rules.protected_health_stores:
+        found.append(_STORE)
+    covered = rules.protected_health_features
+    found += [feature.value for feature in facts.features if feature not in covered]
+    return tuple(found)
 
 
 def _improvement(rules: Rules, rule: EndpointRule, facts: Facts, held: frozenset[Purpose]) -> _Part:
@@ -247,7 +266,11 @@ def _refused(version: PolicyVersion, facts: Facts, refusal: Refusal, reason: str
     """A decision that refuses the call: nothing is kept, nothing is run."""
     why = version.reasons.get(reason)
     if why is None:
-        why = fill(packaged_reasons()[reason], version.id, {"endpoint": facts.endpoint})
+        rule = version.endpoints.get(facts.endpoint)
+        uncovered = () if rule is None else _uncovered(version.rules, rule, facts)
+        features = ", ".join(f"`{name}`" for name in uncovered)
+        values = {"endpoint": facts.endpoint, "features": features}
+        why = fill(packaged_reasons()[reason], version.id, values)
     reasons = (version.reasons["version_governs"], version.reasons["service_policy"], why)
     epoch = epoch_of(facts.submitted_at)
     return Decision(False, version.id, epoch, facts.region, (), (), reasons, refusal.value)

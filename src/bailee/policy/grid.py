@@ -1,8 +1,9 @@
 """Every combination of facts that a decision can tell apart, and what a decision comes to.
 
-The grid leaves out what changes no outcome: the region, which a decision passes on, and the instant
-within a version. An outcome is a decision without its texts: periods count from the start of the
-epoch, so that outcomes at different instants can be compared.
+The grid leaves out what changes no outcome: the region, which a decision passes on, the instant
+within a version, and calls that use several features, each of which a decision looks at alone. An
+outcome is a decision without its texts: periods count from the start of the epoch, so that outcomes
+at different instants can be compared.
 """
 
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from bailee.kernel.ids import Purpose, Region
 from bailee.kernel.instants import DAY_MS, HOUR_MS, Instant, epoch_start
 from bailee.policy.decide import HELD_PURPOSES, decide
 from bailee.policy.history import PolicyHistory
-from bailee.policy.model import Decision, Facts, RetentionMode
+from bailee.policy.model import Decision, Facts, Feature, RetentionMode
 
 Value = str | bool | None
 
@@ -24,6 +25,7 @@ DIMENSIONS: Final[dict[str, tuple[Value, ...]]] = {
     "sharing_consent": (False, True),
     "improvement_opt_out": (False, True),
     "reject_store": (False, True),
+    "feature": (None, *(feature.value for feature in Feature)),
 }
 """What about a caller and a call decides, besides service, endpoint and instant."""
 
@@ -46,6 +48,7 @@ class Cell(NamedTuple):
     sharing_consent: bool
     improvement_opt_out: bool
     reject_store: bool
+    feature: str | None
 
 
 Outcome = dict[str, str]
@@ -71,6 +74,7 @@ def facts_of(cell: Cell, service: str, endpoint: str, at: Instant) -> Facts:
         protected_health=cell.protected_health,
         store_requested=cell.store,
         reject_store=cell.reject_store,
+        features=() if cell.feature is None else (Feature(cell.feature),),
     )
 
 

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from bailee.kernel.instants import Instant
-from bailee.policy.model import Reason
+from bailee.policy.model import Feature, Reason
 from bailee.policy.texts import ReasonText, fill
 
 CLAUSE_IDS: Final = tuple(f"C{number:02d}" for number in range(1, 21))
@@ -105,6 +105,8 @@ class Rules(NamedTuple):
     classify_output: bool
     protected_health_covers: Coverage
     protected_health_stores: bool
+    protected_health_features: frozenset[Feature] = frozenset()
+    """Those that a business associate agreement covers."""
 
 
 class PolicyVersion(NamedTuple):

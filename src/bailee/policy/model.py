@@ -35,6 +35,21 @@ class BackendTerms(NamedTuple):
     """Whether it keeps nothing at all."""
 
 
+class Feature(enum.Enum):
+    """What a call may use beside its endpoint and `store`. The value is stable: callers read it."""
+
+    BACKGROUND = "background"
+    """It goes on without its client, and is kept until it is fetched."""
+    TOOLS = "tools"
+    """Tools that the caller does not run itself, and that send data elsewhere."""
+    FILES = "files"
+    """It names files."""
+    STORED_CONTEXT = "stored_context"
+    """It goes on from what was stored: a Response, a conversation, a prompt."""
+
+    __hash__ = object.__hash__
+
+
 class Facts(NamedTuple):
     """Everything that a decision may depend on. Hashable: decisions are memoised by it."""
 
@@ -57,6 +72,8 @@ class Facts(NamedTuple):
     reject_store: bool = False
     """Whether the project wants a call refused that asks for storing where nothing may be stored;
     otherwise `store` is left out and the handling header says so."""
+    features: tuple[Feature, ...] = ()
+    """What else the call uses; looked at where `protected_health` is so, and empty elsewhere."""
 
 
 class Refusal(enum.Enum):
@@ -74,6 +91,9 @@ class Refusal(enum.Enum):
     """The business associate agreement does not cover the endpoint."""
     PROTECTED_HEALTH_STORE = "protected_health_store"
     """`store` was asked for, which the business associate agreement does not cover."""
+    PROTECTED_HEALTH_FEATURES = "protected_health_features"
+    """The call uses features that the business associate agreement does not cover; the reason
+    names every one of them, endpoint and `store` among them."""
 
 
 class Reason(NamedTuple):

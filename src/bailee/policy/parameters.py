@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from bailee.kernel.instants import DAY_MS, RETENTION_MS, to_rfc3339
 from bailee.policy.history import Coverage, Improvement, Parameter
+from bailee.policy.model import Feature
 from bailee.policy.reading import Table
 
 CUSTODY_DAYS: Final = RETENTION_MS // DAY_MS
@@ -48,6 +49,12 @@ class Switch(NamedTuple):
 
 Kind = Whole | Moment | Word | Option | Switch
 
+
+def covers_feature(feature: Feature) -> str:
+    """The switch that says whether agreements cover a feature (C16); absent: they do not."""
+    return f"covers_{feature.value}"
+
+
 _CUSTODY: Final = Whole(CUSTODY_DAYS, CUSTODY_DAYS)
 
 PARAMETERS: Final[Mapping[str, Mapping[str, Kind]]] = {
@@ -72,7 +79,11 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Kind]]] = {
         "preferred_tls": Word(r"1\.[23]", "1.3"),
     },
     "C15": {"default_region": Word(r"[a-z0-9-]{1,32}", "us")},
-    "C16": {"covers": Option(Coverage), "covers_store": Switch()},
+    "C16": {
+        "covers": Option(Coverage),
+        "covers_store": Switch(),
+        **{covers_feature(feature): Switch() for feature in Feature},
+    },
 }
 """By clause; a clause that is absent has none."""
 

@@ -34,7 +34,14 @@ from bailee.policy.history import (
     history,
 )
 from bailee.policy.lengthening import lengthenings
-from bailee.policy.parameters import CUSTODY_DAYS, NEEDED, read_parameters, stated
+from bailee.policy.model import Feature
+from bailee.policy.parameters import (
+    CUSTODY_DAYS,
+    NEEDED,
+    covers_feature,
+    read_parameters,
+    stated,
+)
 from bailee.policy.reading import Problem, Table
 from bailee.policy.texts import packaged_reasons, template_parameters
 
@@ -287,6 +294,9 @@ def _rules(clauses: Mapping[str, Clause]) -> Rules:
         classify_output=bool(parameter("C09", "classify_output", False)),
         protected_health_covers=Coverage(parameter("C16", "covers", "zero_retention_endpoints")),
         protected_health_stores=bool(parameter("C16", "covers_store", False)),
+        protected_health_features=frozenset(
+            feature for feature in Feature if parameter("C16", covers_feature(feature), False)
+        ),
     )
 
 

@@ -94,6 +94,7 @@ decision_days: Final = sa.Table(
     sa.Column("protected_health", sa.Boolean, primary_key=True),
     text("store", key=True),
     sa.Column("reject_store", sa.Boolean, primary_key=True),
+    text("features", key=True),
     number("calls"),
     sa.Index(None, "day"),
 )

@@ -10,6 +10,8 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from bailee.schema.agreement_tables import agreement_versions as agreement_versions
+from bailee.schema.agreement_tables import agreements
 from bailee.schema.columns import instant as _instant
 from bailee.schema.columns import metadata as metadata
 from bailee.schema.columns import number as _number
@@ -63,6 +65,7 @@ projects: Final = sa.Table(
     _several_bytes("active_certificates"),
     sa.Column("service", sa.Text, nullable=False, server_default="api"),
     _number("service_since"),
+    sa.Column("protected_health", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("tenant", "project"),
     sa.UniqueConstraint("tenant", "name"),
     sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
@@ -317,6 +320,7 @@ TENANT_TABLES: Final = (
     policy_notices,
     decision_days,
     imported_records,
+    agreements,
 )
 """What belongs to an organisation: row-level security on column `tenant`."""
 

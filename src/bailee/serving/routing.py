@@ -16,11 +16,12 @@ from bailee.kernel.ids import ProjectId, Purpose, TenantId, tenant_text
 from bailee.kernel.instants import Instant, epoch_of
 from bailee.policy.decide import API_SERVICE, Decider, backend_refusals
 from bailee.policy.headers import HANDLING_HEADER, POLICY_HEADER, handling_header, policy_header
-from bailee.policy.model import BackendTerms, Decision, Facts, Reason
+from bailee.policy.model import BackendTerms, Decision, Facts, Feature, Reason
 from bailee.ports.backend import Backend
 from bailee.serving.call import CHAT_COMPLETIONS, COMPLETIONS, EMBEDDINGS, RESPONSES, Call
 from bailee.serving.caller import Caller
 from bailee.serving.errors import Because, CallRefused
+from bailee.serving.features import features_of
 from bailee.serving.limits import Gauges, gauges_of
 from bailee.serving.prefix_cache import SaltOf
 
@@ -126,6 +127,9 @@ class Planner:
 
         Raises CallRefused: MODEL_UNKNOWN, POLICY, STORE_REFUSED, BACKEND_TERMS.
         """
+        if caller.protected_health:
+            # Its features are looked for anew each time.
+            return self._make(caller, call, now)
         key = (caller.key_id, call.operation.endpoint, call.model, call.store)
         if self._policies is not self._decider.policies:
             self._plans.clear()
@@ -148,7 +152,12 @@ class Planner:
         return self._planned(caller, call, now, served)
 
     def decide(
-        self, caller: Caller, endpoint: str, now: Instant, store: bool | None = None
+        self,
+        caller: Caller,
+        endpoint: str,
+        now: Instant,
+        store: bool | None = None,
+        features: tuple[Feature, ...] = (),
     ) -> tuple[Facts, Decision]:
         """The facts of a call and what follows from them."""
         facts = Facts(
@@ -162,6 +171,7 @@ class Planner:
             protected_health=caller.protected_health,
             store_requested=store,
             reject_store=caller.reject_store,
+            features=features,
         )
         decision = self._decider.decide(facts)
         if decision.store and not self._keeps_application_state:
@@ -225,7 +235,8 @@ class Planner:
     def _planned(self, caller: Caller, call: Call, now: Instant, served: ServedModel) -> Plan:
         if call.operation.endpoint not in served.endpoints:
             raise _wrong_model(served, call.operation.endpoint)
-        facts, decision = self.decide(caller, call.operation.endpoint, now, call.store)
+        features = features_of(call.body) if caller.protected_health else ()
+        facts, decision = self.decide(caller, call.operation.endpoint, now, call.store, features)
         tally = self._counted(caller, facts, decision)
         if not decision.allowed:
             raise refused_by_policy(decision)

@@ -23,6 +23,7 @@ def broken_rules(settings: Settings, origins: dict[str, Origin]) -> list[Problem
         *_models(settings),
         *_fine_tuning(settings),
         *_adapters(settings),
+        *_agreements(settings),
     ]
     return [Problem(str(_place(name, origins)), name, message) for name, message in found]
 
@@ -46,6 +47,20 @@ def _place(name: str, origins: dict[str, Origin]) -> Origin:
                 return origin
         name = name[: max(name.rfind("."), name.rfind("["), 0)]
     return DEFAULT
+
+
+def _agreements(settings: Settings) -> Iterator[tuple[str, str]]:
+    named = settings.agreements
+    pairs = (
+        ("operator_name", "operator_address"),
+        ("signatory_name", "signatory_title"),
+        ("signing_certificate_file", "signing_private_key_file"),
+    )
+    for one, other in pairs:
+        if bool(getattr(named, one)) != bool(getattr(named, other)):
+            yield (f"agreements.{one}", f"must be set together with agreements.{other}, or neither")
+    if named.signatory_name and not named.operator_name:
+        yield ("agreements.operator_name", "must be set: the signatory signs for it")
 
 
 def _server(settings: Settings) -> Iterator[tuple[str, str]]:

@@ -10,8 +10,10 @@ from typing import Annotated, Final, Literal
 
 from msgspec import Meta, Struct, field
 
+from bailee.settings.agreements import AgreementsSettings
 from bailee.settings.fine_tuning import DeclaredTerms, FineTuningSettings, RaySettings
 from bailee.settings.secret import SecretText
+from bailee.settings.sign_in import SignInSettings
 from bailee.settings.words import Digest, HttpAddress, Name, RegionName
 
 SMOLLM2_SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -396,12 +398,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         TransparencySettings()
     )
     links: Annotated[LinksSettings, Meta(description="Links.")] = LinksSettings()
+    sign_in: Annotated[SignInSettings, Meta(description="Signing in.")] = SignInSettings()
     model: Annotated[ModelRunnerSettings, Meta(description="Local model.")] = ModelRunnerSettings()
     embeddings: Annotated[EmbeddingsSettings, Meta(description="Local embeddings.")] = (
         EmbeddingsSettings()
     )
     moderation: Annotated[ModerationSettings, Meta(description="Local moderation.")] = (
         ModerationSettings()
+    )
+    agreements: Annotated[AgreementsSettings, Meta(description="Agreements.")] = (
+        AgreementsSettings()
     )
     ray: Annotated[RaySettings, Meta(description="Ray cluster.")] = RaySettings()
     backends: Annotated[

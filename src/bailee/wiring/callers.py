@@ -66,6 +66,7 @@ class CallerDirectory:
             client_certificates=known.client_certificates,
             archived=known.archived,
             service=known.service,
+            protected_health=known.protected_health,
         )
 
 

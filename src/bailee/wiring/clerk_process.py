@@ -28,10 +28,12 @@ from bailee.lifecycle.sequencer import Sequencer
 from bailee.schema.roles import CLERK
 from bailee.settings import Settings
 from bailee.transparency.note import Signer
+from bailee.wiring.agreements import execution
 from bailee.wiring.budgets import spend_watch
 from bailee.wiring.database import when_there
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
+from bailee.wiring.seal import document_root
 from bailee.wiring.stores import objects_of
 from bailee.wiring.trust import Trust, public_keys
 
@@ -45,6 +47,8 @@ class ClerkNeeds(NamedTuple):
     trust: Trust
     token: Secret
     log_key: Secret
+    seal: Secret
+    """What seals signed documents."""
     database: str | URL
 
 
@@ -95,10 +99,11 @@ def serve_clerk(
                 ),
                 ("spend_alerts", spend_watch(settings, PostgresDatabase(engine), clock).step),
                 ("decisions", DecisionsForgotten(PostgresDatabase(engine), clock).step),
+                ("agreements", execution(engine, clock, offload, needs.seal).step),
             ),
         )
         sequencer = Sequencer(outbox, leases, objects, clock, signer, holder=holder)
-        await objects.put(PUBLIC_KEYS, public_keys(trust))
+        await objects.put(PUBLIC_KEYS, public_keys(trust, document_root(needs.seal)))
         # What fell due is finished before anybody is told that the installation serves.
         await clerk.tick()
         ready()

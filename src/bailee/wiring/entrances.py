@@ -16,6 +16,7 @@ from bailee.wiring.database import database_url
 from bailee.wiring.giving_up import give_up
 from bailee.wiring.places import Places
 from bailee.wiring.processes import start_logging
+from bailee.wiring.seal import read_seal
 from bailee.wiring.secrets import LOG_KEY, PEPPER, read_secret, token_name
 from bailee.wiring.trust import read_trust
 
@@ -83,8 +84,9 @@ def run_clerk(
     trust = read_trust(places)
     token = read_secret(places.secrets, token_name("clerk"), secrets)
     log_key = read_secret(places.secrets, LOG_KEY, secrets)
+    seal = read_seal(settings, places, secrets)
     database = database_url(settings, places, CLERK)
     give_up(places, NOT_FOR_THE_CLERK)
     from bailee.wiring.clerk_process import ClerkNeeds, serve_clerk
 
-    serve_clerk(settings, places, ClerkNeeds(trust, token, log_key, database), ready)
+    serve_clerk(settings, places, ClerkNeeds(trust, token, log_key, seal, database), ready)

@@ -157,7 +157,7 @@ def serve_gateway(
             *(usage.count, decisions, in_force),
         )
         desk = AdministrationDesk(
-            stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot
+            *(stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot), settings
         )
         server = _server(settings, places, _application(parts, desk), address)
         await when_there(snapshot.refresh)
@@ -250,21 +250,18 @@ def _parts(
     database = PostgresDatabase(stores.engine)
     held = HeldParts(
         Keeping(
-            database,
-            stores.keeper,
-            stores.objects,
-            clock,
-            SystemRandomness(),
+            *(database, stores.keeper, stores.objects, clock, SystemRandomness()),
             needs.trust.identity,
         ),
         Deletion(database, stores.keeper, stores.objects, clock),
     )
     homes = AdapterHomes(settings, backends, open_adapters(places))
     fine_tuned = FineTunedModels(fine_tuning_of(held), homes)
+    rate_limit = LeasedRateLimit(SharedRateLimit(places.rate_limits))
     answering = Answering(
         directory.authenticate,
         _planner(settings, needs, backends, clock.now(), decisions, in_force),
-        Limits(LeasedRateLimit(SharedRateLimit(places.rate_limits))),
+        Limits(rate_limit),
         recorder,
         OpenAiRefusals(),
         clock,
@@ -301,6 +298,7 @@ def _parts(
         held=held,
         fine_tuned=fine_tuned,
         worker_sign=places.worker_sign,
+        rate_limit=rate_limit,
     )
 
 
@@ -341,7 +339,9 @@ def operations_application(parts: GatewayParts, desk: AdministrationDesk) -> Lit
     admit = admit_of(parts.answering, parts.clock, operations.authenticate)
     trainable = Trainable(parts.settings, parts.answering.planner, parts.clock)
     routers = held_routers(parts.held, parts.answering, admit, trainable, parts.fine_tuned)
-    administration = administration_of(desk, parts.settings, tuple(parts.answering.planner.models))
+    administration = administration_of(
+        desk, parts.settings, tuple(parts.answering.planner.models), parts.rate_limit
+    )
     return make_operations_application(operations, routers, administration)
 
 

@@ -5,9 +5,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.system import SystemClock, SystemRandomness
 from bailee.governance.administrators.service import Administrators
+from bailee.governance.agreements.protection import Protection
+from bailee.governance.agreements.service import Agreements
+from bailee.governance.agreements.templates import packaged_library
+from bailee.governance.agreements.versions import Versions
 from bailee.governance.audit.service import AuditLog, AuditTrail
 from bailee.governance.budgets.service import SpendAlerts
 from bailee.governance.certificates.service import Certificates
+from bailee.governance.identity.enrolment import Enrolments
+from bailee.governance.identity.sealing import Vault
+from bailee.governance.identity.sessions import Sessions
 from bailee.governance.people.roles import Roles
 from bailee.governance.people.service import People
 from bailee.governance.policy_drafts.service import PolicyDrafts
@@ -20,6 +27,8 @@ from bailee.kernel.redacted import Secret
 from bailee.policy.access.model import Actor
 from bailee.ports.clock import Clock
 from bailee.ports.keeper import CredentialKeeper
+from bailee.settings import Settings
+from bailee.wiring.agreements import operator_of
 
 
 class Nouns:
@@ -32,11 +41,11 @@ class Nouns:
         clock: Clock,
         pepper: Secret,
         actor: Actor,
-        *,
-        grace_ms: int,
+        settings: Settings,
     ) -> None:
-        """`grace_ms` is how long a gateway worker acts on what it knew while it hears nothing."""
         database, randomness = PostgresDatabase(engine), SystemRandomness()
+        everywhere = Acknowledgements(database, SystemClock())
+        grace_ms = int(1000 * settings.snapshot.grace_s)
         audit = AuditTrail(actor.identifier, clock, randomness)
         self.actor = actor
         self.tenancy = Tenancy(database, keeper, clock, randomness, pepper, audit=audit)
@@ -44,12 +53,22 @@ class Nouns:
         self.service_accounts = ServiceAccounts(database, self.tenancy, clock, randomness, audit)
         self.administrators = Administrators(database, keeper, clock, randomness, pepper, audit)
         self.people = People(database, clock, randomness, audit, actor)
+        self.vault = Vault(pepper, randomness)
+        self.person_sessions = Sessions(database, clock, audit, actor)
+        self.enrolments = Enrolments(database, clock, randomness, self.vault, audit, actor)
         self.roles = Roles(database, clock, randomness, audit, actor)
         self.audit_log = AuditLog(database)
         self.usage = Usage(database)
         self.certificates = Certificates(database, clock, randomness, audit)
+        library = packaged_library()
+        self.agreements = Agreements(
+            database, clock, randomness, audit, actor, library, operator_of(settings)
+        )
+        self.agreement_versions = Versions(database, clock, actor, library)
+        self.protection = Protection(
+            *(database, clock, audit, actor, everywhere), lapse_ms=grace_ms
+        )
         self.spend_alerts = SpendAlerts(database, clock, randomness, audit)
-        everywhere = Acknowledgements(database, SystemClock())
         self.policy_drafts = PolicyDrafts(
             database, clock, randomness, audit, everywhere, actor, grace_ms=grace_ms
         )

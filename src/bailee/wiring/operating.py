@@ -13,7 +13,6 @@ from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.engine import check_schema, open_engine
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.system import SystemClock, ThreadOffload
-from bailee.governance.people.service import INVITE
 from bailee.governance.tenancy.model import ApiKey, Limits, Status
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound, UnknownKey
 from bailee.kernel.ids import (
@@ -22,7 +21,6 @@ from bailee.kernel.ids import (
     RecordId,
     Region,
     TenantId,
-    parse_handle,
     parse_key,
     parse_project,
     parse_tenant,
@@ -50,8 +48,10 @@ from bailee.settings import Settings
 from bailee.wiring.backends import open_backend, problem_of, terms_of
 from bailee.wiring.database import database_url
 from bailee.wiring.gateway_health import ask_health
+from bailee.wiring.identity import origin_of
 from bailee.wiring.inspecting import inspect_kept
 from bailee.wiring.nouns import Nouns
+from bailee.wiring.operating_people import accept_invite, enrol
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock
 from bailee.wiring.secrets import PEPPER, read_secret, token_name, write_private
@@ -221,17 +221,12 @@ class OpenInstallation:
         raise NotFound("there is no such admin key; `bailee admin list` shows them")
 
     async def accept_invite(self, invite: str, name: str) -> Row:
-        """Make an invited person one of the organisation's."""
-        try:
-            identifier = parse_handle(INVITE, invite)
-        except ValueError as error:
-            raise InvalidInput(str(error), field="invite") from None
-        person = await self._nouns.people.accept_invite(identifier, name)
-        return {
-            "organisation": tenant_text(person.tenant),
-            "name": person.name,
-            "role": person.role.value,
-        }
+        """Make an invited person one of the organisation's, and let them enrol."""
+        return await accept_invite(self._nouns, origin_of(self._settings), invite, name)
+
+    async def enrol(self, person: str) -> Row:
+        """Let a person of any organisation set anew what they sign in with."""
+        return await enrol(self._nouns, origin_of(self._settings), person)
 
     async def house(self, organisation: str | None) -> Row:
         """The operator's own organisation."""
@@ -243,6 +238,10 @@ class OpenInstallation:
             "organisation": None if house is None else tenant_text(house),
             "name": None if house is None else names[house],
         }
+
+    async def overdue_roles(self) -> int:
+        """Of every organisation."""
+        return sum((await self._nouns.roles.overdue()).values())
 
     async def settle(self) -> None:
         """Finish what a crash left half done of keys."""
@@ -420,7 +419,7 @@ async def administration(settings: Settings) -> AsyncIterator[OpenInstallation]:
             settings,
             Nouns(
                 *(engine, keeper, clock, read_secret(places.secrets, PEPPER, {}), OPERATOR),
-                grace_ms=int(1000 * settings.snapshot.grace_s),
+                settings,
             ),
             keeper,
             ledger,

@@ -29,6 +29,7 @@ from bailee.ports.clock import Clock
 from bailee.ports.keeper import BootCertificate, Keeper
 from bailee.ports.objects import Objects
 from bailee.ports.outbox import Outbox
+from bailee.ports.rate_limit import RateLimit
 from bailee.serving.answer import Answering
 from bailee.serving.call import CHAT_COMPLETIONS
 from bailee.serving.caller import Caller
@@ -65,6 +66,7 @@ class GatewayParts(NamedTuple):
     held: HeldParts
     fine_tuned: FineTunedModels
     worker_sign: Path
+    rate_limit: RateLimit
 
 
 def prove_journal(outbox: Outbox, log_reader: LogReader) -> ProveJournal:

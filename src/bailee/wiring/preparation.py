@@ -18,7 +18,16 @@ from bailee.transparency.note import Signer
 from bailee.wiring.database import KeptDatabase, database_url, migrated
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock
-from bailee.wiring.secrets import LOG_KEY, PEPPER, ROLES, make_secrets, read_secret, token_name
+from bailee.wiring.seal import ensure_seal, read_seal
+from bailee.wiring.secrets import (
+    DOCUMENT_SEAL,
+    LOG_KEY,
+    PEPPER,
+    ROLES,
+    make_secrets,
+    read_secret,
+    token_name,
+)
 from bailee.wiring.trust import Trust, read_trust, write_trust
 
 
@@ -44,7 +53,9 @@ def prepare(settings: Settings, tell: Callable[[str], None]) -> Preparation:
     if not places.trust.exists():
         write_trust(places, _first_trust(settings, places))
         tell("made the keys of the transparency log")
-    read_trust(places)
+    trust = read_trust(places)
+    if ensure_seal(settings, places, trust.origin, open_clock(places).now()):
+        tell("made the certificate that seals signed documents")
     database = None
     if not settings.database.url.reveal():
         database = KeptDatabase(places)
@@ -57,7 +68,7 @@ def prepare(settings: Settings, tell: Callable[[str], None]) -> Preparation:
         if database is not None:
             database.stop()
         raise
-    return Preparation(_handed(places), None, database)
+    return Preparation(_handed(settings, places), None, database)
 
 
 def _first_trust(settings: Settings, places: Places) -> Trust:
@@ -72,7 +83,7 @@ def _first_trust(settings: Settings, places: Places) -> Trust:
     )
 
 
-def _handed(places: Places) -> dict[str, dict[str, bytes]]:
+def _handed(settings: Settings, places: Places) -> dict[str, dict[str, bytes]]:
     """What each process is given, and no more."""
 
     def read(*names: str) -> dict[str, bytes]:
@@ -80,7 +91,10 @@ def _handed(places: Places) -> dict[str, dict[str, bytes]]:
 
     return {
         "keeper": read(*(token_name(role) for role in ROLES)),
-        "clerk": read(token_name("clerk"), LOG_KEY),
+        "clerk": {
+            **read(token_name("clerk"), LOG_KEY),
+            DOCUMENT_SEAL: bytes(read_seal(settings, places, {})),
+        },
         "worker": read(token_name("worker")),
         "gateway": read(token_name("gateway"), PEPPER),
     }

@@ -15,6 +15,8 @@ from bailee.ports.randomness import Randomness
 
 PEPPER: Final = "api-key-pepper"
 LOG_KEY: Final = "log-signing-key"
+DOCUMENT_SEAL: Final = "document-seal"
+"""Key and certificates that seal signed documents, in PEM."""
 ROLES: Final = ("gateway", "clerk", "worker", "administrator")
 SECRET_BYTES: Final = 32
 

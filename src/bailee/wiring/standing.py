@@ -37,6 +37,7 @@ def standing_of(database: Database, in_force: PolicyInForce) -> Standing:
             retention_mode=found.retention_mode,
             reject_store=found.reject_store,
             service=found.service,
+            protected_health=found.protected_health,
         )
 
     return caller_of

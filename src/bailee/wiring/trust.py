@@ -75,7 +75,7 @@ def pin_keeper(places: Places, identity: bytes) -> None:
         )
 
 
-def public_keys(trust: Trust) -> bytes:
-    """What a stranger needs to verify receipts: the log's key and the keeper's."""
-    keys = {"log": trust.log_key, "keeper": trust.keeper_key}
+def public_keys(trust: Trust, document_root: str) -> bytes:
+    """What a stranger needs to verify: the log's key, the keeper's, documents' root certificate."""
+    keys = {"log": trust.log_key, "keeper": trust.keeper_key, "documents": document_root}
     return msgspec.json.format(msgspec.json.encode(keys)) + b"\n"

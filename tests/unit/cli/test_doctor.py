@@ -148,4 +148,4 @@ def test_doctor_ends_with_1_when_something_must_be_done(tmp_path: Path) -> None:
     assert found["model"]["state"] == "problem"
     assert all(f["to_do"] for f in found.values() if f["state"] != "ok")
     assert found["installation"]["state"] == "warning", "nothing was begun there"
-    assert len(found) == 13
+    assert len(found) == 14

@@ -112,3 +112,25 @@ def test_what_cannot_be_forced_is_refused(choice: Any, more: dict[str, Any], fie
     with pytest.raises(ForcingRefused) as refused:
         forced(asked(choice, **more))
     assert refused.value.field == field
+
+
+@pytest.mark.parametrize(
+    ("depth", "functions", "fits"),
+    [(50, 1, True), (50, 2, True), (900, 2, False), (5_000, 1, False), (5_000, 2, False)],
+)
+def test_schemas_nested_without_end_are_refused(depth: int, functions: int, fits: bool) -> None:
+    """Two functions' schemas are moved into one, and what is moved is walked."""
+    nested = b'{"a":' * depth + b"1" + b"}" * depth
+    one = b'{"type":"function","function":{"name":"f","parameters":%s}}' % nested
+    body = b'{"messages":[],"tool_choice":"required","tools":[%s]}' % b",".join([one] * functions)
+
+    def sent() -> bytes:
+        found = forced(body)
+        return b"" if found is None else found.body()
+
+    if fits:
+        assert nested in sent()
+        return
+    with pytest.raises(ForcingRefused, match="nested") as refused:
+        sent()
+    assert refused.value.field == "tools"

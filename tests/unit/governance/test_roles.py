@@ -122,12 +122,18 @@ async def test_one_organisation_is_the_house(installation: Installation, desk: D
     with pytest.raises(NotFound):
         await desk.roles().set_house(TenantId(bytes(16)))
     await desk.roles().set_house(desk.tenant)
+    with pytest.raises(NotFound):
+        await desk.roles().set_house(TenantId(bytes(16)))
+    assert await desk.roles().house() == desk.tenant, "what is refused changes nothing"
     await desk.roles().give(desk.tenant, bob.person, Role.AUDITOR)
     with pytest.raises(Conflict, match="End those first"):
         await desk.roles().set_house(other)
     await desk.roles().end(desk.tenant, bob.person, Role.AUDITOR)
     await desk.roles().set_house(other)
     assert await desk.roles().house() == other
+    trail = AuditLog(desk.database)
+    told = await trail.events(desk.tenant, Wanted(types=("organization.updated",)), 10)
+    assert [event.details["changes_requested"]["house"] for event in told] == [False, True]
 
 
 async def test_roles_that_conflict_are_refused(desk: Desk) -> None:

@@ -17,7 +17,7 @@ from bailee.kernel.instants import (
 from bailee.policy.decide import EVERY_PURPOSE, Decider, decide, refusal
 from bailee.policy.history import PolicyHistory, history
 from bailee.policy.load import packaged_policy
-from bailee.policy.model import Decision, Facts, Refusal, RetentionMode
+from bailee.policy.model import Decision, Facts, Feature, Refusal, RetentionMode
 
 POLICY = packaged_policy()
 decided = partial(decide, held=EVERY_PURPOSE)
@@ -171,6 +171,29 @@ def test_protected_health_is_refused_what_the_agreement_does_not_cover() -> None
     assert names == ["protected_health_endpoint", "protected_health_store"]
     silent = decided(POLICY, protected._replace(endpoint="/v1/responses"))
     assert (silent.allowed, silent.store, silent.store_left_out) == (True, False, True)
+
+
+def test_everything_that_the_agreement_does_not_cover_is_named_in_one_refusal() -> None:
+    every = tuple(Feature)
+    protected = CHAT._replace(protected_health=True, features=every, store_requested=True)
+    said = refusal(decided(POLICY, protected))
+    assert said is not None
+    assert (said.name, said.reason.clause) == ("protected_health_features", "C16")
+    for text in (said.reason.english, said.reason.korean):
+        assert all(f"`{name}`" in text for name in ("store", *(one.value for one in every)))
+    files = refusal(decided(POLICY, protected._replace(endpoint="/v1/files")))
+    assert files is not None
+    assert "`/v1/files`, `background`" in files.reason.english
+    assert decided(POLICY, protected._replace(protected_health=False)).allowed
+
+
+def test_the_policy_says_which_features_the_agreement_covers() -> None:
+    newest = POLICY.services["api"].versions[-1]
+    rules = newest.rules._replace(protected_health_features=frozenset({Feature.FILES}))
+    covering = history([newest._replace(rules=rules)])
+    named = CHAT._replace(protected_health=True, features=(Feature.FILES,))
+    assert decided(covering, named).allowed
+    assert not decided(POLICY, named).allowed
 
 
 def test_protected_health_never_serves_improvement() -> None:

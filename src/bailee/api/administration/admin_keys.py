@@ -52,6 +52,7 @@ async def list_admin_keys(request: AnyRequest) -> Response[Listed[AdminApiKey]]:
     status_code=200,
     summary="Make an admin key",
     action="admin_key.administer",
+    on_key_authority=True,
 )
 async def create_admin_key(request: AnyRequest) -> Response[AdminApiKey]:
     """Make an admin key; `value` is shown this once."""
@@ -78,6 +79,7 @@ async def get_admin_key(key: FromPath[str], request: AnyRequest) -> Response[Adm
     status_code=200,
     summary="Revoke an admin key",
     action="admin_key.administer",
+    on_key_authority=True,
 )
 async def delete_admin_key(key: FromPath[str], request: AnyRequest) -> Response[Deleted]:
     """Revoke an admin key: it is refused from now on."""

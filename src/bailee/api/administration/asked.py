@@ -4,6 +4,7 @@ Whatever is wrong is an InvalidInput that names the parameter. An identifier tha
 as unknown as any other: NotFound.
 """
 
+import enum
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple, TypeVar
 
@@ -17,6 +18,7 @@ from bailee.kernel.numbers import whole_number
 from bailee.serving.call import read_as
 
 Body = TypeVar("Body", bound=msgspec.Struct)
+Choice = TypeVar("Choice", bound=enum.Enum)
 Item = TypeVar("Item")
 Identifier = TypeVar("Identifier")
 
@@ -117,6 +119,15 @@ def expiry(now: Instant, seconds: int | None) -> Instant | None:
             f"`expires_in_seconds` is from 1 to {_EXPIRY_MAX_S}.", field="expires_in_seconds"
         )
     return Instant(now + 1000 * seconds)
+
+
+def asked_role(kind: type[Choice], text: str | None) -> Choice:
+    """A role by its word. Raises InvalidInput, with the words that there are."""
+    try:
+        return kind(text)
+    except ValueError:
+        words = ", ".join(str(role.value) for role in kind)
+        raise InvalidInput(f"`role` is one of {words}.", field="role") from None
 
 
 def refuse(name: str, value: Any, why: str) -> None:

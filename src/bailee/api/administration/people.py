@@ -1,8 +1,5 @@
 """`/v1/organization/users`, `…/invites` and `…/projects/{project}/users`."""
 
-import enum
-from typing import TypeVar
-
 import msgspec
 from litestar import Response, Router, delete, get, post
 from litestar.params import FromPath
@@ -10,6 +7,7 @@ from litestar.params import FromPath
 from bailee.api.administration import shapes
 from bailee.api.administration.asked import (
     asked_page,
+    asked_role,
     body_of,
     handle,
     many_of,
@@ -29,11 +27,8 @@ from bailee.api.administration.shapes import (
 from bailee.governance.people.model import Invite, Member, Person, ProjectRole, Role
 from bailee.governance.people.roles import USER
 from bailee.governance.people.service import INVITE
-from bailee.kernel.errors import InvalidInput
 from bailee.kernel.ids import handle_text, project_text
 from bailee.kernel.instants import Instant
-
-Kind = TypeVar("Kind", bound=enum.Enum)
 
 
 class SetRole(msgspec.Struct):
@@ -105,7 +100,7 @@ async def modify_user(user: FromPath[str], request: AnyRequest) -> Response[shap
     session = await session_of(request)
     asked = await body_of(request, SetRole)
     refuse("role_id", asked.role_id, "roles are owner and reader.")
-    role = _role(Role, asked.role)
+    role = asked_role(Role, asked.role)
     return answer(_user(await session.people.set_role(session.tenant, _user_id(user), role)))
 
 
@@ -149,7 +144,7 @@ async def add_member(project: FromPath[str], request: AnyRequest) -> Response[sh
     member = await session.people.add_member(
         session.tenant,
         project_id(project),
-        _role(ProjectRole, asked.role),
+        asked_role(ProjectRole, asked.role),
         person=None if asked.user_id is None else _user_id(asked.user_id),
         email=asked.email,
     )
@@ -183,7 +178,7 @@ async def modify_member(
     session = await session_of(request)
     asked = await body_of(request, SetRole)
     refuse("role_id", asked.role_id, "roles are owner and member.")
-    role = _role(ProjectRole, asked.role)
+    role = asked_role(ProjectRole, asked.role)
     found = await session.people.set_project_role(
         session.tenant, project_id(project), _user_id(user), role
     )
@@ -228,10 +223,11 @@ async def send_invite(request: AnyRequest) -> Response[shapes.Invite]:
     session = await session_of(request)
     asked = await body_of(request, SendInvite)
     projects = tuple(
-        (project_id(project.id), _role(ProjectRole, project.role)) for project in asked.projects
+        (project_id(project.id), asked_role(ProjectRole, project.role))
+        for project in asked.projects
     )
     made = await session.people.send_invite(
-        session.tenant, asked.email, _role(Role, asked.role), projects
+        session.tenant, asked.email, asked_role(Role, asked.role), projects
     )
     return answer(_invite(made, session.now))
 
@@ -263,14 +259,6 @@ async def delete_invite(invite: FromPath[str], request: AnyRequest) -> Response[
 
 def _user_id(text: str) -> bytes:
     return handle(USER, text, "person")
-
-
-def _role(kind: type[Kind], text: str | None) -> Kind:
-    try:
-        return kind(text)
-    except ValueError:
-        words = ", ".join(str(role.value) for role in kind)
-        raise InvalidInput(f"`role` is one of {words}.", field="role") from None
 
 
 def _name(person: Person) -> str:

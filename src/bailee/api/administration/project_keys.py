@@ -81,6 +81,7 @@ async def get_key(
     status_code=200,
     summary="Revoke an API key",
     action="organisation.administer",
+    on_key_authority=True,
 )
 async def delete_key(
     project: FromPath[str], key: FromPath[str], request: AnyRequest
@@ -111,6 +112,7 @@ async def list_accounts(
     status_code=200,
     summary="Make a service account",
     action="organisation.administer",
+    on_key_authority=True,
 )
 async def create_account(
     project: FromPath[str], request: AnyRequest
@@ -161,6 +163,7 @@ async def get_account(
     status_code=200,
     summary="Delete a service account",
     action="organisation.administer",
+    on_key_authority=True,
 )
 async def delete_account(
     project: FromPath[str], account: FromPath[str], request: AnyRequest
@@ -177,6 +180,7 @@ async def delete_account(
     status_code=200,
     summary="Make an API key for a service account",
     action="organisation.administer",
+    on_key_authority=True,
 )
 async def create_account_key(
     project: FromPath[str], account: FromPath[str], request: AnyRequest

@@ -1,7 +1,8 @@
 """An administrator's request: who it is, and what their commands go to.
 
-Handlers ask `session_of` first: it authenticates the admin key, and what it gives reaches that
-key's organisation alone, by row-level security as much as by the tenant that every call names.
+Handlers ask `session_of` first: it authenticates the admin key or the signed-in person, and what it
+gives reaches one organisation alone, by row-level security as much as by the tenant that every call
+names: the key's, the person's own, or the one that somebody with a house role chose.
 """
 
 from collections.abc import Awaitable, Callable, Mapping
@@ -11,9 +12,17 @@ from litestar import Request
 
 from bailee.governance.administrators.model import AdminKey
 from bailee.governance.administrators.service import Administrators
+from bailee.governance.agreements.protection import Protection
+from bailee.governance.agreements.service import Agreements
+from bailee.governance.agreements.versions import Versions
 from bailee.governance.audit.service import AuditLog
 from bailee.governance.budgets.service import SpendAlerts
 from bailee.governance.certificates.service import Certificates
+from bailee.governance.identity.enrolment import Enrolling, Enrolments
+from bailee.governance.identity.errors import AdminKeyNeeded
+from bailee.governance.identity.model import Bearer
+from bailee.governance.identity.sessions import SessionKeys, Sessions
+from bailee.governance.identity.sign_in import SignIn
 from bailee.governance.people.roles import Roles
 from bailee.governance.people.service import People
 from bailee.governance.policy_drafts.service import PolicyDrafts
@@ -35,19 +44,27 @@ ADMINISTRATION: Final = "administration"
 ACTION: Final = "action"
 """What a handler calls the action of the matrix that it asks for."""
 
+ON_KEY_AUTHORITY: Final = "on_key_authority"
+"""Whether a handler's command registers or revokes keys at the keeper."""
+
 
 class Session(NamedTuple):
-    """The bearer of an admin key, with the nouns that act and write audit events for them."""
+    """Who asks, with the nouns that act and write audit events for them."""
 
     tenant: TenantId
     actor: Actor
-    key: AdminKey
+    key: AdminKey | None
+    """None for a person."""
+    bearer: Bearer | None
+    """None for an admin key."""
     now: Instant
     tenancy: Tenancy
     projects: Projects
     service_accounts: ServiceAccounts
     administrators: Administrators
     people: People
+    person_sessions: Sessions
+    enrolments: Enrolments
     roles: Roles
     audit_log: AuditLog
     usage: Usage
@@ -55,6 +72,9 @@ class Session(NamedTuple):
     certificates: Certificates
     policy_drafts: PolicyDrafts
     services: Services
+    agreements: Agreements
+    agreement_versions: Versions
+    protection: Protection
 
     def require(self, action: str) -> None:
         """Return if the actor may do this in the session's organisation. Raises Forbidden."""
@@ -72,7 +92,8 @@ class Administration(NamedTuple):
     """What administration needs of a gateway worker."""
 
     open: Callable[[AnyRequest], Awaitable[Session]]
-    """Raises CallRefused (KEY_…, ORGANISATION_MISMATCH) and Unavailable."""
+    """Raises CallRefused (KEY_…, ORGANISATION_MISMATCH), SessionRefused, Forbidden for a cookie
+    from another site, and Unavailable."""
     public: Callable[[], Public]
     """For whoever comes without a key."""
     now: Callable[[], Instant]
@@ -86,6 +107,13 @@ class Administration(NamedTuple):
     """What models cost."""
     asks_for_certificates: bool
     """Whether there is a port that asks clients for certificates."""
+    sign_in: SignIn
+    enrolling: Enrolling
+    session_keys: SessionKeys
+    origin: str
+    """The address of the sign-in page's site, as in `https://bailee.example.com`."""
+    provider_name: str
+    """What people know the OpenID Connect provider as; empty: there is none."""
 
 
 def administration_of(request: AnyRequest) -> Administration:
@@ -97,10 +125,13 @@ def administration_of(request: AnyRequest) -> Administration:
 async def session_of(request: AnyRequest) -> Session:
     """Authenticate, and ask the matrix for the `action` that the handler names, if it names one.
 
-    Raises as `Administration.open`; Forbidden and SignInAgain as `policy.access.matrix.require`.
+    Raises as `Administration.open`; Forbidden and SignInAgain as `policy.access.matrix.require`;
+    AdminKeyNeeded for a person where the handler says that the keeper takes part.
     """
     session = await administration_of(request).open(request)
-    action = request.route_handler.opt.get(ACTION)
-    if action is not None:
-        session.require(action)
+    options = request.route_handler.opt
+    if ACTION in options:
+        session.require(options[ACTION])
+    if options.get(ON_KEY_AUTHORITY) and session.key is None:
+        raise AdminKeyNeeded
     return session

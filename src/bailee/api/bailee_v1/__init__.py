@@ -9,12 +9,25 @@ from typing import Final
 
 from litestar import Router
 
-from bailee.api.bailee_v1 import access, people, policy, services
+from bailee.api.bailee_v1 import (
+    access,
+    agreements,
+    people,
+    policy,
+    services,
+    sessions,
+    sign_in,
+    sign_in_page,
+)
 
 BAILEE_ROUTES: Final[tuple[Router, ...]] = (
     access.ROUTER,
+    agreements.ROUTER,
     people.PEOPLE,
     people.ROLES,
     policy.ROUTER,
     services.ROUTER,
+    sessions.ROUTER,
+    sign_in.ROUTER,
+    sign_in_page.ROUTER,
 )

@@ -6,7 +6,7 @@ import msgspec
 from litestar import Response, Router, delete, get, post
 from litestar.params import FromPath
 
-from bailee.api.administration.asked import asked_page, body_of, handle
+from bailee.api.administration.asked import asked_page, asked_role, body_of, handle
 from bailee.api.administration.session import AnyRequest, session_of
 from bailee.api.administration.shapes import (
     Listed,
@@ -15,9 +15,9 @@ from bailee.api.administration.shapes import (
     seconds,
     seconds_or_none,
 )
+from bailee.api.bailee_v1.sessions import PEOPLE as OF_SESSIONS
 from bailee.governance.people.model import Assignment, Person
 from bailee.governance.people.roles import ASSIGNMENT, USER
-from bailee.kernel.errors import InvalidInput
 from bailee.kernel.ids import handle_text
 from bailee.kernel.instants import Instant
 from bailee.policy.access.model import Role
@@ -99,7 +99,7 @@ async def list_roles(
 async def give_role(user: FromPath[str], request: AnyRequest) -> Response[RoleAssignmentView]:
     """Give a person a role; house roles to people of the operator's own organisation alone."""
     session = await session_of(request)
-    role = _role((await body_of(request, GiveRole)).role)
+    role = asked_role(Role, (await body_of(request, GiveRole)).role)
     given = await session.roles.give(session.tenant, handle(USER, user, "person"), role)
     return answer(_view(given, session.now))
 
@@ -115,7 +115,9 @@ async def end_role(
 ) -> Response[RoleAssignmentView]:
     """End a role; that it was held stays on record."""
     session = await session_of(request)
-    ended = await session.roles.end(session.tenant, handle(USER, user, "person"), _role(role))
+    ended = await session.roles.end(
+        session.tenant, handle(USER, user, "person"), asked_role(Role, role)
+    )
     return answer(_view(ended, session.now))
 
 
@@ -142,14 +144,6 @@ async def recertify(assignment: FromPath[str], request: AnyRequest) -> Response[
     return answer(_view(decided, session.now))
 
 
-def _role(text: str) -> Role:
-    try:
-        return Role(text)
-    except ValueError:
-        words = ", ".join(role.value for role in Role)
-        raise InvalidInput(f"`role` is one of {words}.", field="role") from None
-
-
 def _name(one: Assignment) -> str:
     return handle_text(ASSIGNMENT, one.assignment)
 
@@ -170,6 +164,6 @@ def _view(one: Assignment, now: Instant) -> RoleAssignmentView:
 
 
 PEOPLE: Router = Router(
-    "/bailee/v1/people", route_handlers=[list_people, list_roles, give_role, end_role]
+    "/bailee/v1/people", route_handlers=[list_people, list_roles, give_role, end_role, *OF_SESSIONS]
 )
 ROLES: Router = Router("/bailee/v1/roles", route_handlers=[list_due, recertify])

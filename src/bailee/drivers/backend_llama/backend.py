@@ -50,10 +50,10 @@ class LlamaBackend:
         call = msgspec.structs.replace(call, body=apart(call.body))
         try:
             wanted = forced(call.body) if call.path == _CHAT else None
+            if wanted is not None:
+                call = msgspec.structs.replace(call, body=wanted.body(), stream=False)
         except ForcingRefused as refused:
             return _Read(_FIRST_ERROR, _error(str(refused), _INVALID, refused.field, None))
-        if wanted is not None:
-            call = msgspec.structs.replace(call, body=wanted.body(), stream=False)
         answer = await self._runner.send(call)
         if answer.status < _FIRST_ERROR:
             if wanted is None:

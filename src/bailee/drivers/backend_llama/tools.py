@@ -65,13 +65,16 @@ class Forced(NamedTuple):
         return hidden(self)
 
     def body(self) -> bytes:
-        """What llama.cpp is asked instead."""
+        """What llama.cpp is asked instead. Raises ForcingRefused for schemas nested too deeply."""
         members = {name: one for name, one in self.members.items() if name not in _NOT_BESIDE}
         members["messages"] = self._messages()
-        schema = {"name": "call", "schema": self._schema()}
-        members["response_format"] = {"type": "json_schema", "json_schema": schema}
-        members["stream"] = False
-        return msgspec.json.encode(members)
+        try:
+            schema = {"name": "call", "schema": self._schema()}
+            members["response_format"] = {"type": "json_schema", "json_schema": schema}
+            members["stream"] = False
+            return msgspec.json.encode(members)
+        except RecursionError:
+            raise _too_deep() from None
 
     def answer(self, body: bytes) -> tuple[str, bytes]:
         """A completion's media type and body, as OpenAI tells a call."""
@@ -174,7 +177,10 @@ def forced(body: bytes) -> Forced | None:
     """What a chat request forces; None: it forces no call. Raises ForcingRefused."""
     if b"tool_choice" not in body and b"\\u" not in body:
         return None
-    members = msgspec.json.decode(body, type=dict[str, Any])
+    try:
+        members = msgspec.json.decode(body, type=dict[str, Any])
+    except RecursionError:
+        raise _too_deep() from None
     choice = members.get("tool_choice")
     if choice != _ANY and not isinstance(choice, dict):
         return None
@@ -194,9 +200,16 @@ def forced(body: bytes) -> Forced | None:
             raise ForcingRefused("'tool_choice' names none of the functions in 'tools'.", "tools")
     if not functions:
         raise ForcingRefused("'tool_choice' wants a call, and 'tools' has no functions.", "tools")
-    told = msgspec.json.encode([function.told for function in functions]).decode()
+    try:
+        told = msgspec.json.encode([function.told for function in functions]).decode()
+    except RecursionError:
+        raise _too_deep() from None
     what = "the arguments for" if len(functions) == 1 else "a call of one of"
     return Forced(tuple(functions), members, f"Answer with {what} these functions, as JSON: {told}")
+
+
+def _too_deep() -> ForcingRefused:
+    return ForcingRefused("The functions' schemas are nested too deeply. Flatten them.", "tools")
 
 
 def _functions(tools: list[Any]) -> list[Function]:

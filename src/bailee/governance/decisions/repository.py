@@ -16,7 +16,7 @@ async def add(transaction: DatabaseTransaction, rows: list[Row]) -> None:
             CAST(:endpoints AS text[]), CAST(:regions AS text[]),
             CAST(:retention_modes AS text[]), CAST(:sharing AS bigint[]),
             CAST(:opted_out AS bigint[]), CAST(:health AS bigint[]), CAST(:stores AS text[]),
-            CAST(:rejecting AS bigint[]), CAST(:calls AS bigint[]))
+            CAST(:rejecting AS bigint[]), CAST(:features AS text[]), CAST(:calls AS bigint[]))
         """,
         tenants=[key.tenant.hex() for key, _ in rows],
         projects=[key.project.hex() for key, _ in rows],
@@ -31,6 +31,7 @@ async def add(transaction: DatabaseTransaction, rows: list[Row]) -> None:
         health=[int(one.protected_health) for one in facts],
         stores=[STORE[one.store_requested] for one in facts],
         rejecting=[int(one.reject_store) for one in facts],
+        features=[" ".join(feature.value for feature in one.features) for one in facts],
         calls=[calls for _, calls in rows],
     )
 

@@ -178,17 +178,18 @@ async def house(transaction: DatabaseTransaction) -> TenantId | None:
     return TenantId(bytes(rows[0].tenant)) if rows else None
 
 
-async def set_house(transaction: DatabaseTransaction, tenant: TenantId, *, house: bool) -> bool:
-    """Say whether an organisation is the operator's own. False if there is no such organisation.
+async def organisation_exists(transaction: DatabaseTransaction) -> bool:
+    """Whether there is the transaction's organisation."""
+    return bool(await transaction.rows("SELECT tenant FROM organisations"))
 
-    Raises Conflict if another is.
-    """
-    rows = await transaction.rows(
-        "UPDATE organisations SET house = :house WHERE tenant = :tenant RETURNING tenant",
+
+async def set_house(transaction: DatabaseTransaction, tenant: TenantId, *, house: bool) -> None:
+    """Say whether an organisation is the operator's own. Raises Conflict if another is."""
+    await transaction.rows(
+        "UPDATE organisations SET house = :house WHERE tenant = :tenant",
         tenant=tenant,
         house=house,
     )
-    return bool(rows)
 
 
 async def put_member(transaction: DatabaseTransaction, project: ProjectId, member: Member) -> None:
@@ -273,6 +274,24 @@ async def invites(transaction: DatabaseTransaction) -> list[Invite]:
         SELECT invite, tenant, email, role, projects, created_at, expires_at, accepted_at
         FROM invites ORDER BY created_at, invite
         """
+    )
+    return [_invite(row) for row in rows]
+
+
+async def pending_invites(
+    transaction: DatabaseTransaction, email: str, now: Instant
+) -> list[Invite]:
+    """Across organisations: invitations of an address to active ones that can be accepted."""
+    rows = await transaction.rows(
+        """
+        SELECT i.invite, i.tenant, i.email, i.role, i.projects, i.created_at, i.expires_at,
+            i.accepted_at
+        FROM invites i JOIN organisations o ON o.tenant = i.tenant
+        WHERE i.email = :email AND i.accepted_at IS NULL AND i.expires_at > :now
+            AND o.status = 'active'
+        """,
+        email=email,
+        now=now,
     )
     return [_invite(row) for row in rows]
 

@@ -11,7 +11,7 @@ from typing import Final
 from bailee.governance.people import repository
 from bailee.governance.people.model import Assignment
 from bailee.kernel.errors import Conflict, NotFound
-from bailee.kernel.ids import TenantId, handle_text
+from bailee.kernel.ids import TenantId, handle_text, tenant_text
 from bailee.kernel.instants import Instant
 from bailee.policy.access.matrix import check_together, require
 from bailee.policy.access.model import HOUSE_ROLES, Actor, Role
@@ -140,15 +140,28 @@ class Roles:
         former = await self.house()
         if former == tenant:
             return
+        async with self._database.transaction(tenant) as transaction:
+            if not await repository.organisation_exists(transaction):
+                raise NotFound("There is no such organisation. List the organisations.")
+        # A crash between the two leaves no house, so nobody with a house role: give the command
+        # again.
         if former is not None:
             async with self._database.transaction(former) as transaction:
                 lasting = await repository.lasting_assignments(transaction)
                 if any(one.role in HOUSE_ROLES for one in lasting):
                     raise Conflict("People of the present house hold house roles. End those first.")
-                await repository.set_house(transaction, former, house=False)
+                await self._set_house(transaction, former, house=False)
         async with self._database.transaction(tenant) as transaction:
-            if not await repository.set_house(transaction, tenant, house=True):
-                raise NotFound("There is no such organisation. List the organisations.")
+            await self._set_house(transaction, tenant, house=True)
+
+    async def _set_house(
+        self, transaction: DatabaseTransaction, tenant: TenantId, *, house: bool
+    ) -> None:
+        await repository.set_house(transaction, tenant, house=house)
+        resource = tenant_text(tenant)
+        details = {"id": resource, "changes_requested": {"house": house}}
+        event = AuditEvent("organization.updated", tenant, resource, details)
+        await self._audit.write(transaction, event)
 
     async def give_within(
         self, transaction: DatabaseTransaction, tenant: TenantId, person: bytes, role: Role

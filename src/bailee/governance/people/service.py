@@ -23,7 +23,7 @@ from bailee.governance.people.roles import USER, Roles
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound
 from bailee.kernel.ids import ProjectId, TenantId, handle_text
 from bailee.kernel.instants import Instant
-from bailee.kernel.names import checked_name
+from bailee.kernel.names import NAME_LONGEST, checked_name
 from bailee.policy.access.matrix import require
 from bailee.policy.access.model import Actor
 from bailee.policy.access.model import Role as HeldRole
@@ -261,6 +261,20 @@ class People:
             more = {"data": {"role": found.role.value}}
             await self._audit.write(transaction, _event("user.added", person, more))
         return person
+
+    async def welcome(self, email: str, name: str, tenant: TenantId | None = None) -> None:
+        """Accept the invitation of an address that is proved, if exactly one is pending.
+
+        Within `tenant`, if it is given.
+        """
+        async with self._database.platform_reading() as reading:
+            pending = await repository.pending_invites(reading, email, self._clock.now())
+        found = [invite for invite in pending if tenant in (None, invite.tenant)]
+        if len(found) == 1:
+            printable = "".join(letter for letter in name if letter.isprintable())
+            await self.accept_invite(
+                found[0].invite, printable[:NAME_LONGEST].strip() or email[:NAME_LONGEST]
+            )
 
     async def delete_invite(self, tenant: TenantId, invite: bytes) -> None:
         """Delete an invitation. Raises NotFound; Conflict if it was accepted."""

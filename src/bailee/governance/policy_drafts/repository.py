@@ -7,7 +7,7 @@ from bailee.kernel.ids import ProjectId, Region, TenantId
 from bailee.kernel.instants import DAY_MS, EPOCH_LENGTH_MS, Instant
 from bailee.policy.drafting import DraftTexts
 from bailee.policy.history import PolicyHistory
-from bailee.policy.model import Facts, RetentionMode
+from bailee.policy.model import Facts, Feature, RetentionMode
 from bailee.policy.simulation import Counted
 from bailee.ports.database import DatabaseTransaction
 
@@ -206,10 +206,10 @@ async def counted(
     rows = await transaction.rows(
         """
         SELECT project, day, policy, endpoint, region, retention_mode, sharing_consent,
-            improvement_opt_out, protected_health, store, reject_store,
+            improvement_opt_out, protected_health, store, reject_store, features,
             CAST(sum(calls) AS bigint) AS calls
         FROM decision_days WHERE service = :service AND day >= :since_day
-        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+        GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12
         """,
         service=service,
         since_day=since_day,
@@ -231,6 +231,7 @@ def _counted(row: Any, service: str, policies: PolicyHistory) -> Counted:
         protected_health=row.protected_health,
         store_requested={"absent": None, "false": False, "true": True}[row.store],
         reject_store=row.reject_store,
+        features=tuple(Feature(name) for name in row.features.split()),
     )
     return Counted(ProjectId(bytes(row.project)), facts, row.calls)
 

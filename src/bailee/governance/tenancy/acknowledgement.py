@@ -7,7 +7,7 @@ later than the stamp.
 
 from typing import Final
 
-from bailee.governance.tenancy import repository
+from bailee.governance.tenancy import gateways, repository
 from bailee.ports.acknowledgement import LEASE_MS
 from bailee.ports.clock import Clock
 from bailee.ports.database import Database
@@ -28,6 +28,6 @@ class Acknowledgements:
             version = await repository.version(transaction)
         while True:
             async with self._database.transaction(None) as transaction:
-                if not await repository.gateways_behind(transaction, version, lapse_ms):
+                if not await gateways.gateways_behind(transaction, version, lapse_ms):
                     return
             await self._clock.sleep_s(_PAUSE_S)

@@ -66,6 +66,8 @@ class Project(NamedTuple):
     archived_at: Instant | None = None
     service: str = "api"
     """Whose policy governs it."""
+    protected_health: bool = False
+    """Whether a business associate agreement governs it; `agreements` says so."""
 
 
 class ServiceAccount(NamedTuple):

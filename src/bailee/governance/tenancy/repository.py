@@ -19,14 +19,14 @@ from bailee.governance.tenancy.model import (
     Status,
 )
 from bailee.kernel.ids import ProjectId, Region, TenantId
-from bailee.kernel.instants import HOUR_MS, Instant
+from bailee.kernel.instants import Instant
 from bailee.policy.model import RetentionMode
 from bailee.ports.database import DatabaseTransaction
 
 _PROJECTS: Final[LiteralString] = """
     SELECT project, tenant, name, region, retention_mode, scope_generation, status,
         requests_per_minute, tokens_per_minute, created_at, reject_store, model_limits, archived_at,
-        service
+        service, protected_health
     FROM projects"""
 
 
@@ -349,65 +349,6 @@ async def version(transaction: DatabaseTransaction) -> int:
     return int(rows[0].version)
 
 
-async def join(transaction: DatabaseTransaction, worker: str, version: int) -> None:
-    """Let a gateway worker be waited for from now on, and forget workers that are long gone."""
-    await transaction.rows(
-        """
-        INSERT INTO gateways (worker, acknowledged, seen_at)
-        VALUES (:worker, :version, extract(epoch FROM clock_timestamp()) * 1000)
-        ON CONFLICT (worker) DO UPDATE
-            SET acknowledged = excluded.acknowledged, seen_at = excluded.seen_at
-        """,
-        worker=worker,
-        version=version,
-    )
-    await transaction.rows(
-        """
-        DELETE FROM gateways
-        WHERE seen_at < extract(epoch FROM clock_timestamp()) * 1000 - :forgotten_ms
-        """,
-        forgotten_ms=HOUR_MS,
-    )
-
-
-async def acknowledge(
-    transaction: DatabaseTransaction, worker: str, version: int, lease_ms: int
-) -> bool:
-    """Note that a gateway worker acts on `version`. False if its lease has lapsed meanwhile."""
-    rows = await transaction.rows(
-        """
-        UPDATE gateways
-        SET acknowledged = :version, seen_at = extract(epoch FROM clock_timestamp()) * 1000
-        WHERE worker = :worker
-            AND seen_at + :lease_ms > extract(epoch FROM clock_timestamp()) * 1000
-        RETURNING worker
-        """,
-        worker=worker,
-        version=version,
-        lease_ms=lease_ms,
-    )
-    return bool(rows)
-
-
-async def leave(transaction: DatabaseTransaction, worker: str) -> None:
-    """Forget a gateway worker that has stopped answering."""
-    await transaction.rows("DELETE FROM gateways WHERE worker = :worker", worker=worker)
-
-
-async def gateways_behind(transaction: DatabaseTransaction, version: int, lapse_ms: int) -> int:
-    """How many gateway workers may still act on facts older than `version`."""
-    rows = await transaction.rows(
-        """
-        SELECT count(*) AS behind FROM gateways
-        WHERE acknowledged < :version
-            AND seen_at + :lapse_ms > extract(epoch FROM clock_timestamp()) * 1000
-        """,
-        version=version,
-        lapse_ms=lapse_ms,
-    )
-    return int(rows[0].behind)
-
-
 async def facts_since(
     transaction: DatabaseTransaction, version: int, revoked_after: Instant
 ) -> list[Any]:
@@ -422,6 +363,7 @@ async def facts_since(
                 k.requests_per_minute AS key_requests, k.tokens_per_minute AS key_tokens,
                 p.region, coalesce(p.retention_mode, o.retention_mode) AS retention_mode,
                 p.scope_generation, p.reject_store, p.model_limits, p.service,
+                p.protected_health,
                 p.requests_per_minute AS project_requests, p.tokens_per_minute AS project_tokens,
                 p.status AS project_status, o.status AS organisation_status,
                 o.active_certificates || p.active_certificates AS active_certificates
@@ -467,6 +409,7 @@ def _project(row: Any) -> Project:
         model_limits=model_limits(row.model_limits),
         archived_at=row.archived_at,
         service=row.service,
+        protected_health=row.protected_health,
     )
 
 

@@ -17,7 +17,7 @@ from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 from bailee.custody.seal.part import Owner
-from bailee.governance.tenancy import repository
+from bailee.governance.tenancy import gateways, repository
 from bailee.governance.tenancy.credential import CREDENTIAL_BYTES, CredentialHash, is_credential
 from bailee.governance.tenancy.errors import CredentialRefused, Refusal
 from bailee.governance.tenancy.model import NO_MODEL_LIMITS, Limits, Status
@@ -61,6 +61,8 @@ class Caller(NamedTuple):
     """Whether the project has ended: the key may end what it keeps, and do nothing else."""
     service: str = "api"
     """Whose policy governs the project's calls."""
+    protected_health: bool = False
+    """Whether a business associate agreement governs the project."""
 
 
 Beside = Callable[[DatabaseTransaction], Awaitable[None]]
@@ -115,6 +117,7 @@ class FactsSnapshot:
         self._snapshot = _EMPTY
         self._find = self._snapshot.entries.get
         self._as_of_s = float("-inf")
+        self._leased_from_s = float("-inf")
 
     def authenticate(self, credential: bytes, now: Instant) -> Caller:
         """Who sent `credential` (the text of an API key).
@@ -144,14 +147,9 @@ class FactsSnapshot:
             return None
         return int(1000 * (self._clock.monotonic_s() - self._as_of_s))
 
-    @property
-    def grace_ms(self) -> int:
-        """How long the last snapshot serves while the database is away."""
-        return int(1000 * self._grace_s)
-
     def leased(self) -> bool:
         """Whether facts that permit more may be acted on: acknowledged within the lease."""
-        return 1000 * (self._clock.monotonic_s() - self._as_of_s) <= LEASE_MS
+        return 1000 * (self._clock.monotonic_s() - self._leased_from_s) <= LEASE_MS
 
     def ready(self) -> str | None:
         """None while calls can be authenticated, else why not."""
@@ -165,8 +163,10 @@ class FactsSnapshot:
         Raises:
             Unavailable: the database is away; the snapshot stays as it is and grows older.
         """
-        await self._join()
         asked_s = self._clock.monotonic_s()
+        if not self.leased():
+            # Waited for before reading what might be old by the time that it is acted on.
+            await self._join()
         before = self._snapshot
         async with self._database.platform_reading() as transaction:
             version = await repository.version(transaction)
@@ -189,23 +189,23 @@ class FactsSnapshot:
                     Snapshot(version, MappingProxyType(entries), MappingProxyType(certificates))
                 )
         if await self._acknowledged():
-            self._as_of_s = asked_s
+            self._leased_from_s = asked_s
+        else:
+            # The lease lapsed since the facts were asked for, so that nobody waited for this
+            # worker meanwhile: the facts are present, and permit nothing more than others would.
+            await self._join()
+        self._as_of_s = asked_s
 
     async def _join(self) -> None:
-        """Be waited for before reading what might be old by the time that it is acted on."""
-        if self._worker is not None and not self.leased():
+        if self._worker is not None:
             async with self._database.transaction(None) as transaction:
-                await repository.join(transaction, self._worker, self._snapshot.version)
+                await gateways.join(transaction, self._worker, self._snapshot.version)
 
     async def _acknowledged(self) -> bool:
-        """Only what was acknowledged counts as present.
-
-        If the lease lapsed since the facts were asked for, nobody waited for this worker.
-        """
         if self._worker is None:
             return True
         async with self._database.transaction(None) as transaction:
-            return await repository.acknowledge(
+            return await gateways.acknowledge(
                 transaction, self._worker, self._snapshot.version, LEASE_MS
             )
 
@@ -213,7 +213,7 @@ class FactsSnapshot:
         """Say that this worker answers nobody any more. Raises Unavailable; then it lapses."""
         if self._worker is not None:
             async with self._database.transaction(None) as transaction:
-                await repository.leave(transaction, self._worker)
+                await gateways.leave(transaction, self._worker)
 
     async def run(self) -> None:
         """Keep the snapshot present until cancelled.
@@ -270,6 +270,7 @@ def _entry(row: Any, certificates: Mapping[bytes, bytes]) -> Entry:
         ),
         archived=row.project_status == Status.ARCHIVED.value,
         service=row.service,
+        protected_health=row.protected_health,
     )
 
 

@@ -20,6 +20,7 @@ class Standing(NamedTuple):
     scope_generation: int
     reject_store: bool
     service: str
+    protected_health: bool
 
 
 async def standing(database: Database, owner: Owner) -> Standing:
@@ -42,4 +43,5 @@ async def standing(database: Database, owner: Owner) -> Standing:
         project.scope_generation,
         project.reject_store,
         project.service,
+        project.protected_health,
     )

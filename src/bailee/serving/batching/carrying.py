@@ -166,7 +166,7 @@ class Carrying:
 
     @property
     def _late(self) -> bool:
-        return self.keeping.clock.now() >= self.batch.details.expires_at_s * 1000
+        return self.keeping.clock.now() >= self.batch.expires_at_s * 1000
 
     @property
     def _stopped(self) -> bool:

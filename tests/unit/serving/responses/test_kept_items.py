@@ -1,5 +1,6 @@
 """What a conversation can hold, by role and kind of part."""
 
+import copy
 from typing import Any
 
 import pytest
@@ -29,7 +30,9 @@ SEEN: Any = {"type": "input_image", "image_url": "https://example.org/lemon.png"
     ],
 )
 def test_what_the_description_allows_is_kept(item: dict[str, Any]) -> None:
+    before = copy.deepcopy(item)
     check_kept_items([item], "items")
+    assert item == before, "what is checked is kept as it came"
 
 
 @pytest.mark.parametrize(

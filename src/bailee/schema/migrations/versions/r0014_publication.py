@@ -1,6 +1,6 @@
 """Drafts and published versions of policies, services, what was decided and what was imported.
 
-Revision: 0014, after 0008. A published version changes what gateways know, so that they notice it
+Revision: 0014, after 0010. A published version changes what gateways know, so that they notice it
 and acknowledge it as they do everything else that decides.
 """
 
@@ -9,7 +9,7 @@ from typing import Final
 from alembic import op
 
 revision = "0014"
-down_revision: str | None = "0008"
+down_revision: str | None = "0010"
 branch_labels = None
 depends_on = None
 
@@ -103,10 +103,11 @@ CREATE TABLE decision_days (
     protected_health boolean NOT NULL,
     store text NOT NULL,
     reject_store boolean NOT NULL,
+    features text NOT NULL,
     calls bigint NOT NULL DEFAULT 0,
     CONSTRAINT decision_days_pkey PRIMARY KEY (tenant, project, day, policy, service, endpoint,
         region, retention_mode, sharing_consent, improvement_opt_out, protected_health, store,
-        reject_store)
+        reject_store, features)
 );
 CREATE INDEX decision_days_day_idx ON decision_days (day);
 GRANT SELECT ON decision_days TO bailee_administrator;
@@ -129,28 +130,31 @@ CREATE FUNCTION bailee_count_decisions(
     tenants text[], projects text[], days bigint[], policies text[], services text[],
     endpoints text[], regions text[], retention_modes text[], sharing_consents bigint[],
     improvement_opt_outs bigint[], protected_healths bigint[], stores text[],
-    reject_stores bigint[], calls bigint[]
+    reject_stores bigint[], features text[], calls bigint[]
 ) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
     INSERT INTO decision_days AS known (tenant, project, day, policy, service, endpoint, region,
         retention_mode, sharing_consent, improvement_opt_out, protected_health, store,
-        reject_store, calls)
+        reject_store, features, calls)
     SELECT decode(new.tenant, 'hex'), decode(new.project, 'hex'), new.day, new.policy,
         new.service, new.endpoint, new.region, new.retention_mode, new.sharing_consent = 1,
         new.improvement_opt_out = 1, new.protected_health = 1, new.store, new.reject_store = 1,
-        new.calls
+        new.features, new.calls
     FROM unnest(tenants, projects, days, policies, services, endpoints, regions, retention_modes,
-        sharing_consents, improvement_opt_outs, protected_healths, stores, reject_stores, calls)
+        sharing_consents, improvement_opt_outs, protected_healths, stores, reject_stores,
+        features, calls)
         AS new (tenant, project, day, policy, service, endpoint, region, retention_mode,
-        sharing_consent, improvement_opt_out, protected_health, store, reject_store, calls)
-    ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13
+        sharing_consent, improvement_opt_out, protected_health, store, reject_store, features,
+        calls)
+    ORDER BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14
     ON CONFLICT ON CONSTRAINT decision_days_pkey DO UPDATE
         SET calls = known.calls + excluded.calls
 $$;
 REVOKE ALL ON FUNCTION bailee_count_decisions(text[], text[], bigint[], text[], text[], text[],
-    text[], text[], bigint[], bigint[], bigint[], text[], bigint[], bigint[]) FROM PUBLIC;
+    text[], text[], bigint[], bigint[], bigint[], text[], bigint[], text[], bigint[]) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION bailee_count_decisions(text[], text[], bigint[], text[], text[], text[],
-    text[], text[], bigint[], bigint[], bigint[], text[], bigint[], bigint[]) TO bailee_gateway;
+    text[], text[], bigint[], bigint[], bigint[], text[], bigint[], text[], bigint[])
+    TO bailee_gateway;
 CREATE FUNCTION bailee_forget_decisions(before_day bigint) RETURNS void
     LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog, public AS $$
     DELETE FROM decision_days WHERE day < before_day

@@ -1,0 +1,39 @@
+"""What is refused of agreements, each saying what to do."""
+
+from bailee.governance.agreements.model import Agreement, Kind, State
+from bailee.kernel.errors import Conflict, NotFound
+
+
+class WrongState(Conflict):
+    """The agreement is not where the command needs it."""
+
+
+class NotInForce(Conflict):
+    """An agreement that must be in force is not."""
+
+
+def unknown() -> NotFound:
+    """There is no such agreement."""
+    return NotFound("There is no such agreement. List the organisation's agreements.")
+
+
+def wrong_state(row: Agreement, wanted: str) -> WrongState:
+    """The agreement cannot be carried on like this."""
+    return WrongState(
+        f"The agreement is {row.state.value}; {wanted} is not possible then. Read it again."
+    )
+
+
+def not_in_force(kind: Kind) -> NotInForce:
+    """Something needs an agreement that is not executed."""
+    return NotInForce(
+        f"This needs an executed {kind.value.replace('_', ' ')} that is in force. Execute one"
+        f" first: `POST /bailee/v1/agreements` with the kind `{kind.value}`."
+    )
+
+
+def no_document(state: State) -> Conflict:
+    """There is no document (yet)."""
+    if state is State.COUNTERSIGNED:
+        return Conflict("Both have signed; the document is being made. Ask again in seconds.")
+    return Conflict(f"The agreement is {state.value}: a document exists once it is executed.")
