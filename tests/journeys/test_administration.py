@@ -197,7 +197,17 @@ def test_retention_holds_in_every_worker_within_a_second(
         )
 
     until(everywhere(kept), "kept by default")
+    with pytest.raises(openai.PermissionDeniedError, match="zero_retention/applications"):
+        retention.update(project, retention_type="zero_data_retention")
+    with pytest.raises(openai.PermissionDeniedError, match="zero_retention/applications"):
+        organization.data_retention.update(retention_type="zero_data_retention")
+    run_command(place, "projects", "set", project, "--retention", "zero_data_retention")
+    assert retention.retrieve(project).type == "zero_data_retention"
+    assert not any(kept(handling()) for _ in range(6)), "in force everywhere on return"
+    run_command(place, "organisations", "set", "Acme", "--retention", "zero_data_retention")
+    organization.data_retention.update(retention_type="none")  # type: ignore[arg-type]
     for set_it, wanted in (
+        (lambda: retention.update(project, retention_type="none"), True),
         (lambda: retention.update(project, retention_type="zero_data_retention"), False),
         (lambda: retention.update(project, retention_type="none"), True),
         (lambda: organization.data_retention.update(retention_type="zero_data_retention"), True),

@@ -7,6 +7,7 @@ from typing import Any, Final
 import httpx2
 import openai
 import pytest
+from tests.fixtures.clients import run_command
 from tests.fixtures.echo import MODEL
 from tests.fixtures.installation import Installation, installation
 from tests.fixtures.office import Office, chat, open_office, status_of, user_of
@@ -47,9 +48,9 @@ class Used:
         organization = self.office.client.admin.organization
         self.projects: dict[str, str] = {}
         """Key by project."""
-        for name, retention in (("kept", "none"), ("zero", "zero_data_retention")):
+        for name, retention in (("kept", "default"), ("zero", "zero_data_retention")):
             project = organization.projects.create(name=name).id
-            organization.projects.data_retention.update(project, retention_type=retention)  # type: ignore[arg-type]
+            run_command(place, "projects", "set", project, "--retention", retention)
             made = organization.projects.service_accounts.create(project, name="caller")
             assert made.api_key is not None
             self.projects[project] = made.api_key.id

@@ -3,15 +3,17 @@
 By the answers' headers, by the tables, and by what can be read again.
 """
 
+import json
 from collections.abc import Iterator
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import openai
 import pytest
 from tests.fixtures.batches import sdk
-from tests.fixtures.clients import run_command
+from tests.fixtures.clients import ask_command, client_environment, run_command
 from tests.fixtures.echo import MODEL
 from tests.fixtures.installation import CHAT, Installation, Tenant, chat_body, installation
+from tests.fixtures.leftovers import files_below, search
 from tests.fixtures.tables import look
 from tests.fixtures.waiting import until
 
@@ -136,3 +138,58 @@ def test_a_project_that_is_suspended_is_told_so(house: House) -> None:
                 return False
 
         until(works, "it is active again")
+
+
+APPLICATIONS: Final = "/bailee/v1/zero_retention/applications"
+CANARY: Final = b"canaryZr7applied00d41c"
+
+
+def test_an_application_from_its_draft_to_nothing_being_kept(house: House) -> None:
+    """What an agreement is wanted for is refused; the operator's word stands in the log."""
+    place, tenant = house.place, house.place.tenant("applicant")
+    admin = ask_command(place, "admin", "bootstrap", "--organisation", "applicant")["key"]
+    variables = {**client_environment(place), "OPENAI_ADMIN_KEY": admin}
+
+    def ask(*arguments: str, status: int = 0) -> Any:
+        typed = ("zero-retention", *arguments, *place.arguments, "--json")
+        done = run_command(place, *typed, environment=variables, status=status)
+        return json.loads(done.stdout) if status == 0 else done.stderr
+
+    wanted = ("--mode", ZERO, "--category", "internal_tools", "--use-case", "Search in own files")
+    draft = ask("apply", *wanted, "--project", tenant.project, "--draft")
+    assert (draft["state"], draft["assessment"]) == ("draft", None)
+    assert "no executed enterprise agreement" in ask("submit", draft["id"], status=1)
+    assert "safety_lead" in ask("decide", draft["id"], "approve", "--reasons", "x", status=1)
+    assert "internal_tools" in {one["id"] for one in ask("rules")["categories"]}
+    with place.client() as client:
+        client.headers["authorization"] = f"Bearer {admin}"
+        facts = client.get(
+            "/bailee/v1/zero_retention/assessment", params={"category": "internal_tools"}
+        ).json()
+        assert {one["fact"] for one in facts["reasons"]} == {
+            *("account_age", "verified_domain", "flags", "category")
+        }
+        mode = f"/v1/organization/projects/{tenant.project}/data_retention"
+        refused = client.post(mode, json={"retention_type": ZERO})
+        assert refused.status_code == 403
+        assert APPLICATIONS in refused.json()["error"]["message"]
+        ask_command(place, "organisations", "verify-domain", "applicant", "example.org")
+        ask_command(place, "projects", "set", tenant.project, "--retention", ZERO)
+        (approved,) = client.get(APPLICATIONS, params={"state": "active"}).json()["data"]
+        assert (approved["decided_by"], approved["project_id"]) == ("operator", tenant.project)
+        sent = client.post(
+            CHAT, content=chat_body(CANARY.decode(), store=True), headers=tenant.headers
+        )
+        assert "bailee-record" not in sent.headers
+        assert search(files_below(place.data, place.temporary), (CANARY,)) == []
+        assert client.post(mode, json={"retention_type": "none"}).status_code == 200
+        assert client.post(mode, json={"retention_type": ZERO}).status_code == 200
+    ask_command(place, "projects", "set", tenant.project, "--retention", "organization_default")
+    assert [one["state"] for one in ask("show")] == ["draft", "revoked"]
+
+    def told(kind: str) -> bool:
+        tiles = files_below(place.data / "objects" / "log" / "tile" / "entries")
+        return any(kind.encode() in data for _, data in tiles)
+
+    until(lambda: told("zero_retention_revoked"), "the log says that it ended")
+    assert told("zero_retention_approved")

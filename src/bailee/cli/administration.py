@@ -45,6 +45,14 @@ class Administration(Protocol):
         """Change what is given of a project. Has what then holds."""
         ...
 
+    async def set_organisation(self, organisation: str, *, retention: str) -> Row:
+        """Set what holds for projects without a mode of their own. Has id, name, retention."""
+        ...
+
+    async def verify_domain(self, organisation: str, domain: str) -> Row:
+        """Note that a domain is an organisation's. Has domain, verified_at, verified_by."""
+        ...
+
     async def bootstrap_admin(self, *, organisation: str | None, name: str) -> Row:
         """Make an organisation's first admin key, by default the demo organisation's.
 

@@ -20,6 +20,7 @@ from bailee.cli import (
     import_records,
     inspect,
     keys,
+    organisations,
     people,
     policy,
     policy_drafts,
@@ -31,6 +32,8 @@ from bailee.cli import (
     show_settings,
     sign_in,
     verify,
+    webhooks,
+    zero_retention,
 )
 from bailee.kernel.errors import BaileeError
 
@@ -58,12 +61,15 @@ app.add_typer(people.people, name="people", rich_help_panel=_OPERATE)
 app.add_typer(people.roles, name="roles", rich_help_panel=_OPERATE)
 app.add_typer(keys.app, name="keys", rich_help_panel=_OPERATE)
 app.add_typer(projects.app, name="projects", rich_help_panel=_OPERATE)
+app.add_typer(organisations.app, name="organisations", rich_help_panel=_OPERATE)
 app.add_typer(backends.app, name="backends", rich_help_panel=_OPERATE)
 app.add_typer(agreements.app, name="agreements", rich_help_panel=_OPERATE)
 app.add_typer(ray.app, name="ray", rich_help_panel=_OPERATE)
 app.add_typer(services.app, name="services", rich_help_panel=_OPERATE)
 app.add_typer(import_records.app, name="import", rich_help_panel=_OPERATE)
 policy_drafts.add_to(policy.app)
+app.add_typer(webhooks.app, name="webhooks", rich_help_panel=_OPERATE)
+app.add_typer(zero_retention.app, name="zero-retention", rich_help_panel=_OPERATE)
 app.add_typer(policy.app, name="policy", rich_help_panel=_PROVE)
 app.add_typer(inspect.app, name="inspect", rich_help_panel=_PROVE)
 app.command("verify", rich_help_panel=_PROVE)(verify.verify)

@@ -127,6 +127,9 @@ def set_project(
 ) -> None:
     """Change a project; it holds in every gateway worker within a second.
 
+    A retention mode other than the default that nobody has approved is written down as approved by
+    the operator, to be reviewed in a year; setting another ends that approval.
+
     Example: bailee projects set proj_… --retention zero_data_retention --store reject
     """
     from bailee.cli.administration import Row, wiring

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from bailee.schema.agreement_tables import agreement_versions as agreement_versions
 from bailee.schema.agreement_tables import agreements
+from bailee.schema.applications_tables import APPLICATIONS_TABLES
 from bailee.schema.columns import instant as _instant
 from bailee.schema.columns import metadata as metadata
 from bailee.schema.columns import number as _number
@@ -28,6 +29,7 @@ from bailee.schema.people_tables import (
     sessions,
 )
 from bailee.schema.policy_tables import decision_days, imported_records, policy_notices
+from bailee.schema.webhooks_tables import WEBHOOKS_TABLES
 
 organisations: Final = sa.Table(
     "organisations",
@@ -321,6 +323,8 @@ TENANT_TABLES: Final = (
     decision_days,
     imported_records,
     agreements,
+    *APPLICATIONS_TABLES,
+    *WEBHOOKS_TABLES,
 )
 """What belongs to an organisation: row-level security on column `tenant`."""
 

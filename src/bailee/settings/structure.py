@@ -165,6 +165,29 @@ class SnapshotSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 60.0
 
 
+class WebhooksSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Messages to the addresses that organisations register."""
+
+    allow_private_addresses: Annotated[
+        bool,
+        Meta(
+            description="Send to private and loopback addresses too: whoever registers a webhook "
+            "then makes this machine call what lies in its network."
+        ),
+    ] = False
+    authorities_file: Annotated[
+        Path | None,
+        Meta(description="Certificate authorities (PEM) to trust in place of the system's."),
+    ] = None
+    timeout_s: Annotated[
+        float, Meta(gt=0, le=60, description="How long one attempt may take, all in all.")
+    ] = 15.0
+    disable_after_days: Annotated[
+        int,
+        Meta(ge=1, le=90, description="How long nothing may arrive before one is disabled."),
+    ] = 5
+
+
 class LoggingSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The processes' own log lines, which never hold content."""
 
@@ -393,6 +416,7 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     limits: Annotated[LimitsSettings, Meta(description="Limits.")] = LimitsSettings()
     batches: Annotated[BatchesSettings, Meta(description="Batches.")] = BatchesSettings()
     snapshot: Annotated[SnapshotSettings, Meta(description="Snapshot.")] = SnapshotSettings()
+    webhooks: Annotated[WebhooksSettings, Meta(description="Webhooks.")] = WebhooksSettings()
     logging: Annotated[LoggingSettings, Meta(description="Log lines.")] = LoggingSettings()
     transparency: Annotated[TransparencySettings, Meta(description="Transparency log.")] = (
         TransparencySettings()

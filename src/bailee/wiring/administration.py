@@ -23,6 +23,7 @@ from bailee.governance.tenancy.errors import CredentialRefused
 from bailee.governance.tenancy.model import Limits
 from bailee.governance.tenancy.snapshot import FactsSnapshot
 from bailee.governance.usage.model import Price
+from bailee.governance.webhooks.service import Webhooks
 from bailee.kernel.errors import NotFound, Unavailable
 from bailee.kernel.ids import (
     ProjectId,
@@ -45,6 +46,7 @@ from bailee.serving.errors import Because, CallRefused
 from bailee.settings import Settings
 from bailee.wiring.identity import Identity, open_identity
 from bailee.wiring.nouns import Nouns
+from bailee.wiring.webhooks import WebhookTerms, webhooks_of
 
 
 class AuthorisedKeeper:
@@ -111,6 +113,7 @@ class AdministrationDesk:
         pepper: Secret,
         snapshot: FactsSnapshot,
         settings: Settings,
+        webhooks: WebhookTerms,
     ) -> None:
         self._engine = engine
         self._keeper = keeper
@@ -118,6 +121,7 @@ class AdministrationDesk:
         self._pepper = pepper
         self._snapshot = snapshot
         self._settings = settings
+        self._webhooks = webhooks
         randomness = SystemRandomness()
         self._session_keys = SessionKeys(
             PostgresDatabase(engine), clock, randomness, Vault(pepper, randomness)
@@ -157,7 +161,7 @@ class AdministrationDesk:
             ActorKind.ADMIN_KEY, key_text(key.public_id), key.tenant, frozenset({Role.OWNER})
         )
         nouns = self._nouns(keeper, actor)
-        return _session(nouns, key.tenant, self._clock.now(), key=key)
+        return _session(nouns, key.tenant, self._clock.now(), self._webhooks_of(actor), key=key)
 
     async def _open_for_person(self, request: Any, token: bytes) -> Session:
         bearer = await self._session_keys.authenticate(token)
@@ -175,7 +179,10 @@ class AdministrationDesk:
         asked = request.headers.get("openai-organization")
         if asked and asked != tenant_text(tenant):
             tenant = await _chosen(nouns, bearer, asked)
-        return _session(nouns, tenant, self._clock.now(), bearer=bearer)
+        return _session(nouns, tenant, self._clock.now(), self._webhooks_of(actor), bearer=bearer)
+
+    def _webhooks_of(self, actor: Actor) -> Webhooks:
+        return webhooks_of(PostgresDatabase(self._engine), self._clock, actor, self._webhooks)
 
     def public(self) -> Public:
         """What anybody may read, without a key."""
@@ -220,6 +227,7 @@ def _session(
     nouns: Nouns,
     tenant: TenantId,
     now: Instant,
+    webhooks: Webhooks,
     key: AdminKey | None = None,
     bearer: Bearer | None = None,
 ) -> Session:
@@ -246,6 +254,8 @@ def _session(
         agreements=nouns.agreements,
         agreement_versions=nouns.agreement_versions,
         protection=nouns.protection,
+        zero_retention=nouns.zero_retention,
+        webhooks=webhooks,
     )
 
 

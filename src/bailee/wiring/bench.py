@@ -24,7 +24,7 @@ from bailee.wiring.giving_up import give_up
 from bailee.wiring.operating import administration
 from bailee.wiring.places import Places
 from bailee.wiring.processes import start_logging
-from bailee.wiring.secrets import PEPPER, read_secret, token_name
+from bailee.wiring.secrets import PEPPER, WEBHOOK_KEY, read_secret, token_name
 from bailee.wiring.trust import read_trust
 
 MODEL: Final = "mock"
@@ -120,6 +120,7 @@ def run_bench_gateway(settings: Settings, port: int, mode: Mode, ready: Callable
         read_trust(places),
         read_secret(places.secrets, token_name("gateway"), {}),
         read_secret(places.secrets, PEPPER, {}),
+        read_secret(places.secrets, WEBHOOK_KEY, {}),
         database_url(settings, places, GATEWAY),
         database_url(settings, places, ADMINISTRATOR),
     )

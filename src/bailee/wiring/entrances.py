@@ -17,7 +17,7 @@ from bailee.wiring.giving_up import give_up
 from bailee.wiring.places import Places
 from bailee.wiring.processes import start_logging
 from bailee.wiring.seal import read_seal
-from bailee.wiring.secrets import LOG_KEY, PEPPER, read_secret, token_name
+from bailee.wiring.secrets import LOG_KEY, PEPPER, WEBHOOK_KEY, read_secret, token_name
 from bailee.wiring.trust import read_trust
 
 log = structlog.get_logger()
@@ -40,6 +40,7 @@ def run_gateway(
     trust = read_trust(places)
     token = read_secret(places.secrets, token_name("gateway"), secrets)
     pepper = read_secret(places.secrets, PEPPER, secrets)
+    webhook_key = read_secret(places.secrets, WEBHOOK_KEY, secrets)
     database = database_url(settings, places, GATEWAY)
     administration = database_url(settings, places, ADMINISTRATOR)
     protection = protect_memory()
@@ -47,7 +48,7 @@ def run_gateway(
     give_up(places, NOT_FOR_GATEWAYS)
     from bailee.wiring.gateway_process import GatewayNeeds, serve_gateway
 
-    needs = GatewayNeeds(trust, token, pepper, database, administration)
+    needs = GatewayNeeds(trust, token, pepper, webhook_key, database, administration)
     serve_gateway(settings, places, index, needs, ready)
 
 
@@ -63,12 +64,13 @@ def run_worker(
     places = Places(settings.data_folder.absolute())
     trust = read_trust(places)
     token = read_secret(places.secrets, token_name("worker"), secrets)
+    webhook_key = read_secret(places.secrets, WEBHOOK_KEY, secrets)
     database = database_url(settings, places, CLERK)
     protect_memory()
     give_up(places, NOT_FOR_GATEWAYS)
     from bailee.wiring.worker_process import WorkerNeeds, serve_worker
 
-    serve_worker(settings, places, WorkerNeeds(trust, token, database), ready)
+    serve_worker(settings, places, WorkerNeeds(trust, token, webhook_key, database), ready)
 
 
 def run_clerk(

@@ -74,6 +74,7 @@ from bailee.wiring.recording import RecorderNeeds, open_recorder, report_defect
 from bailee.wiring.stores import objects_of
 from bailee.wiring.training import Trainable, may_have_own_models
 from bailee.wiring.trust import Trust
+from bailee.wiring.webhooks import WebhookTerms
 
 log = structlog.get_logger()
 
@@ -84,6 +85,7 @@ class GatewayNeeds(NamedTuple):
     trust: Trust
     token: Secret
     pepper: Secret
+    webhook_key: Secret
     database: str | URL
     administration: str | URL
     """The database as `administrator`, for commands that admin keys give."""
@@ -157,7 +159,9 @@ def serve_gateway(
             *(usage.count, decisions, in_force),
         )
         desk = AdministrationDesk(
-            *(stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot), settings
+            *(stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot),
+            settings,
+            WebhookTerms(needs.webhook_key, settings.webhooks.allow_private_addresses),
         )
         server = _server(settings, places, _application(parts, desk), address)
         await when_there(snapshot.refresh)

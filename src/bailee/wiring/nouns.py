@@ -23,12 +23,15 @@ from bailee.governance.tenancy.acknowledgement import Acknowledgements
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
 from bailee.governance.tenancy.service import Tenancy
 from bailee.governance.usage.service import Usage
+from bailee.governance.zero_retention.operating import OperatorsRetention
+from bailee.governance.zero_retention.service import ZeroRetention
+from bailee.governance.zero_retention.standing import StandingApprovals
 from bailee.kernel.redacted import Secret
 from bailee.policy.access.model import Actor
 from bailee.ports.clock import Clock
 from bailee.ports.keeper import CredentialKeeper
 from bailee.settings import Settings
-from bailee.wiring.agreements import operator_of
+from bailee.wiring.agreements import EnterpriseStanding, operator_of
 
 
 class Nouns:
@@ -44,12 +47,10 @@ class Nouns:
         settings: Settings,
     ) -> None:
         database, randomness = PostgresDatabase(engine), SystemRandomness()
-        everywhere = Acknowledgements(database, SystemClock())
-        grace_ms = int(1000 * settings.snapshot.grace_s)
         audit = AuditTrail(actor.identifier, clock, randomness)
         self.actor = actor
         self.tenancy = Tenancy(database, keeper, clock, randomness, pepper, audit=audit)
-        self.projects = Projects(database, clock, audit)
+        self.projects = Projects(database, clock, audit, StandingApprovals(clock))
         self.service_accounts = ServiceAccounts(database, self.tenancy, clock, randomness, audit)
         self.administrators = Administrators(database, keeper, clock, randomness, pepper, audit)
         self.people = People(database, clock, randomness, audit, actor)
@@ -60,16 +61,20 @@ class Nouns:
         self.audit_log = AuditLog(database)
         self.usage = Usage(database)
         self.certificates = Certificates(database, clock, randomness, audit)
-        library = packaged_library()
-        self.agreements = Agreements(
-            database, clock, randomness, audit, actor, library, operator_of(settings)
-        )
+        self.spend_alerts = SpendAlerts(database, clock, randomness, audit)
+        common, library = (database, clock, randomness, audit, actor), packaged_library()
+        self.agreements = Agreements(*common, library, operator_of(settings))
         self.agreement_versions = Versions(database, clock, actor, library)
+        # Gateways count their leases in real time, whatever time records are simulated at.
+        everywhere = Acknowledgements(database, SystemClock())
+        grace_ms = round(1000 * settings.snapshot.grace_s)
         self.protection = Protection(
             *(database, clock, audit, actor, everywhere), lapse_ms=grace_ms
         )
-        self.spend_alerts = SpendAlerts(database, clock, randomness, audit)
+        enterprise = EnterpriseStanding(database, clock)
+        self.zero_retention = ZeroRetention(*common, enterprise, everywhere, grace_ms)
+        self.operators_retention = OperatorsRetention(*common, everywhere, grace_ms)
         self.policy_drafts = PolicyDrafts(
-            database, clock, randomness, audit, everywhere, actor, grace_ms=grace_ms
+            *(database, clock, randomness, audit, everywhere, actor), grace_ms=grace_ms
         )
         self.services = Services(database, clock, audit, everywhere, actor, grace_ms=grace_ms)

@@ -45,6 +45,7 @@ from bailee.ports.database import Database
 from bailee.ports.ledger import Ledger
 from bailee.schema.roles import ADMINISTRATOR, CLERK
 from bailee.settings import Settings
+from bailee.wiring import organisations
 from bailee.wiring.backends import open_backend, problem_of, terms_of
 from bailee.wiring.database import database_url
 from bailee.wiring.gateway_health import ask_health
@@ -146,13 +147,14 @@ class OpenInstallation:
         """Change what is given of a project, each by a command of its own."""
         tenant, identifier = await self._tenant_of(project), parse_project(project)
         projects = self._nouns.projects
+        if retention is not None:
+            mode = None if retention == "organization_default" else RetentionMode(retention)
+            await self._nouns.operators_retention.set_mode(tenant, identifier, mode)
         found = await projects.project(tenant, identifier)
-        if retention is not None or store is not None:
-            mode = found.retention_mode
-            if retention is not None:
-                mode = None if retention == "organization_default" else RetentionMode(retention)
-            reject = None if store is None else store == "reject"
-            found = await projects.set_retention(tenant, identifier, mode, reject_store=reject)
+        if store is not None:
+            found = await projects.set_retention(
+                tenant, identifier, found.retention_mode, reject_store=store == "reject"
+            )
         if requests_per_minute is not None or tokens_per_minute is not None:
             before = found.model_limits.get(model, Limits()) if model else found.limits
             limits = Limits(
@@ -177,6 +179,16 @@ class OpenInstallation:
             "tokens_per_minute": found.limits.tokens_per_minute,
             "models": {name: limits._asdict() for name, limits in found.model_limits.items()},
         }
+
+    async def set_organisation(self, organisation: str, *, retention: str) -> Row:
+        """Set what holds for an organisation's projects without a mode of their own."""
+        tenant = await self._tenant_named(organisation)
+        return await organisations.set_retention(self._nouns, tenant, retention)
+
+    async def verify_domain(self, organisation: str, domain: str) -> Row:
+        """Note that a domain is an organisation's, on the operator's word."""
+        tenant = await self._tenant_named(organisation)
+        return await organisations.verify_domain(self._nouns, tenant, domain)
 
     async def bootstrap_admin(self, *, organisation: str | None, name: str) -> Row:
         """Make an organisation's first admin key."""

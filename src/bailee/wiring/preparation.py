@@ -24,6 +24,7 @@ from bailee.wiring.secrets import (
     LOG_KEY,
     PEPPER,
     ROLES,
+    WEBHOOK_KEY,
     make_secrets,
     read_secret,
     token_name,
@@ -95,8 +96,8 @@ def _handed(settings: Settings, places: Places) -> dict[str, dict[str, bytes]]:
             **read(token_name("clerk"), LOG_KEY),
             DOCUMENT_SEAL: bytes(read_seal(settings, places, {})),
         },
-        "worker": read(token_name("worker")),
-        "gateway": read(token_name("gateway"), PEPPER),
+        "worker": read(token_name("worker"), WEBHOOK_KEY),
+        "gateway": read(token_name("gateway"), PEPPER, WEBHOOK_KEY),
     }
 
 

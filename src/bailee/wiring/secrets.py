@@ -17,6 +17,8 @@ PEPPER: Final = "api-key-pepper"
 LOG_KEY: Final = "log-signing-key"
 DOCUMENT_SEAL: Final = "document-seal"
 """Key and certificates that seal signed documents, in PEM."""
+WEBHOOK_KEY: Final = "webhook-key"
+"""What the secrets of webhooks follow from."""
 ROLES: Final = ("gateway", "clerk", "worker", "administrator")
 SECRET_BYTES: Final = 32
 
@@ -29,7 +31,7 @@ def token_name(role: str) -> str:
 def make_secrets(folder: Path, randomness: Randomness) -> None:
     """Make every secret that is missing."""
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for name in (PEPPER, LOG_KEY, *(token_name(role) for role in ROLES)):
+    for name in (PEPPER, LOG_KEY, WEBHOOK_KEY, *(token_name(role) for role in ROLES)):
         if not (folder / name).exists():
             write_private(folder / name, randomness.random_bytes(SECRET_BYTES))
 

@@ -3,6 +3,7 @@
 It is not one of the gateway workers, and answers nobody. It opens what a grant names and nothing
 else; what it makes is sealed to its owner. The lines of batches take the gateways' road from here,
 so that they are recorded as single calls are (docs/decisions/0034-batches-in-the-worker.md).
+Retention modes that were approved for a later instant begin from here, and webhooks are sent.
 """
 
 import asyncio
@@ -17,6 +18,10 @@ from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.engine import check_schema, open_engine
 from bailee.drivers.postgres.leases import PostgresLeases
 from bailee.drivers.system import SystemClock, SystemRandomness
+from bailee.governance.audit.model import INSTALLATION
+from bailee.governance.audit.service import AuditTrail
+from bailee.governance.tenancy.acknowledgement import Acknowledgements
+from bailee.governance.zero_retention.watch import RetentionWatch
 from bailee.kernel.redacted import Secret
 from bailee.schema.roles import CLERK
 from bailee.settings import Settings
@@ -30,6 +35,7 @@ from bailee.wiring.standing import may_train_of
 from bailee.wiring.stores import objects_of
 from bailee.wiring.training import Trainable, TrainingPlaces
 from bailee.wiring.trust import Trust
+from bailee.wiring.webhooks import deliverer
 from bailee.wiring.worker_sign import keep_saying
 
 
@@ -38,6 +44,7 @@ class WorkerNeeds(NamedTuple):
 
     trust: Trust
     token: Secret
+    webhook_key: Secret
     database: str | URL
 
 
@@ -66,10 +73,21 @@ def serve_worker(
         may_train = may_train_of(tools.standing, tools.planner, clock)
         training = _training(settings, batching, keeping)
         carrier = Carrier(keeping, leases, training.choose, may_train, holder)
+        database = PostgresDatabase(engine)
+        retention = RetentionWatch(
+            database,
+            leases,
+            Acknowledgements(database, SystemClock()),
+            AuditTrail(INSTALLATION, clock, randomness),
+            *(clock, SystemClock(), holder),
+            grace_ms=round(1000 * settings.snapshot.grace_s),
+        )
         ends = RemoteEnds(keeping.database, leases, SystemClock(), training.find, holder)
         ready()
         saying = keep_saying(places.worker_sign, SystemClock())
-        await until_first(stop, batching.run(), carrier.run(), ends.run(), saying)
+        webhooks = deliverer(settings, database, leases, clock, needs.webhook_key, holder)
+        work = (batching.run(), carrier.run(), ends.run(), retention.run(), webhooks.run())
+        await until_first(stop, *work, saying)
         await batching.close()
         await keeper.close()
         await engine.dispose()

@@ -75,8 +75,8 @@ const [limit] = await collected(limits.listRateLimits(project.id));
 await limits.updateRateLimit(limit.id, { ...within, max_requests_per_1_minute: 3 });
 const found = await collected(limits.listRateLimits(project.id));
 assert.equal(found.find((one) => one.id === limit.id).max_requests_per_1_minute, 3);
-await projects.dataRetention.update(project.id, { retention_type: "zero_data_retention" });
-assert.equal((await projects.dataRetention.retrieve(project.id)).type, "zero_data_retention");
+await projects.dataRetention.update(project.id, { retention_type: "none" });
+assert.equal((await projects.dataRetention.retrieve(project.id)).type, "none");
 await organization.dataRetention.update({ retention_type: "none" });
 assert.equal((await organization.dataRetention.retrieve()).type, "none");
 

@@ -104,8 +104,10 @@ async def _limits_and_retention(organization: Any, project: str) -> None:
     listed = {one.id: one async for one in limits.list_rate_limits(project)}
     assert listed[first.id].max_requests_per_1_minute == 3
     retention = organization.projects.data_retention
-    await retention.update(project, retention_type="zero_data_retention")
-    assert (await retention.retrieve(project)).type == "zero_data_retention"
+    with pytest.raises(openai.PermissionDeniedError, match="zero_retention/applications"):
+        await retention.update(project, retention_type="zero_data_retention")
+    await retention.update(project, retention_type="none")
+    assert (await retention.retrieve(project)).type == "none"
     await organization.data_retention.update(retention_type="none")
     assert (await organization.data_retention.retrieve()).type == "none"
 

@@ -7,7 +7,7 @@ from litestar import Response, Router, get
 from bailee.api.administration.asked import asked_page, handle, many_of, number_of, project_id
 from bailee.api.administration.session import AnyRequest, session_of
 from bailee.api.administration.shapes import Listed, answer, seconds, whole
-from bailee.governance.audit.model import EVENT_TYPES, OPERATOR, Recorded, Wanted
+from bailee.governance.audit.model import EVENT_TYPES, INSTALLATION, OPERATOR, Recorded, Wanted
 from bailee.governance.people.roles import USER
 from bailee.kernel.errors import InvalidInput
 from bailee.kernel.ids import handle_text, project_text
@@ -25,7 +25,8 @@ async def list_audit_logs(request: AnyRequest) -> Response[Listed[dict[str, Any]
     """The organisation's audit log, newest first.
 
     Takes `effective_at[gt|gte|lt|lte]`, `project_ids[]`, `event_types[]`, `actor_ids[]`,
-    `resource_ids[]`, `limit`, `after`, `before`. Actors are admin keys, people and `operator`.
+    `resource_ids[]`, `limit`, `after`, `before`. Actors are admin keys,
+    people, `operator` and `installation`.
     """
     session = await session_of(request)
     page = asked_page(request)
@@ -92,9 +93,7 @@ def _view(event: Recorded) -> dict[str, Any]:
 
 
 def _actor(actor: str) -> dict[str, Any]:
-    if actor == OPERATOR:
-        return {"type": "session", "session": {"user": {"id": OPERATOR}}}
-    if actor.startswith(USER):
+    if actor in (OPERATOR, INSTALLATION) or actor.startswith(USER):
         return {"type": "session", "session": {"user": {"id": actor}}}
     return {"type": "api_key", "api_key": {"id": actor, "type": "user", "user": {"id": actor}}}
 

@@ -32,6 +32,8 @@ from bailee.governance.tenancy.projects import Projects, ServiceAccounts
 from bailee.governance.tenancy.service import Tenancy
 from bailee.governance.usage.model import Price
 from bailee.governance.usage.service import Usage
+from bailee.governance.webhooks.service import Webhooks
+from bailee.governance.zero_retention.service import ZeroRetention
 from bailee.kernel.ids import Region, TenantId
 from bailee.kernel.instants import Instant
 from bailee.policy.access.matrix import require
@@ -75,6 +77,8 @@ class Session(NamedTuple):
     agreements: Agreements
     agreement_versions: Versions
     protection: Protection
+    zero_retention: ZeroRetention
+    webhooks: Webhooks
 
     def require(self, action: str) -> None:
         """Return if the actor may do this in the session's organisation. Raises Forbidden."""

@@ -18,6 +18,8 @@ from bailee.api.bailee_v1 import (
     sessions,
     sign_in,
     sign_in_page,
+    webhooks,
+    zero_retention,
 )
 
 BAILEE_ROUTES: Final[tuple[Router, ...]] = (
@@ -30,4 +32,6 @@ BAILEE_ROUTES: Final[tuple[Router, ...]] = (
     sessions.ROUTER,
     sign_in.ROUTER,
     sign_in_page.ROUTER,
+    webhooks.ROUTER,
+    zero_retention.ROUTER,
 )

@@ -9,6 +9,9 @@ from bailee.kernel.instants import Instant
 OPERATOR: Final = "operator"
 """The actor of commands that the operator gives on the machine."""
 
+INSTALLATION: Final = "installation"
+"""The actor of what Bailee does by itself, because its time has come."""
+
 EVENT_TYPES: Final = frozenset(
     {
         "agreement.accepted",
@@ -38,6 +41,7 @@ EVENT_TYPES: Final = frozenset(
         "login.failed",
         "login.succeeded",
         "logout.succeeded",
+        "organization.domain_verified",
         "organization.updated",
         "policy.published",
         "policy_draft.approved",
@@ -59,6 +63,21 @@ EVENT_TYPES: Final = frozenset(
         "user.added",
         "user.deleted",
         "user.updated",
+        "webhook.created",
+        "webhook.deleted",
+        "webhook.disabled",
+        "webhook.replayed",
+        "webhook.secret_rotated",
+        "webhook.tested",
+        "webhook.updated",
+        "zero_retention.approved",
+        "zero_retention.assessed",
+        "zero_retention.declined",
+        "zero_retention.review_due",
+        "zero_retention.reviewed",
+        "zero_retention.revoked",
+        "zero_retention.started",
+        "zero_retention.submitted",
     }
 )
 """The types that Bailee writes: those that OpenAI names, and Bailee's own."""
@@ -72,7 +91,7 @@ class Recorded(NamedTuple):
     effective_at: Instant
     type: str
     actor: str
-    """The identifier of an admin key as people see it, or `OPERATOR`."""
+    """The identifier of an admin key as people see it, `OPERATOR` or `INSTALLATION`."""
     project: ProjectId | None
     project_name: str | None
     """What the project is called now."""

@@ -3,9 +3,11 @@
 Each command is one transaction with its audit event, and holds in every gateway worker within 1 s
 of return. Creating projects and keys, which the keeper takes part in, is `service`'s. A change of
 the retention mode governs what is submitted from then on: what is held already keeps its deadline.
+A mode other than the default is set only while an approval stands for it (C08); whoever has one may
+go back and forth.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from bailee.governance.tenancy import repository
@@ -28,6 +30,7 @@ from bailee.ports.audit import Audit, AuditEvent, Details
 from bailee.ports.clock import Clock
 from bailee.ports.database import Database, DatabaseTransaction
 from bailee.ports.randomness import Randomness
+from bailee.ports.retention_approvals import RetentionApprovals
 
 SERVICE_ACCOUNT: Final = "svc_acct_"
 _RATE_LIMIT: Final = "rl_"
@@ -38,10 +41,17 @@ _MODELS_MAX: Final = 1000
 class Projects:
     """Commands on one organisation, in the role `administrator`."""
 
-    def __init__(self, database: Database, clock: Clock, audit: Audit) -> None:
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        audit: Audit,
+        approvals: RetentionApprovals,
+    ) -> None:
         self._database = database
         self._clock = clock
         self._audit = audit
+        self._approvals = approvals
 
     async def organisation(self, tenant: TenantId) -> Organisation:
         """The organisation. Raises NotFound."""
@@ -96,8 +106,13 @@ class Projects:
 
         Raises:
             NotFound: the organisation has no such project.
+            Forbidden: no approval stands for the mode.
             Conflict: the project is archived.
         """
+
+        async def permit(transaction: DatabaseTransaction, before: Project) -> None:
+            if mode not in (None, RetentionMode.DEFAULT, before.retention_mode):
+                await self._approvals.require(transaction, project, mode.value)
 
         def changed(row: Project) -> Project:
             reject = row.reject_store if reject_store is None else reject_store
@@ -108,14 +123,23 @@ class Projects:
         }
         if reject_store is not None:
             changes["store"] = "reject" if reject_store else "coerce"
-        return await self._change(tenant, project, changed, "project.updated", changes)
+        return await self._change(
+            tenant, project, changed, "project.updated", changes, permit=permit
+        )
 
     async def set_organisation_retention(
         self, tenant: TenantId, mode: RetentionMode
     ) -> Organisation:
-        """Set what holds for projects without a mode of their own. Raises NotFound."""
+        """Set what holds for projects without a mode of their own.
+
+        Raises:
+            NotFound: there is no such organisation.
+            Forbidden: no approval stands for the mode.
+        """
         async with self._database.transaction(tenant) as transaction:
             found = await _organisation(transaction)
+            if mode not in (RetentionMode.DEFAULT, found.retention_mode):
+                await self._approvals.require(transaction, None, mode.value)
             await repository.set_organisation_retention(transaction, tenant, mode)
             details = {
                 "id": tenant_text(tenant),
@@ -162,8 +186,12 @@ class Projects:
         kind: str,
         changes: Details | None,
         resource: str | None = None,
+        permit: Callable[[DatabaseTransaction, Project], Awaitable[None]] | None = None,
     ) -> Project:
         async with self._database.transaction(tenant) as transaction:
+            if permit is not None:
+                # Before the project is locked: a revocation locks the organisation first.
+                await permit(transaction, await _project(transaction, project))
             await repository.lock_project(transaction, project)
             before = await _project(transaction, project)
             if before.status is Status.ARCHIVED:

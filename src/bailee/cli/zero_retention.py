@@ -1,0 +1,235 @@
+"""`bailee zero-retention`: applications for zero retention and modified monitoring."""
+
+import enum
+from typing import Annotated, Any
+
+import typer
+
+from bailee.cli.options import ConfigOption, DataOption, JsonOption, SetOption, load_settings
+
+app = typer.Typer(
+    help="Apply for zero retention or modified monitoring; decide and revoke.",
+    no_args_is_help=True,
+)
+
+_PATH = "/bailee/v1/zero_retention/applications"
+Application = Annotated[str, typer.Argument(help="The application (zra_…).")]
+
+
+class Mode(enum.StrEnum):
+    """What can be applied for."""
+
+    ZERO = "zero_data_retention"
+    MODIFIED = "modified_abuse_monitoring"
+
+
+class Decision(enum.StrEnum):
+    """What can be decided."""
+
+    APPROVE = "approve"
+    DECLINE = "decline"
+
+
+@app.command("apply")
+def apply(
+    mode: Annotated[Mode, typer.Option(help="What is applied for.")],
+    category: Annotated[
+        str, typer.Option(help="The category of use, such as internal_tools; see `rules`.")
+    ],
+    use_case: Annotated[str, typer.Option(help="What it is for, in your words.")],
+    project: Annotated[
+        str | None, typer.Option(help="The project (proj_…); default: the whole organisation.")
+    ] = None,
+    draft: Annotated[bool, typer.Option("--draft", help="Keep it as a draft.")] = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Apply; it is assessed at once, by the facts that are shown, and then decided by a person.
+
+    Example: bailee zero-retention apply --mode zero_data_retention --category internal_tools --use-case "Search in our own files"
+    """  # noqa: E501 - an example is one line
+    from bailee.cli.remote import remote
+
+    settings = load_settings(config, data, assignments).settings
+    body: dict[str, Any] = {
+        "mode": mode.value,
+        "category": category,
+        "use_case": use_case,
+        "project_id": project,
+        "submit": not draft,
+    }
+    _print(remote(settings).call("POST", _PATH, body), as_json=as_json)
+
+
+@app.command("submit")
+def submit(
+    application: Application,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Submit a draft.
+
+    Example: bailee zero-retention submit zra_0123456789abcdef0123456789abcdef
+    """
+    from bailee.cli.remote import remote
+
+    settings = load_settings(config, data, assignments).settings
+    found = remote(settings).call("POST", f"{_PATH}/{application}/submission")
+    _print(found, as_json=as_json)
+
+
+@app.command("show")
+def show(
+    application: Annotated[
+        str | None, typer.Argument(help="The application (zra_…); default: all.")
+    ] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show an application with its assessment, or list the organisation's.
+
+    Example: bailee zero-retention show
+    """
+    from bailee.cli.output import print_json, print_table
+    from bailee.cli.remote import remote
+
+    settings = load_settings(config, data, assignments).settings
+    bearer = remote(settings)
+    if application is not None:
+        _print(bearer.call("GET", f"{_PATH}/{application}"), as_json=as_json)
+        return
+    rows = bearer.call("GET", _PATH, query={"limit": "100"})["data"]
+    if as_json:
+        print_json(rows)
+        return
+    columns = ("id", "mode", "project_id", "state", "review_at")
+    print_table(
+        [column.replace("_", " ") for column in columns],
+        [[row[column] for column in columns] for row in rows],
+    )
+
+
+@app.command("rules")
+def rules(
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the categories of use, and how each counts.
+
+    Example: bailee zero-retention rules
+    """
+    from bailee.cli.output import print_json, print_table
+    from bailee.cli.remote import remote
+
+    settings = load_settings(config, data, assignments).settings
+    found = remote(settings).call("GET", "/bailee/v1/zero_retention/rules")
+    if as_json:
+        print_json(found)
+        return
+    columns = ("id", "points", "english")
+    print_table(columns, [[row[column] for column in columns] for row in found["categories"]])
+
+
+@app.command("decide")
+def decide(
+    application: Application,
+    decision: Annotated[Decision, typer.Argument(help="What is decided.")],
+    reasons: Annotated[str, typer.Option(help="Why; the applicant reads it.")],
+    since: Annotated[
+        int | None, typer.Option(help="When it begins, in Unix seconds; default: now.")
+    ] = None,
+    review_at: Annotated[
+        int | None, typer.Option(help="When it is reviewed, in Unix seconds; default: in a year.")
+    ] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Decide an assessed application, as one of the house who did not apply.
+
+    Example: bailee zero-retention decide zra_0123456789abcdef0123456789abcdef approve --reasons "Known customer"
+    """  # noqa: E501 - an example is one line
+    from bailee.cli.remote import remote
+
+    settings = load_settings(config, data, assignments).settings
+    body = {
+        "approve": decision is Decision.APPROVE,
+        "reasons": reasons,
+        "since": since,
+        "review_at": review_at,
+    }
+    found = remote(settings).call("POST", f"{_PATH}/{application}/decision", body)
+    _print(found, as_json=as_json)
+
+
+@app.command("review")
+def review(
+    application: Application,
+    review_at: Annotated[
+        int | None,
+        typer.Option(help="When it is reviewed next, in Unix seconds; default: in a year."),
+    ] = None,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Let a standing approval go on until another review.
+
+    Example: bailee zero-retention review zra_0123456789abcdef0123456789abcdef
+    """
+    from bailee.cli.remote import remote
+
+    settings = load_settings(config, data, assignments).settings
+    body = {"review_at": review_at}
+    found = remote(settings).call("POST", f"{_PATH}/{application}/review", body)
+    _print(found, as_json=as_json)
+
+
+@app.command("revoke")
+def revoke(
+    application: Application,
+    reasons: Annotated[str, typer.Option(help="Why; the applicant reads it.")],
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """End an approval and every mode that needed it; on return it holds everywhere.
+
+    Example: bailee zero-retention revoke zra_0123456789abcdef0123456789abcdef --reasons "Agreement ended"
+    """  # noqa: E501 - an example is one line
+    from bailee.cli.remote import remote
+
+    settings = load_settings(config, data, assignments).settings
+    body = {"reasons": reasons}
+    found = remote(settings).call("POST", f"{_PATH}/{application}/revocation", body)
+    _print(found, as_json=as_json)
+
+
+def _print(found: Any, *, as_json: bool) -> None:
+    from bailee.cli.output import print_json, print_table
+
+    if as_json:
+        print_json(found)
+        return
+    shown = {name: value for name, value in found.items() if name != "assessment"}
+    print_table(("field", "value"), [(name, str(value)) for name, value in shown.items()])
+    if found["assessment"] is not None:
+        print(f"\nlikelihood of misuse: {found['assessment']['likelihood']}")
+        print_table(
+            ("fact", "value", "points", "why"),
+            [
+                (one["fact"], one["value"], str(one["points"]), one["english"])
+                for one in found["assessment"]["reasons"]
+            ],
+        )

@@ -1,0 +1,1 @@
+"""Webhooks: an organisation's endpoints, and what is sent to them."""

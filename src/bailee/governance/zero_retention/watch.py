@@ -1,0 +1,109 @@
+"""What comes of approvals by the mere passing of time: their start, and their review date.
+
+Runs in the worker process, one at a time, in the role `clerk`: waiting for a gateway that is cut
+off holds nobody up there. What a crash left half done of a decision is finished here too. A mode
+begins within seconds of its instant, never before; until then the default holds, under which more
+is kept for monitoring and nothing of what was promised is broken.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from bailee.governance.zero_retention import events, repository
+from bailee.governance.zero_retention.model import Application, State
+from bailee.kernel.errors import BaileeError
+from bailee.kernel.instants import MINUTE_MS, Instant
+from bailee.ports.acknowledgement import Acknowledgement
+from bailee.ports.audit import Audit
+from bailee.ports.clock import Clock
+from bailee.ports.database import Database
+from bailee.ports.leases import Leases
+
+log = structlog.get_logger()
+
+LEASE: Final = "zero-retention"
+LEASE_MS: Final = 2 * MINUTE_MS
+"""Longer than waiting for a worker takes with the usual grace."""
+POLL_S: Final = 5.0
+SETTLING_MS: Final = MINUTE_MS
+"""How long a decision that begins at once is left to whoever waits for the workers already."""
+
+
+@dataclass(slots=True)
+class RetentionWatch:
+    """Starts approvals and notes review dates. `real_clock` paces the rounds."""
+
+    database: Database
+    leases: Leases
+    acknowledgement: Acknowledgement
+    audit: Audit
+    clock: Clock
+    real_clock: Clock
+    holder: str
+    grace_ms: int
+
+    async def run(self) -> None:
+        """Look every few seconds until cancelled."""
+        while True:
+            try:
+                await self.step()
+            except BaileeError as error:
+                log.warning("zero_retention_watch_failed", kind=type(error).__name__)
+            await self.real_clock.sleep_s(POLL_S)
+
+    async def step(self) -> None:
+        """One look. Raises Unavailable while the database is away."""
+        now = self.clock.now()
+        async with self.database.platform_reading() as transaction:
+            known = await repository.applications(transaction)
+        starting = [row for row in known if _starts(row, now)]
+        due = [
+            row for row in known if row.due_at is None and row.state(now) is State.DUE_FOR_REVIEW
+        ]
+        if not starting and not due:
+            return
+        if await self.leases.acquire(LEASE, self.holder, LEASE_MS) is None:
+            return
+        for row in due:
+            await self._note_due(row, now)
+        if starting:
+            await self._start(starting)
+
+    async def _start(self, rows: list[Application]) -> None:
+        set_now = [row for row in rows if await self._set(row)]
+        await self.acknowledgement.everywhere(self.grace_ms)
+        now = self.clock.now()
+        for row in set_now:
+            async with self.database.transaction(row.tenant) as transaction:
+                if await repository.mark_active(transaction, row.application, now):
+                    await self.audit.write(transaction, events.event("started", row))
+
+    async def _set(self, row: Application) -> bool:
+        """Set the mode, unless the approval was revoked meanwhile or the mode is set."""
+        async with self.database.transaction(row.tenant) as transaction:
+            await repository.lock(transaction, row.tenant)
+            known = await repository.applications(transaction)
+            found = next(one for one in known if one.application == row.application)
+            if found.revoked_at is not None or found.active_at is not None:
+                return False
+            modes = await repository.modes(transaction, row.tenant)
+            present = modes.projects.get(row.project) if row.project else modes.organisation
+            if present is not row.mode:
+                await repository.set_mode(transaction, row.tenant, row.project, row.mode)
+                event = events.mode_set(row.tenant, row.project, row.mode)
+                await self.audit.write(transaction, event)
+        return True
+
+    async def _note_due(self, row: Application, now: Instant) -> None:
+        async with self.database.transaction(row.tenant) as transaction:
+            if await repository.mark_due(transaction, row.application, now):
+                await self.audit.write(transaction, events.event("review_due", row))
+
+
+def _starts(row: Application, now: Instant) -> bool:
+    if row.state(now) is not State.APPROVED or row.since is None or row.decided_at is None:
+        return False
+    at_once = row.since <= row.decided_at
+    return row.since + (SETTLING_MS if at_once else 0) <= now
