@@ -5,6 +5,7 @@
 With `--check` nothing is written, and the exit code is 1 if the file is not what would be.
 """
 
+import inspect
 import sys
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -19,7 +20,7 @@ from bailee.settings import (
     Settings,
 )
 from bailee.settings.building import allowed, described, is_structure, without_none
-from bailee.settings.structure import PriceSettings
+from bailee.settings.structure import PriceSettings, RegionSettings
 
 TARGET = Path(__file__).parent.parent / "docs" / "reference" / "settings.md"
 
@@ -70,11 +71,12 @@ def reference() -> str:
     parts.append(_section(ModelSettings, "", '`[models."name"]`, fallback order of a model'))
     parts.append(_section(FineTuningSettings, "", '`[fine_tuning."name"]`, for each model'))
     parts.append(_section(PriceSettings, "", '`[prices."name"]`, for each model that has one'))
+    parts.append(_section(RegionSettings, "", "`[regions.NAME]`, where there are several regions"))
     return "".join(parts)
 
 
 def _section(structure: Any, prefix: str, title: str) -> str:
-    said = (structure.__doc__ or "").strip()
+    said = inspect.cleandoc(structure.__doc__ or "")
     return f"\n## {title}\n{said}\n\n" + _table(_rows(structure, prefix))
 
 
@@ -106,6 +108,8 @@ def _takes(field: Any) -> str:
     kind = without_none(field.kind)
     if kind is SecretText:
         return "text, secret"
+    if is_structure(kind):
+        return "a table, as above"
     if get_origin(kind) is dict:
         return "a table" if not is_structure(get_args(kind)[1]) else "tables"
     return allowed(field.annotated)

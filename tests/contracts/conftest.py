@@ -21,8 +21,9 @@ from bailee.drivers.memory import (
     MemoryObjects,
     MemoryRateLimit,
 )
-from bailee.drivers.objects import FolderObjects, RemoteObjects
+from bailee.drivers.objects import FolderObjects, RegionalObjects, RemoteObjects
 from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
+from bailee.kernel.ids import Region
 from bailee.ports.files import Files
 from bailee.ports.objects import Objects
 from bailee.ports.rate_limit import RateLimit
@@ -35,6 +36,7 @@ OBJECTS: dict[str, Callable[[Path], Objects]] = {
     "memory": lambda _folder: MemoryObjects(),
     "folder": lambda folder: FolderObjects(folder, InlineOffload()),
     "obstore": lambda _folder: RemoteObjects(MemoryStore()),
+    "regional": lambda _folder: RegionalObjects(MemoryObjects(), Region("us")),
 }
 RATE_LIMITS: dict[str, Callable[[Path], RateLimit]] = {
     "memory": lambda _folder: MemoryRateLimit(),

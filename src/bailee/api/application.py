@@ -42,6 +42,7 @@ _OPERATIONS: Final[Mapping[str, Operation]] = {
     for operation in (CHAT_COMPLETIONS, COMPLETIONS, RESPONSES, EMBEDDINGS, MODERATIONS)
 }
 _MODELS: Final = "/v1/models"
+_API: Final = ("/v1", "/bailee/")
 _STORED_CHATS: Final = (CHAT_COMPLETIONS.endpoint, "GET")
 """Listing what was stored is off the hot path, below the same path."""
 _JSON_MEDIA: Final = "application/json"
@@ -284,6 +285,7 @@ class Application:
         self.requests.enter(in_flight)
         operation = _OPERATIONS.get(scope.path)
         try:
+            self._check_host(scope)
             if operation is not None and scope.method == "POST" and not self.requests.stopping:
                 await self._answering.answer(arrival, operation, exchange, exchange)
             else:
@@ -301,6 +303,15 @@ class Application:
         finally:
             exchange.close()
             self.requests.leave(in_flight)
+
+    def _check_host(self, scope: Scope) -> None:
+        """Raises CallRefused (WRONG_REGION) where the API is asked under another region's name."""
+        residency = self._answering.planner.residency
+        if residency is not None and scope.path.startswith(_API):
+            headers = scope.headers
+            # HTTP/2 has the name in a place of its own.
+            host = headers.get("host") or getattr(scope, "authority", None)
+            residency.check_host(host, headers.get("authorization"))
 
     async def _answer_other(
         self, arrival: Arrival, scope: Scope, protocol: Protocol_, exchange: Exchange

@@ -60,6 +60,7 @@ _SHAPES: Final = {
     Because.KEY_REVOKED: Shape(401, _INVALID, "invalid_api_key"),
     Because.KEY_EXPIRED: Shape(401, _INVALID, "invalid_api_key"),
     Because.SUSPENDED: Shape(403, _INVALID, "project_suspended"),
+    Because.WRONG_REGION: Shape(401, _INVALID, "incorrect_hostname"),
     Because.CERTIFICATE_MISSING: Shape(401, _INVALID, "client_certificate_required"),
     Because.CERTIFICATE_REFUSED: Shape(401, _INVALID, "client_certificate_refused"),
     Because.ORGANISATION_MISMATCH: Shape(401, _INVALID, "mismatched_organization"),

@@ -41,6 +41,7 @@ class Administration(Protocol):
         requests_per_minute: int | None,
         tokens_per_minute: int | None,
         model: str | None,
+        region: str | None,
     ) -> Row:
         """Change what is given of a project. Has what then holds."""
         ...

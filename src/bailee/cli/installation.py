@@ -19,9 +19,9 @@ from bailee.cli.env import base_address
 from bailee.cli.handover import Handover
 from bailee.cli.output import console
 from bailee.cli.progress import Progress
-from bailee.cli.status_files import announce_address, announced
+from bailee.cli.status_files import announce, announce_address, announced
 from bailee.cli.supervisor import ChildProcess, Supervisor
-from bailee.drivers.system import SystemClock
+from bailee.drivers.system import SystemClock, process_id
 from bailee.kernel.errors import Conflict
 from bailee.settings import Settings
 
@@ -49,8 +49,8 @@ def owned_data_folder(folder: Path) -> Iterator[None]:
         yield
 
 
-def run(settings: Settings, arguments: tuple[str, ...]) -> None:
-    """Serve until told to stop.
+def run(settings: Settings, arguments: tuple[str, ...], *, alone: bool = True) -> None:
+    """Serve until told to stop. Not `alone`: one of several regions, for whom another one speaks.
 
     Raises:
         BaileeError: if the installation cannot be started; everything has been stopped again.
@@ -69,15 +69,21 @@ def run(settings: Settings, arguments: tuple[str, ...]) -> None:
             tell=progress.tell,
         )
         supervisor.add(*children(settings, arguments, prepared.secrets, supervisor.process_id))
-        asyncio.run(supervisor.run(lambda: _welcome(settings)))
+        asyncio.run(supervisor.run(lambda: _welcome(settings, alone=alone)))
     finally:
         prepared.close()
 
 
-async def _welcome(settings: Settings) -> None:
+async def _welcome(settings: Settings, *, alone: bool) -> None:
     key = await wiring().first_start(settings)
     # Only now: whoever waits for the address may use the demo key that the first start makes.
     announce_address(settings.data_folder / "run", base_address(settings))
+    announce(settings.data_folder / "run", "serve", process_id())
+    if alone:
+        _teach(settings, key)
+
+
+def _teach(settings: Settings, key: str | None) -> None:
     out = console()
     out.print(f"\n[bold]{base_address(settings)}[/bold] serves the OpenAI API.")
     if key is not None:
@@ -107,7 +113,7 @@ def children(
     settings: Settings,
     arguments: tuple[str, ...],
     secrets: Mapping[str, Mapping[str, bytes]],
-    process_id: Callable[[str], int | None],
+    process_of: Callable[[str], int | None],
 ) -> list[ChildProcess]:
     """The processes of an installation, in the order in which they start."""
 
@@ -115,7 +121,7 @@ def children(
         return ChildProcess(
             name=name,
             argv=(sys.executable, "-m", "bailee", *command, "--supervised", *arguments),
-            ready=_ready(settings.data_folder / "run", name, process_id),
+            ready=said_ready(settings.data_folder / "run", name, process_of),
             stage=_FIRST if stop_stage == _KEEPER_STOP else _THEN,
             stop_stage=stop_stage,
             awaited=awaited,
@@ -135,11 +141,16 @@ def children(
     ]
 
 
-def _ready(
-    run_folder: Path, name: str, process_id: Callable[[str], int | None]
+def said_ready(
+    run_folder: Path,
+    name: str,
+    process_of: Callable[[str], int | None],
+    child: str | None = None,
 ) -> Callable[[], Awaitable[str | None]]:
+    """Whether the present process of `child` has said in this folder that it serves as `name`."""
+
     async def ready() -> str | None:
-        said = announced(run_folder, name, process_id(name))
+        said = announced(run_folder, name, process_of(child or name))
         return None if said else "it has not said that it serves"
 
     return ready

@@ -41,12 +41,18 @@ def create(
     organisation: Annotated[
         str, typer.Option(help="Its organisation by name; made if there is none.")
     ],
+    region: Annotated[
+        str | None, typer.Option(help="Where it is stored and processed, for good.")
+    ] = None,
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Make a project; then `bailee keys create --project …` makes its first key.
+
+    Its region never changes. Each region has organisations of its own: in another one, one of this
+    name is made.
 
     Example: bailee projects create --organisation Acme --name search
     """
@@ -57,7 +63,7 @@ def create(
         async with wiring().administration(settings) as installation:
             return await installation.create_project(organisation=organisation, name=name)
 
-    settings = load_settings(config, data, assignments).settings
+    settings = load_settings(config, data, assignments, {"region": region}).settings
     made = asyncio.run(run())
     if as_json:
         print_json(made)
@@ -120,6 +126,9 @@ def set_project(
     model: Annotated[
         str | None, typer.Option(help="The model that the limits are for; default: all together.")
     ] = None,
+    region: Annotated[
+        str | None, typer.Option(help="Refused unless it is the project's own: says how to go on.")
+    ] = None,
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
@@ -145,6 +154,7 @@ def set_project(
                 requests_per_minute=requests_per_minute,
                 tokens_per_minute=tokens_per_minute,
                 model=model,
+                region=region,
             )
 
     settings = load_settings(config, data, assignments).settings

@@ -378,6 +378,15 @@ log_positions: Final = sa.Table(
 )
 """Where in the log an entry is, by its RFC 6962 leaf hash."""
 
+home_region: Final = sa.Table(
+    "home_region",
+    metadata,
+    sa.Column("singleton", sa.Boolean, primary_key=True, server_default=sa.true()),
+    _text("region"),
+    sa.CheckConstraint("singleton", name="singleton"),
+)
+"""Whose database this is: rows of another region never enter it."""
+
 epochs: Final = sa.Table(
     "epochs",
     metadata,

@@ -206,7 +206,8 @@ class Answering:
             raise
 
     def authenticated(self, request: Headed, now: Instant, *, ending: bool = False) -> Caller:
-        """Who calls. Raises CallRefused (KEY_…, CERTIFICATE_…, …_MISMATCH, FACTS_STALE).
+        """Who calls. Raises CallRefused (KEY_…, WRONG_REGION, CERTIFICATE_…, …_MISMATCH,
+        FACTS_STALE).
 
         `ending`: it can only end what is kept, which keys of archived projects still may.
         """
@@ -217,7 +218,13 @@ class Answering:
                 "You didn't provide an API key. You need to provide your API key in an "
                 "Authorization header using Bearer auth (i.e. Authorization: Bearer YOUR_KEY).",
             )
-        caller = self._authenticate(credential, now)
+        try:
+            caller = self._authenticate(credential, now)
+        except CallRefused as refused:
+            residency = self.planner.residency
+            if refused.because is Because.KEY_UNKNOWN and residency is not None:
+                residency.check_unknown(credential)
+            raise
         if caller.archived and not ending:
             raise CallRefused(
                 Because.KEY_REVOKED,

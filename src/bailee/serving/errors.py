@@ -25,6 +25,7 @@ class Because(enum.Enum):
     KEY_REVOKED = "key_revoked"
     KEY_EXPIRED = "key_expired"
     SUSPENDED = "suspended"
+    WRONG_REGION = "wrong_region"
     CERTIFICATE_MISSING = "certificate_missing"
     CERTIFICATE_REFUSED = "certificate_refused"
     ORGANISATION_MISMATCH = "organisation_mismatch"

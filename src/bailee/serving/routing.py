@@ -24,6 +24,7 @@ from bailee.serving.errors import Because, CallRefused
 from bailee.serving.features import features_of
 from bailee.serving.limits import Gauges, gauges_of
 from bailee.serving.prefix_cache import SaltOf
+from bailee.serving.residency import Residency
 
 Headers = list[tuple[str, str]]
 
@@ -111,15 +112,20 @@ class Planner:
         salt_of: SaltOf,
         keeps_application_state: bool = False,
         tally_of: TallyOf = _uncounted,
+        residency: Residency | None = None,
     ) -> None:
-        """Without `keeps_application_state` a `store` that the policy would allow is left out,
-        and the handling header says so."""
+        """`residency` refuses what belongs to another region; None: there is one alone.
+
+        Without `keeps_application_state` a `store` that the policy would allow is left out, and the
+        handling header says so.
+        """
         self.models: Final = models
         self._salt_of = salt_of
         self._decider = decider
         self._keeps_application_state = keeps_application_state
         self._tally_of = tally_of
         self._policies = decider.policies
+        self.residency: Final = residency
         self._plans: dict[tuple[bytes, str, str, bool | None], Plan] = {}
 
     def plan(self, caller: Caller, call: Call, now: Instant) -> Plan:
@@ -159,7 +165,12 @@ class Planner:
         store: bool | None = None,
         features: tuple[Feature, ...] = (),
     ) -> tuple[Facts, Decision]:
-        """The facts of a call and what follows from them."""
+        """The facts of a call and what follows from them.
+
+        Raises CallRefused (WRONG_REGION): the caller's content is another region's.
+        """
+        if self.residency is not None:
+            self.residency.check(caller.region)
         facts = Facts(
             service=caller.service,
             endpoint=endpoint,

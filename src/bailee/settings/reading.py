@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 from bailee.kernel.errors import InvalidInput
 from bailee.settings.building import Tree, build
 from bailee.settings.origins import Given, Origin, Problem, WrongSettings
+from bailee.settings.regional import settings_of
 from bailee.settings.rules import broken_rules
 from bailee.settings.structure import Settings
 from bailee.settings.toml_lines import line_numbers, line_of
@@ -37,7 +38,7 @@ def load(
     flags: Mapping[str, str] | None = None,
     folder: Path,
 ) -> Loaded:
-    """Read and check the settings.
+    """Read and check the settings, all regions'; `region` says whose are given.
 
     `flags` are dotted names with their text, as in `{"server.port": "9443"}`. `folder` is what
     relative paths outside the file are relative to.
@@ -59,7 +60,7 @@ def load(
         problems.extend(broken_rules(settings, origins))
     if settings is None or problems:
         raise WrongSettings(problems)
-    return Loaded(settings, origins, file)
+    return Loaded(settings_of(settings, settings.region), origins, file)
 
 
 def find_file(

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from bailee.settings.origins import DEFAULT, Origin, Problem
+from bailee.settings.regional import broken_regions, home_of, settings_of
 from bailee.settings.structure import Settings
 from bailee.settings.words import EMBEDDED_BACKEND, EMBEDDED_TEXT_BACKEND
 
@@ -15,17 +16,24 @@ _VERIFIED: Final = ("verify-ca", "verify-full")
 
 def broken_rules(settings: Settings, origins: dict[str, Origin]) -> list[Problem]:
     """Every rule that the settings break, with the place of the setting to change."""
-    found = [
-        *_server(settings),
-        *_database(settings),
-        *_objects(settings),
-        *_backends(settings),
-        *_models(settings),
-        *_fine_tuning(settings),
-        *_adapters(settings),
-        *_agreements(settings),
-    ]
+    found = [*_of_one(settings), *broken_regions(settings)]
+    for name in settings.regions:
+        if name != home_of(settings):
+            place = f'regions."{name}".'
+            found += [(place + where, why) for where, why in _of_one(settings_of(settings, name))]
     return [Problem(str(_place(name, origins)), name, message) for name, message in found]
+
+
+def _of_one(settings: Settings) -> Iterator[tuple[str, str]]:
+    """The rules that a region's settings break by themselves."""
+    yield from _server(settings)
+    yield from _database(settings)
+    yield from _objects(settings)
+    yield from _backends(settings)
+    yield from _models(settings)
+    yield from _fine_tuning(settings)
+    yield from _adapters(settings)
+    yield from _agreements(settings)
 
 
 def is_loopback(host: str | None) -> bool:

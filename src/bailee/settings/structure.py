@@ -14,7 +14,7 @@ from bailee.settings.agreements import AgreementsSettings
 from bailee.settings.fine_tuning import DeclaredTerms, FineTuningSettings, RaySettings
 from bailee.settings.secret import SecretText
 from bailee.settings.sign_in import SignInSettings
-from bailee.settings.words import Digest, HttpAddress, Name, RegionName
+from bailee.settings.words import Digest, HostName, HttpAddress, Name, RegionName
 
 SMOLLM2_SHA256: Final = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
@@ -396,6 +396,40 @@ class PriceSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     ] = 0.0
 
 
+class RegionSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A region beside others. The home region's table has `hosts` alone: the other sections of the
+    file are its parts. Every other region says here where its own are: none is ever inherited."""
+
+    hosts: Annotated[
+        tuple[HostName, ...],
+        Meta(
+            min_length=1,
+            description="Host names, with a port where it matters, under which clients reach it; "
+            "the first is named to whoever asks another region.",
+        ),
+    ]
+    data_folder: Annotated[
+        Path | None, Meta(description="Its data folder: keyring, journals, database, objects.")
+    ] = None
+    server: Annotated[ServerSettings | None, Meta(description="Its own listening.")] = None
+    database: Annotated[DatabaseSettings | None, Meta(description="Its own PostgreSQL.")] = None
+    objects: Annotated[ObjectsSettings | None, Meta(description="Its own object storage.")] = None
+    transparency: Annotated[
+        TransparencySettings | None, Meta(description="Its own transparency log.")
+    ] = None
+    ray: Annotated[RaySettings | None, Meta(description="Its own Ray cluster.")] = None
+    backends: Annotated[
+        tuple[BackendSettings, ...], Meta(description="Its own upstreams, as `[[backends]]`.")
+    ] = ()
+    models: Annotated[
+        dict[str, ModelSettings], Meta(description="Its own fallback order, as `[models]`.")
+    ] = field(default_factory=dict)
+    fine_tuning: Annotated[
+        dict[str, FineTuningSettings],
+        Meta(description="Where its models are fine-tuned, as `[fine_tuning]`."),
+    ] = field(default_factory=dict)
+
+
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All settings of an installation, parsed and checked."""
 
@@ -405,6 +439,10 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     region: Annotated[
         RegionName, Meta(description="Region whose content this installation holds.")
     ] = "us"
+    regions: Annotated[
+        dict[str, RegionSettings],
+        Meta(description="All regions, one `[regions.NAME]` table for each; none: there is one."),
+    ] = field(default_factory=dict)
     server: Annotated[ServerSettings, Meta(description="Listening.")] = ServerSettings()
     database: Annotated[DatabaseSettings, Meta(description="PostgreSQL.")] = field(
         default_factory=DatabaseSettings

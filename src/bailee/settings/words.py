@@ -11,6 +11,13 @@ Name = Annotated[
 RegionName = Annotated[
     str, Meta(pattern=r"^[a-z0-9-]{1,32}$", extra={"allowed": "1 to 32 of a-z, 0-9 and -"})
 ]
+HostName = Annotated[
+    str,
+    Meta(
+        pattern=r"^[a-z0-9]([a-z0-9.-]*[a-z0-9])?(:[0-9]{1,5})?$",
+        extra={"allowed": "a host name in lower case, with `:` and a port where it matters"},
+    ),
+]
 HttpAddress = Annotated[
     str, Meta(pattern=r"^https?://[^\s/]+\S*$", extra={"allowed": "an http:// or https:// address"})
 ]

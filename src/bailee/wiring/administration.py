@@ -39,13 +39,15 @@ from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import Secret
 from bailee.policy.access.model import HOUSE_ROLES, OPERATOR, Actor, ActorKind, Role
 from bailee.ports.clock import Clock
-from bailee.ports.keeper import CredentialKeeper, Keeper, ScopePublicKey
+from bailee.ports.keeper import Keeper, ScopePublicKey
 from bailee.ports.rate_limit import RateLimit
 from bailee.serving.bearer import bearer_credential
 from bailee.serving.errors import Because, CallRefused
+from bailee.serving.residency import Residency
 from bailee.settings import Settings
 from bailee.wiring.identity import Identity, open_identity
 from bailee.wiring.nouns import Nouns
+from bailee.wiring.residency import hosts_of
 from bailee.wiring.webhooks import WebhookTerms, webhooks_of
 
 
@@ -114,6 +116,7 @@ class AdministrationDesk:
         snapshot: FactsSnapshot,
         settings: Settings,
         webhooks: WebhookTerms,
+        residency: Residency,
     ) -> None:
         self._engine = engine
         self._keeper = keeper
@@ -122,6 +125,7 @@ class AdministrationDesk:
         self._snapshot = snapshot
         self._settings = settings
         self._webhooks = webhooks
+        self._residency = residency
         randomness = SystemRandomness()
         self._session_keys = SessionKeys(
             PostgresDatabase(engine), clock, randomness, Vault(pepper, randomness)
@@ -186,20 +190,22 @@ class AdministrationDesk:
 
     def public(self) -> Public:
         """What anybody may read, without a key."""
-        nouns = self._nouns(self._keeper, OPERATOR)
+        nouns = self._nouns(KeeperWithoutAuthority(self._keeper), OPERATOR)
         return Public(nouns.policy_drafts, nouns.services)
 
     def now(self) -> Instant:
         """The present instant."""
         return self._clock.now()
 
-    def _nouns(self, keeper: CredentialKeeper, actor: Actor) -> Nouns:
+    def _nouns(self, keeper: AuthorisedKeeper | KeeperWithoutAuthority, actor: Actor) -> Nouns:
         return Nouns(self._engine, keeper, self._clock, self._pepper, actor, self._settings)
 
     def _refusal(self, credential: bytes) -> CallRefused:
+        """Raises CallRefused (WRONG_REGION) for a key of another region."""
         try:
             self._snapshot.authenticate(credential, self._clock.now())
         except (CredentialRefused, Unavailable):
+            self._residency.check_unknown(credential.decode("ascii", "replace"))
             return CallRefused(
                 Because.KEY_UNKNOWN,
                 "Incorrect API key provided. An organisation's administration wants an admin key: "
@@ -278,6 +284,7 @@ def administration_of(
         now=desk.now,
         models=models,
         region=Region(settings.region),
+        hosts=hosts_of(settings),
         default_limits=Limits(limits.project_requests_per_minute, limits.project_tokens_per_minute),
         prices={
             model: Price(price.input_usd, price.output_usd)

@@ -39,6 +39,7 @@ from bailee.wiring.fine_tuned import FineTunedModels
 from bailee.wiring.held import HeldParts, fine_tuning_of, state_of
 from bailee.wiring.places import Places
 from bailee.wiring.recording import RecorderNeeds, open_recorder, report_defect
+from bailee.wiring.residency import residency_of
 from bailee.wiring.standing import standing_of
 from bailee.wiring.training import may_have_own_models
 from bailee.wiring.trust import Trust
@@ -104,6 +105,7 @@ def open_batching(
             salt_of=salt_from(randomness.random_bytes(32)),
             keeps_application_state=True,
             tally_of=decisions.tally,
+            residency=residency_of(settings),
         ),
         Limits(LeasedRateLimit(SharedRateLimit(places.rate_limits))),
         recorder,

@@ -18,7 +18,7 @@ from bailee.wiring.places import Places
 from bailee.wiring.processes import start_logging
 from bailee.wiring.seal import read_seal
 from bailee.wiring.secrets import LOG_KEY, PEPPER, WEBHOOK_KEY, read_secret, token_name
-from bailee.wiring.trust import read_trust
+from bailee.wiring.trust import read_trust, region_of
 
 log = structlog.get_logger()
 
@@ -38,6 +38,7 @@ def run_gateway(
     start_logging(settings, f"gateway-{index}")
     places = Places(settings.data_folder.absolute())
     trust = read_trust(places)
+    region_of(settings, trust)
     token = read_secret(places.secrets, token_name("gateway"), secrets)
     pepper = read_secret(places.secrets, PEPPER, secrets)
     webhook_key = read_secret(places.secrets, WEBHOOK_KEY, secrets)
@@ -63,6 +64,7 @@ def run_worker(
     start_logging(settings, "worker")
     places = Places(settings.data_folder.absolute())
     trust = read_trust(places)
+    region_of(settings, trust)
     token = read_secret(places.secrets, token_name("worker"), secrets)
     webhook_key = read_secret(places.secrets, WEBHOOK_KEY, secrets)
     database = database_url(settings, places, CLERK)
@@ -84,6 +86,7 @@ def run_clerk(
     start_logging(settings, "clerk")
     places = Places(settings.data_folder.absolute())
     trust = read_trust(places)
+    region_of(settings, trust)
     token = read_secret(places.secrets, token_name("clerk"), secrets)
     log_key = read_secret(places.secrets, LOG_KEY, secrets)
     seal = read_seal(settings, places, secrets)

@@ -44,6 +44,7 @@ from bailee.policy.decide import Decider
 from bailee.ports.backend import Backend
 from bailee.ports.files import Files
 from bailee.ports.objects import Objects
+from bailee.ports.snapshot import Changes
 from bailee.schema.roles import ADMINISTRATOR, GATEWAY
 from bailee.serving.answer import Answering
 from bailee.serving.client_certificates import ClientCertificates
@@ -71,6 +72,7 @@ from bailee.wiring.operations import GatewayParts, operations_of, prove_journal
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
 from bailee.wiring.recording import RecorderNeeds, open_recorder, report_defect
+from bailee.wiring.residency import residency_of
 from bailee.wiring.stores import objects_of
 from bailee.wiring.training import Trainable, may_have_own_models
 from bailee.wiring.trust import Trust
@@ -144,26 +146,9 @@ def serve_gateway(
         stores = Stores.open(settings, places, needs, files)
         await check_schema(stores.engine)
         changes = PostgresChanges(connector(needs.database, GATEWAY), SystemClock())
-        in_force = PolicyInForce()
-        snapshot = _snapshot(settings, index, needs, stores, changes, in_force)
-        last_used = LastUsed(PostgresDatabase(stores.facts_engine), SystemClock())
-        recorder = open_recorder(settings, _recorder_needs(places, index, needs, stores))
-        backends = open_backends(settings, places, stores.keeper.reveal_secret)
-        directory = CallerDirectory(snapshot, last_used, settings.limits)
-        usage = UsageCounts(PostgresDatabase(stores.engine), SystemClock())
-        decisions = DecisionCounts(
-            PostgresDatabase(stores.engine), open_clock(places), SystemClock()
-        )
-        parts = _parts(
-            *(settings, places, needs, stores, recorder, snapshot, directory, backends),
-            *(usage.count, decisions, in_force),
-        )
-        desk = AdministrationDesk(
-            *(stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot),
-            settings,
-            WebhookTerms(needs.webhook_key, settings.webhooks.allow_private_addresses),
-        )
-        server = _server(settings, places, _application(parts, desk), address)
+        made = assemble(settings, places, index, needs, stores, changes)
+        snapshot, recorder, last_used, usage, decisions, parts = made[:6]
+        server = _server(settings, places, made.application, address)
         await when_there(snapshot.refresh)
         await recorder.tick()
         drained = asyncio.Event()
@@ -191,11 +176,54 @@ def serve_gateway(
         await decisions.flush()
         with suppress(BaileeError):  # its lease lapses in a second
             await snapshot.leave()
-        for backend in backends.values():
+        for backend in parts.backends.values():
             await backend.close()
         await stores.close()
 
     run_until_stopped(main)
+
+
+class Assembled(NamedTuple):
+    """A gateway worker, put together and not started."""
+
+    snapshot: FactsSnapshot
+    recorder: Recorder
+    last_used: LastUsed
+    usage: UsageCounts
+    decisions: DecisionCounts
+    parts: GatewayParts
+    application: Application
+
+
+def assemble(
+    settings: Settings,
+    places: Places,
+    index: int,
+    needs: GatewayNeeds,
+    stores: Stores,
+    changes: Changes,
+) -> Assembled:
+    """Put a gateway worker together. Nothing is connected yet."""
+    in_force = PolicyInForce()
+    snapshot = _snapshot(settings, index, needs, stores, changes, in_force)
+    last_used = LastUsed(PostgresDatabase(stores.facts_engine), SystemClock())
+    recorder = open_recorder(settings, _recorder_needs(places, index, needs, stores))
+    backends = open_backends(settings, places, stores.keeper.reveal_secret)
+    directory = CallerDirectory(snapshot, last_used, settings.limits)
+    usage = UsageCounts(PostgresDatabase(stores.engine), SystemClock())
+    decisions = DecisionCounts(PostgresDatabase(stores.engine), open_clock(places), SystemClock())
+    parts = _parts(
+        *(settings, places, needs, stores, recorder, snapshot, directory, backends),
+        *(usage.count, decisions, in_force),
+    )
+    desk = AdministrationDesk(
+        *(stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot),
+        settings,
+        WebhookTerms(needs.webhook_key, settings.webhooks.allow_private_addresses),
+        residency_of(settings),
+    )
+    application = _application(parts, desk)
+    return Assembled(snapshot, recorder, last_used, usage, decisions, parts, application)
 
 
 def _snapshot(
@@ -203,7 +231,7 @@ def _snapshot(
     index: int,
     needs: GatewayNeeds,
     stores: Stores,
-    changes: PostgresChanges,
+    changes: Changes,
     in_force: PolicyInForce,
 ) -> FactsSnapshot:
     return FactsSnapshot(
@@ -322,6 +350,7 @@ def _planner(
         salt_of=salt_from(needs.pepper),
         keeps_application_state=True,
         tally_of=decisions.tally,
+        residency=residency_of(settings),
     )
 
 

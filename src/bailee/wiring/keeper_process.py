@@ -20,7 +20,7 @@ from bailee.wiring.giving_up import give_up
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, start_logging, until_first
 from bailee.wiring.secrets import read_secret, token_name
-from bailee.wiring.trust import pin_keeper, read_trust
+from bailee.wiring.trust import pin_keeper, read_trust, region_of
 
 log = structlog.get_logger()
 
@@ -59,6 +59,7 @@ def run_keeper(
             trust.verifier,
             enforcement="landlock" if landlock_abi() else "none",
             trust_clock=trust.simulated,
+            region=region_of(settings, trust),
         )
         # What fell due while nobody watched dies before anybody can ask for anything.
         statements = await service.start()

@@ -26,6 +26,7 @@ from bailee.governance.usage.service import Usage
 from bailee.governance.zero_retention.operating import OperatorsRetention
 from bailee.governance.zero_retention.service import ZeroRetention
 from bailee.governance.zero_retention.standing import StandingApprovals
+from bailee.kernel.ids import Region
 from bailee.kernel.redacted import Secret
 from bailee.policy.access.model import Actor
 from bailee.ports.clock import Clock
@@ -52,7 +53,9 @@ class Nouns:
         self.tenancy = Tenancy(database, keeper, clock, randomness, pepper, audit=audit)
         self.projects = Projects(database, clock, audit, StandingApprovals(clock))
         self.service_accounts = ServiceAccounts(database, self.tenancy, clock, randomness, audit)
-        self.administrators = Administrators(database, keeper, clock, randomness, pepper, audit)
+        self.administrators = Administrators(
+            database, keeper, clock, randomness, pepper, audit, Region(settings.region)
+        )
         self.people = People(database, clock, randomness, audit, actor)
         self.vault = Vault(pepper, randomness)
         self.person_sessions = Sessions(database, clock, audit, actor)

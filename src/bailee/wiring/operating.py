@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from typing import Any, Final
 
 from bailee.custody.reading import Reading
-from bailee.custody.seal.part import ENDPOINTS
 from bailee.drivers.files_local import LocalFiles
 from bailee.drivers.keeper_socket import KeeperClient
 from bailee.drivers.postgres.database import PostgresDatabase
@@ -16,9 +15,6 @@ from bailee.drivers.system import SystemClock, ThreadOffload
 from bailee.governance.tenancy.model import ApiKey, Limits, Status
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound, UnknownKey
 from bailee.kernel.ids import (
-    EpochKeyName,
-    Purpose,
-    RecordId,
     Region,
     TenantId,
     parse_key,
@@ -29,17 +25,12 @@ from bailee.kernel.ids import (
 )
 from bailee.kernel.instants import (
     DAY_MS,
-    Epoch,
     Instant,
-    epoch_deadline,
-    epoch_of,
-    epoch_start,
-    from_rfc3339,
     to_rfc3339,
 )
 from bailee.policy.access.model import OPERATOR
-from bailee.policy.decide import API_SERVICE, decide
-from bailee.policy.model import Facts, RetentionMode
+from bailee.policy.model import RetentionMode
+from bailee.policy.residency import MOVING_REFUSED
 from bailee.ports.clock import Clock
 from bailee.ports.database import Database
 from bailee.ports.ledger import Ledger
@@ -51,13 +42,14 @@ from bailee.wiring.database import database_url
 from bailee.wiring.gateway_health import ask_health
 from bailee.wiring.identity import origin_of
 from bailee.wiring.inspecting import inspect_kept
+from bailee.wiring.inspecting_records import inspect_epoch, inspect_keyring, inspect_record
 from bailee.wiring.nouns import Nouns
 from bailee.wiring.operating_people import accept_invite, enrol
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock
 from bailee.wiring.secrets import PEPPER, read_secret, token_name, write_private
 from bailee.wiring.stores import objects_of
-from bailee.wiring.trust import read_trust
+from bailee.wiring.trust import read_trust, region_of
 
 Row = Mapping[str, Any]
 _NOT_SERVED: Final = "the gateways do not know it yet; start the installation again"
@@ -143,10 +135,16 @@ class OpenInstallation:
         requests_per_minute: int | None = None,
         tokens_per_minute: int | None = None,
         model: str | None = None,
+        region: str | None = None,
     ) -> Row:
-        """Change what is given of a project, each by a command of its own."""
+        """Change what is given of a project, each by a command of its own.
+
+        Raises InvalidInput for another region.
+        """
         tenant, identifier = await self._tenant_of(project), parse_project(project)
         projects = self._nouns.projects
+        if region is not None and region != (await projects.project(tenant, identifier)).region:
+            raise InvalidInput(MOVING_REFUSED, field="region")
         if retention is not None:
             mode = None if retention == "organization_default" else RetentionMode(retention)
             await self._nouns.operators_retention.set_mode(tenant, identifier, mode)
@@ -307,44 +305,9 @@ class OpenInstallation:
 
     async def inspect_record(self, record: str) -> Row:
         """What is held of a record; never content."""
-        try:
-            wanted = RecordId.parse(record)
-        except ValueError as error:
-            raise InvalidInput(str(error), field="record") from None
-        stored = await self._reading.find_record(wanted)
-        first = stored.parts[0]
-        submitted_at = first.header.sealed_at
-        policies = await self._nouns.policy_drafts.policies()
-        decision = decide(
-            policies,
-            Facts(
-                service=API_SERVICE,
-                endpoint=ENDPOINTS[first.header.endpoint],
-                region=first.journal.region,
-                submitted_at=submitted_at,
-            ),
+        return await inspect_record(
+            self._reading, await self._nouns.policy_drafts.policies(), record
         )
-        clauses = {handling.purpose: list(handling.clauses) for handling in decision.handlings}
-        return {
-            "record": str(wanted),
-            "arrived": to_rfc3339(stored.parts[0].header.sealed_at),
-            "complete": stored.complete,
-            "held_for": [
-                {"purpose": purpose.value, "clauses": clauses.get(purpose, [])}
-                for purpose in (Purpose.from_code(wrap[0]) for wrap in first.sealed.wraps)
-            ],
-            "policy": " or ".join(
-                version.id
-                for service in policies.services
-                if (version := policies.version_at(service, submitted_at)) is not None
-            ),
-            "until": to_rfc3339(epoch_deadline(wanted.epoch)),
-            "parts": len(stored.parts),
-            "sealed_bytes": sum(len(part.sealed.ciphertext) for part in stored.parts),
-            "lies_in": sorted(
-                {part.journal.segment or "journal on this machine" for part in stored.parts}
-            ),
-        }
 
     async def inspect_kept(self, name: str) -> Row:
         """What is held of a thing that a project keeps; never content."""
@@ -352,47 +315,11 @@ class OpenInstallation:
 
     async def inspect_epoch(self, epoch: str) -> list[Row]:
         """One half hour's keys and what is sealed to them."""
-        number = _parse_epoch(epoch)
-        region = Region(self._settings.region)
-        rows: list[Row] = []
-        async with self._ledger.transaction() as transaction:
-            for purpose in Purpose:
-                found = await transaction.epoch(EpochKeyName(region, purpose, number))
-                if found is None:
-                    continue
-                segments = await transaction.segments(region, number, purpose)
-                journals = await transaction.journals(region, number)
-                rows.append(
-                    {
-                        "epoch": number,
-                        "begins": to_rfc3339(epoch_start(number)),
-                        "purpose": purpose.value,
-                        "state": found.state.value,
-                        "deadline": to_rfc3339(epoch_deadline(number)),
-                        "destroyed_at": found.destroyed_at and to_rfc3339(found.destroyed_at),
-                        "journals": len(journals),
-                        "segments": len(segments),
-                        "bytes": sum(segment.size_bytes for segment in segments),
-                    }
-                )
-        if not rows:
-            raise NotFound("no key was ever made for this half hour")
-        return rows
+        return await inspect_epoch(self._ledger, Region(self._settings.region), epoch)
 
     async def inspect_keyring(self) -> Row:
         """The keyring by name."""
-        status = await self._keeper.status()
-        epochs = sorted(epoch for _, _, epoch in status.live_epochs)
-        return {
-            "keeper": status.identity.hex(),
-            "generation": status.generation,
-            "live_epochs": len(epochs),
-            "next_deadline": to_rfc3339(epoch_deadline(epochs[0])) if epochs else None,
-            "live_scopes": status.live_scopes,
-            "log_size_seen": status.log_size,
-            "enforcement": status.enforcement,
-            "clock": status.clock_doubt or "trusted",
-        }
+        return await inspect_keyring(self._keeper)
 
     async def _tenant_named(self, organisation: str) -> TenantId:
         """By identifier or by name."""
@@ -419,6 +346,7 @@ async def administration(settings: Settings) -> AsyncIterator[OpenInstallation]:
     """Open an installation that is running."""
     places = Places(settings.data_folder.absolute())
     trust = read_trust(places)
+    region_of(settings, trust)
     clock, real_clock = open_clock(places), SystemClock()
     token = read_secret(places.secrets, token_name("administrator"), {})
     keeper = KeeperClient(places.keeper_socket, "administrator", token, real_clock)
@@ -492,14 +420,3 @@ def _key_row(key: ApiKey) -> dict[str, Any]:
         "last_used_at": shown(key.last_used_at),
         "revoked_at": shown(key.revoked_at),
     }
-
-
-def _parse_epoch(text: str) -> Epoch:
-    if text.isdigit():
-        return Epoch(int(text))
-    try:
-        return epoch_of(from_rfc3339(text))
-    except ValueError:
-        raise InvalidInput(
-            "an epoch is its number or an instant in it, as in 2026-11-23T07:30Z", field="epoch"
-        ) from None

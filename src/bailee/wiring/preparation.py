@@ -5,6 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
+
 from bailee.drivers.postgres.engine import open_engine
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.system import SystemRandomness
@@ -18,6 +20,7 @@ from bailee.transparency.note import Signer
 from bailee.wiring.database import KeptDatabase, database_url, migrated
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock
+from bailee.wiring.residency import check_region
 from bailee.wiring.seal import ensure_seal, read_seal
 from bailee.wiring.secrets import (
     DOCUMENT_SEAL,
@@ -55,6 +58,9 @@ def prepare(settings: Settings, tell: Callable[[str], None]) -> Preparation:
         write_trust(places, _first_trust(settings, places))
         tell("made the keys of the transparency log")
     trust = read_trust(places)
+    if trust.region is None:
+        trust = msgspec.structs.replace(trust, region=settings.region)
+        write_trust(places, trust)
     if ensure_seal(settings, places, trust.origin, open_clock(places).now()):
         tell("made the certificate that seals signed documents")
     database = None
@@ -64,6 +70,7 @@ def prepare(settings: Settings, tell: Callable[[str], None]) -> Preparation:
     try:
         if asyncio.run(migrated(settings, places)):
             tell("brought the database's schema up to date")
+        asyncio.run(check_region(settings, places, trust))
         asyncio.run(_publish_policy(settings, places))
     except BaseException:
         if database is not None:
@@ -79,6 +86,7 @@ def _first_trust(settings: Settings, places: Places) -> Trust:
     return Trust(
         origin=origin,
         log_key=signer.verifier.text,
+        region=settings.region,
         node=f"node-{randomness.random_bytes(4).hex()}",
         simulated=places.simulated_clock.exists(),
     )

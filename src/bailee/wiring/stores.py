@@ -1,14 +1,19 @@
 """The object store and the log in it, as the settings say."""
 
-from bailee.drivers.objects import open_objects
+from bailee.drivers.objects import RegionalObjects, open_objects
 from bailee.drivers.system import ThreadOffload
+from bailee.kernel.ids import Region
 from bailee.ports.objects import Objects
 from bailee.settings import Settings
 from bailee.wiring.places import Places
 
 
-def objects_of(settings: Settings, places: Places) -> Objects:
-    """The store of segments and of the log's static files."""
+def objects_of(settings: Settings, places: Places) -> RegionalObjects:
+    """The region's store of segments, of what is kept, and of the log's static files."""
+    return RegionalObjects(_opened(settings, places), Region(settings.region))
+
+
+def _opened(settings: Settings, places: Places) -> Objects:
     configured = settings.objects
     if not configured.url:
         places.objects.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -8,6 +8,8 @@ import msgspec
 from msgspec import Struct
 
 from bailee.kernel.errors import Conflict, Unavailable
+from bailee.kernel.ids import Region
+from bailee.settings import Settings
 from bailee.transparency.note import VerifierKey
 from bailee.wiring.places import Places
 from bailee.wiring.secrets import write_private
@@ -24,6 +26,8 @@ class Trust(Struct, frozen=True, kw_only=True):
     """The keeper's Ed25519 public key, hexadecimal."""
     node: str
     """This machine, as rows and workers name it."""
+    region: str | None = None
+    """The region, fixed at first start; None in installations from before there were several."""
     simulated: bool = False
     """Whether time is simulated; fixed at first start."""
 
@@ -55,6 +59,20 @@ def read_trust(places: Places) -> Trust:
             "an installation cannot change it"
         )
     return trust
+
+
+def region_of(settings: Settings, trust: Trust) -> Region:
+    """The installation's region.
+
+    Raises:
+        Conflict: the data folder was made for another.
+    """
+    if trust.region not in (None, settings.region):
+        raise Conflict(
+            f"this data folder is of the region `{trust.region}` and stays there; set `region` to "
+            "it, or use another data folder"
+        )
+    return Region(settings.region)
 
 
 def write_trust(places: Places, trust: Trust) -> None:

@@ -16,7 +16,7 @@ from bailee.governance.administrators.service import PENDING_MAX_MS, Administrat
 from bailee.governance.audit.model import Wanted
 from bailee.governance.audit.service import AuditLog, AuditTrail
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound, Unavailable
-from bailee.kernel.ids import TenantId
+from bailee.kernel.ids import Region, TenantId
 from bailee.kernel.instants import Instant
 from bailee.ports.keeper import CredentialKeeper
 
@@ -39,6 +39,7 @@ def administrators(
         SystemRandomness(),
         PEPPER,
         AuditTrail("operator", clock, SystemRandomness()),
+        Region("us"),
     )
 
 

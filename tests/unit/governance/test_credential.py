@@ -13,19 +13,24 @@ from bailee.governance.tenancy.credential import (
     public_id_of,
 )
 from bailee.kernel.errors import InvalidInput
+from bailee.kernel.ids import Region
+from bailee.kernel.regions import mark_of, region_mark
+
+US = Region("us")
 
 
 def test_credentials_have_their_shape_and_differ() -> None:
-    made = {bytes(new_credential(SystemRandomness())) for _ in range(100)}
+    made = {bytes(new_credential(SystemRandomness(), US)) for _ in range(100)}
     assert len(made) == 100
     for credential in made:
         assert len(credential) == CREDENTIAL_BYTES
         assert is_credential(credential)
+        assert mark_of(public_id_of(credential)) == region_mark(US) != region_mark(Region("eu"))
         assert credential.startswith(b"sk-bailee-" + public_id_of(credential).encode() + b"-")
 
 
 def test_credential_is_not_printed() -> None:
-    assert repr(new_credential(SystemRandomness())) == "<secret>"
+    assert repr(new_credential(SystemRandomness(), US)) == "<secret>"
 
 
 @pytest.mark.parametrize(

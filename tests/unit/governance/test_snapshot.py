@@ -138,7 +138,10 @@ async def test_refusals_are_told_apart(
     assert refusal(facts, b"", now) is Refusal.MALFORMED
     assert refusal(facts, bytes(70), now) is Refusal.MALFORMED
     assert refusal(facts, bytes(key.credential) + b"x", now) is Refusal.MALFORMED
-    assert refusal(facts, bytes(new_credential(SystemRandomness())), now) is Refusal.UNKNOWN
+    assert (
+        refusal(facts, bytes(new_credential(SystemRandomness(), Region("us"))), now)
+        is Refusal.UNKNOWN
+    )
     assert refusal(facts, bytes(revoked.credential), now) is Refusal.REVOKED
     assert refusal(facts, bytes(suspended.credential), now) is Refusal.SUSPENDED
     assert refusal(facts, bytes(expiring.credential), Instant(expires_at - 1)) is None

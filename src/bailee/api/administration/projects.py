@@ -1,5 +1,6 @@
 """`/v1/organization/projects`: projects, their retention and their limits."""
 
+from collections.abc import Iterator
 from typing import Final
 
 import msgspec
@@ -9,6 +10,7 @@ from litestar.params import FromPath
 from bailee.api.administration import shapes
 from bailee.api.administration.asked import asked_page, body_of, choice_of, project_id, refuse
 from bailee.api.administration.session import (
+    Administration,
     AnyRequest,
     administration_of,
     session_of,
@@ -18,6 +20,8 @@ from bailee.governance.tenancy.model import Limits, Project, Status
 from bailee.kernel.errors import InvalidInput, NotFound
 from bailee.kernel.ids import Region, project_text
 from bailee.policy.model import RetentionMode
+from bailee.policy.residency import MOVING_REFUSED
+from bailee.serving.errors import Because, CallRefused
 
 UNLIMITED: Final = (1 << 31) - 1
 """What the API says where there is no limit."""
@@ -29,6 +33,7 @@ _TYPES: Final = {
 }
 _NAMES: Final = {mode: name for name, mode in _TYPES.items()}
 _RATE_LIMIT: Final = "rl_"
+_RESIDENCY: Final = "_STORAGE_PROCESSING"
 
 
 class CreateProject(msgspec.Struct):
@@ -44,6 +49,7 @@ class ModifyProject(msgspec.Struct):
     """What is to change."""
 
     name: str | None = None
+    residency: str | None = None
     geography: str | None = None
     external_key_id: str | None = None
 
@@ -90,12 +96,18 @@ async def list_projects(request: AnyRequest) -> Response[Listed[shapes.Project]]
     action="organisation.administer",
 )
 async def create_project(request: AnyRequest) -> Response[shapes.Project]:
-    """Make a project in this installation's region."""
+    """Make a project in this installation's region, for good.
+
+    `residency` names a region, as in `US_STORAGE_PROCESSING`. Projects of another region are made
+    at its host.
+    """
     session = await session_of(request)
     asked = await body_of(request, CreateProject)
-    region = administration_of(request).region
+    administration = administration_of(request)
+    region = administration.region
     refuse("external_key_id", asked.external_key_id, "keys are Bailee's own.")
-    _check_place(region, asked.residency, asked.geography)
+    for field, place in _asked_places(asked.residency, asked.geography):
+        _check_place(administration, field, place)
     made = await session.tenancy.create_project(session.tenant, asked.name, region)
     return answer(_view(made))
 
@@ -118,12 +130,14 @@ async def get_project(project: FromPath[str], request: AnyRequest) -> Response[s
     action="organisation.administer",
 )
 async def modify_project(project: FromPath[str], request: AnyRequest) -> Response[shapes.Project]:
-    """Call a project something else. Its region never changes."""
+    """Call a project something else. Its region never changes; another one is refused."""
     session = await session_of(request)
     asked = await body_of(request, ModifyProject)
     refuse("external_key_id", asked.external_key_id, "keys are Bailee's own.")
     found = await session.projects.project(session.tenant, project_id(project))
-    _check_place(found.region, None, asked.geography)
+    for field, place in _asked_places(asked.residency, asked.geography):
+        if place != found.region:
+            raise InvalidInput(MOVING_REFUSED, field=field)
     if asked.name is not None:
         found = await session.projects.rename(session.tenant, found.project, asked.name)
     return answer(_view(found))
@@ -269,20 +283,32 @@ async def set_rate_limit(
 
 def residency_of(region: Region) -> str:
     """A region as OpenAI names residency: stored and processed there."""
-    return f"{region.upper()}_STORAGE_PROCESSING"
+    return region.upper() + _RESIDENCY
 
 
-def _check_place(region: Region, residency: str | None, geography: str | None) -> None:
-    """Raises InvalidInput for another place than the region."""
-    if residency not in (None, "GLOBAL", residency_of(region)):
-        raise InvalidInput(
-            f"This installation stores and processes in {residency_of(region)} alone.",
-            field="residency",
+def _asked_places(residency: str | None, geography: str | None) -> Iterator[tuple[str, str]]:
+    """The field and the region of each place that is asked for."""
+    if residency is not None and residency != "GLOBAL":
+        yield "residency", residency.removesuffix(_RESIDENCY).lower()
+    if geography is not None:
+        yield "geography", geography.lower()
+
+
+def _check_place(administration: Administration, field: str, region: str) -> None:
+    """Raises CallRefused (WRONG_REGION) for another region, InvalidInput for what is none."""
+    own = administration.region
+    hosts = administration.hosts
+    if region == own:
+        return
+    if region in hosts:
+        raise CallRefused(
+            Because.WRONG_REGION,
+            f"Projects of the region `{region}` are made at its own host, with an admin key that "
+            f"was made there. Please make your request to {hosts[Region(region)][0]}",
+            field=field,
         )
-    if geography is not None and geography.lower() != region:
-        raise InvalidInput(
-            f"This installation stores and processes in `{region}` alone.", field="geography"
-        )
+    known = ", ".join(residency_of(name) for name in hosts or (own,))
+    raise InvalidInput(f"There is no such region here. `residency` is one of {known}.", field=field)
 
 
 def _unknown_type(types: tuple[str, ...]) -> InvalidInput:

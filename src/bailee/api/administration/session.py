@@ -105,6 +105,8 @@ class Administration(NamedTuple):
     """The names of the models that are served."""
     region: Region
     """Where new projects are."""
+    hosts: Mapping[Region, tuple[str, ...]]
+    """Every region's hosts, the first one to be named; empty: there is one region alone."""
     default_limits: Limits
     """What a project has that has no limits of its own."""
     prices: Mapping[str, Price]

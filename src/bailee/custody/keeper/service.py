@@ -25,6 +25,7 @@ from bailee.custody.keeper.time_guard import TOLERANCE_MS, TimeGuard
 from bailee.kernel.errors import (
     Conflict,
     DestroyedKey,
+    Forbidden,
     InvalidInput,
     Unavailable,
     UnknownKey,
@@ -84,7 +85,8 @@ class KeeperService:
     """Semantics of `ports.keeper.Keeper`. Use `for_role` to give it to others.
 
     `keyring` and `slots` are this process's alone. `log_key` is the transparency log's.
-    `trust_clock` is for installations on a simulated clock. `enforcement` is what the process that
+    `trust_clock` is for installations on a simulated clock. `region` is the only one for which keys
+    and certificates are made; None: any. `enforcement` is what the process that
     built this found about how others are kept from the keyring.
     """
 
@@ -99,9 +101,11 @@ class KeeperService:
         *,
         enforcement: str = "none",
         trust_clock: bool = False,
+        region: Region | None = None,
     ) -> None:
         self._keyring = keyring
         self._clock = clock
+        self._region = region
         self._randomness = randomness
         self._offload = offload
         self._enforcement = enforcement
@@ -224,7 +228,7 @@ class KeeperService:
     async def create_scope(self, name: ScopeKeyName) -> ScopePublicKey:
         """See the port."""
         _check_length("project", name.project, _ID_BYTES)
-        _check_region(name.region)
+        self._check_region(name.region)
         if name not in self._keyring.state.scopes:
             await self._commits.apply(lambda change: self._add_scope(change, name), roll=False)
         return await self.scope_public_key(name)
@@ -234,7 +238,7 @@ class KeeperService:
     ) -> BootCertificate:
         """See the port."""
         _check_length("public_key", public_key, _ED25519_BYTES)
-        _check_region(region)
+        self._check_region(region)
         now = self._guard.now()
         # A worker's clock may lag a little; its first parts must not seem older than this.
         begin, end = Instant(now - CERTIFICATE_LEAD_MS), Instant(now + CERTIFICATE_MS)
@@ -324,7 +328,7 @@ class KeeperService:
     ) -> list[ObjectPublicKey]:
         """See the port."""
         for name in names:
-            _check_region(name.region)
+            self._check_region(name.region)
         return await self._held.create(names, generation, deadline, self._signing)
 
     async def open_objects(self, credential: bytes, sealed: list[SealedKey]) -> list[bytes]:
@@ -395,7 +399,14 @@ class KeeperService:
                 raise
         if epoch_start(name.epoch) > now + AHEAD_MS:
             raise InvalidInput("an epoch's key is made at most 2 hours ahead; ask later")
-        _check_region(name.region)
+        self._check_region(name.region)
+
+    def _check_region(self, region: Region) -> None:
+        """Raises InvalidInput for what is no region, Forbidden for another one."""
+        if _REGION.fullmatch(region) is None:
+            raise InvalidInput("a region is 1 to 32 of a-z, 0-9 and `-`", field="region")
+        if self._region not in (None, region):
+            raise Forbidden(f"this keeper makes keys for the region `{self._region}` alone")
 
     def _add_epoch(self, state: KeyringState, name: EpochKeyName) -> None:
         try:
@@ -418,8 +429,3 @@ class KeeperService:
 def _check_length(what: str, value: bytes, size_bytes: int) -> None:
     if len(value) != size_bytes:
         raise InvalidInput(f"{what} has {size_bytes} bytes, not {len(value)}", field=what)
-
-
-def _check_region(region: Region) -> None:
-    if _REGION.fullmatch(region) is None:
-        raise InvalidInput("a region is 1 to 32 of a-z, 0-9 and `-`", field="region")

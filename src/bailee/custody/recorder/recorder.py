@@ -17,7 +17,7 @@ from bailee.custody.recorder.keys import PublicKeys
 from bailee.custody.recorder.recording import Recording
 from bailee.custody.recorder.stream import OpenJournal, Scope, Stream, Tools
 from bailee.custody.seal.part import ENDPOINT_CODES, Owner
-from bailee.kernel.errors import BaileeError, InvalidInput, NotFound, Unavailable
+from bailee.kernel.errors import BaileeError, Forbidden, InvalidInput, NotFound, Unavailable
 from bailee.kernel.ids import Purpose, Region, ScopeKeyName
 from bailee.kernel.instants import Epoch, Instant, epoch_end, epoch_of
 from bailee.ports.clock import Clock
@@ -39,7 +39,7 @@ class Recorder:
     Args:
         node: the machine, as in the ledger's rows; the same after a restart.
         worker: this process, unlike every other and every earlier one.
-        regions: where this worker serves; keys are fetched ahead for these.
+        regions: where this worker serves; of others it records nothing.
         identity: the keeper's pinned Ed25519 public key.
         close_after_s: how long a journal stays open, at most 60.
     """
@@ -95,6 +95,7 @@ class Recorder:
             Unavailable: recording is impossible now; the request must fail.
             UnknownKey, DestroyedKey: the project may not be recorded for.
             InvalidInput: an endpoint without a code.
+            Forbidden: the owner's region is not one of this worker's.
         """
         epoch = epoch_of(self._clock.now())
         if expected is not None and epoch != expected:
@@ -170,6 +171,8 @@ class Recorder:
             raise Unavailable("the database has been away for too long; retry when it is back")
 
     async def _begin_stream(self, region: Region, epoch: Epoch) -> Stream:
+        if region not in self._regions:
+            raise Forbidden("content of another region is not recorded here; this is a defect")
         key = await self._keys.epoch(region, epoch)
         certificate = await self._keys.certificate(region)
         # Another request may have begun it meanwhile.

@@ -2,6 +2,7 @@
 
 from bailee.drivers.objects.folder import FolderObjects
 from bailee.drivers.objects.opening import open_objects
+from bailee.drivers.objects.regional import RegionalObjects
 from bailee.drivers.objects.remote import RemoteObjects
 
-__all__ = ["FolderObjects", "RemoteObjects", "open_objects"]
+__all__ = ["FolderObjects", "RegionalObjects", "RemoteObjects", "open_objects"]

@@ -65,6 +65,15 @@ def open_engine(url: str | URL, role: str, *, connections: int = 4) -> AsyncEngi
     return _engine(connector(url, role), connections)
 
 
+def owner_engine(url: str | URL) -> AsyncEngine:
+    """One connection as the URL's user, who owns the tables. Connects when first used.
+
+    Raises:
+        InvalidInput: as `connector`.
+    """
+    return _engine(connector(url, None), 1)
+
+
 async def migrate(url: str | URL) -> bool:
     """Bring the database's schema up to date, as its owner. True if anything had to be done.
 
@@ -74,7 +83,7 @@ async def migrate(url: str | URL) -> bool:
         Forbidden: the URL's user may not make the tables or the roles.
         Unavailable: the database is away.
     """
-    engine = _engine(connector(url, None), 1)
+    engine = owner_engine(url)
     try:
         with kinds():
             async with engine.connect() as connection:

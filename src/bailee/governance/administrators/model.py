@@ -8,11 +8,13 @@ import base64
 import re
 from typing import Final, NamedTuple
 
-from bailee.kernel.ids import TenantId
+from bailee.kernel.ids import Region, TenantId
 from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import Secret
+from bailee.kernel.regions import MARK_BYTES, region_mark
 from bailee.ports.randomness import Randomness
 
+_ID_BYTES: Final = 8
 _SHAPE: Final = re.compile(rb"sk-admin-([0-9a-f]{16})-[A-Za-z0-9_-]{43}")
 
 
@@ -48,9 +50,9 @@ class CreatedAdminKey(NamedTuple):
     credential: Secret
 
 
-def new_admin_key(randomness: Randomness) -> tuple[str, Secret]:
-    """A new key's public identifier and text."""
-    public_id = randomness.random_bytes(8).hex()
+def new_admin_key(randomness: Randomness, region: Region) -> tuple[str, Secret]:
+    """A new key's public identifier, which begins with the region's mark, and its text."""
+    public_id = (region_mark(region) + randomness.random_bytes(_ID_BYTES - MARK_BYTES)).hex()
     secret = base64.urlsafe_b64encode(randomness.random_bytes(32)).rstrip(b"=")
     return public_id, Secret(f"sk-admin-{public_id}-".encode() + secret)
 

@@ -18,7 +18,7 @@ from bailee.governance.administrators.model import (
     new_admin_key,
 )
 from bailee.kernel.errors import BaileeError, Conflict, InvalidInput, NotFound
-from bailee.kernel.ids import TenantId, key_text
+from bailee.kernel.ids import Region, TenantId, key_text
 from bailee.kernel.instants import MINUTE_MS, Instant
 from bailee.kernel.names import checked_name
 from bailee.kernel.redacted import Secret
@@ -43,13 +43,16 @@ class Administrators:
         randomness: Randomness,
         pepper: bytes,
         audit: Audit,
+        region: Region,
     ) -> None:
+        """`region` is where this is: keys bear its mark."""
         self._database = database
         self._keeper = keeper
         self._clock = clock
         self._randomness = randomness
         self._pepper = Secret(pepper)
         self._audit = audit
+        self._region = region
 
     async def authenticate(self, credential: bytes) -> AdminKey:
         """Whose admin key this is; a use is noted, to within a minute.
@@ -143,7 +146,7 @@ class Administrators:
         checked_name(name)
         if expires_at is not None and expires_at <= now:
             raise InvalidInput("The expiry is past. Give a later instant.", field="expires_at")
-        public_id, credential = new_admin_key(self._randomness)
+        public_id, credential = new_admin_key(self._randomness, self._region)
         key = AdminKey(public_id, tenant, name, now, None, expires_at, None, None, None)
         async with self._database.transaction(tenant) as transaction:
             if not await repository.organisation_exists(transaction, tenant):

@@ -1,8 +1,9 @@
 """The text of an API key, and the keyed hash under which it is known.
 
-`sk-bailee-<16 hexadecimal digits>-<43 characters>`: a public identifier, and 32 random bytes in
-URL-safe base64 without padding. With 256 random bits a keyed BLAKE2b hash is enough; a slow
-password hash would add nothing but time to each request.
+`sk-bailee-<16 hexadecimal digits>-<43 characters>`: a public identifier, which begins with the mark
+of its region (`kernel.regions`), and 32 random bytes in URL-safe base64 without padding. With 256
+random bits a keyed BLAKE2b hash is enough; a slow password hash would add nothing but time to each
+request.
 """
 
 import base64
@@ -11,19 +12,22 @@ import re
 from typing import Final
 
 from bailee.kernel.errors import InvalidInput
+from bailee.kernel.ids import Region
 from bailee.kernel.redacted import Secret
+from bailee.kernel.regions import MARK_BYTES, region_mark
 from bailee.ports.randomness import Randomness
 
 CREDENTIAL_BYTES: Final = 70
 """How long every credential is."""
 PEPPER_BYTES: Final = 32
+_ID_BYTES: Final = 8
 
 _SHAPE: Final = re.compile(rb"sk-bailee-([0-9a-f]{16})-[A-Za-z0-9_-]{43}")
 
 
-def new_credential(randomness: Randomness) -> Secret:
-    """A new credential's text."""
-    public_id = randomness.random_bytes(8).hex()
+def new_credential(randomness: Randomness, region: Region) -> Secret:
+    """A new credential's text, with the region's mark in its public identifier."""
+    public_id = (region_mark(region) + randomness.random_bytes(_ID_BYTES - MARK_BYTES)).hex()
     secret = base64.urlsafe_b64encode(randomness.random_bytes(32)).rstrip(b"=")
     return Secret(f"sk-bailee-{public_id}-".encode() + secret)
 

@@ -142,7 +142,7 @@ class Tenancy:
         if owner.status is Status.ARCHIVED:
             raise Conflict("The project is archived. Make the key in another project.")
         await self._keeper.create_scope(_scope_of(owner))
-        credential = new_credential(self._randomness)
+        credential = new_credential(self._randomness, owner.region)
         key = ApiKey(
             public_id=public_id_of(credential),
             tenant=tenant,

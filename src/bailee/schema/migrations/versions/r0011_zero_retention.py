@@ -1,8 +1,8 @@
 """Applications for retention modes (C08), and domains that an operator has verified.
 
-Revision: 0011. A mode that was set before applications existed was set by the operator's word, or
-by an admin key that the operator had given out: it is written down as approved on the machine, to
-be reviewed within a year, so that it goes on and can be revoked.
+Revision: 0011, after 0010. A mode that was set before applications existed was set by the
+operator's word, or by an admin key that the operator had given out: it is written down as approved
+on the machine, to be reviewed within a year, so that it goes on and can be revoked.
 """
 
 from typing import Final

@@ -1,6 +1,6 @@
 """Drafts and published versions of policies, services, what was decided and what was imported.
 
-Revision: 0014, after 0012. A published version changes what gateways know, so that they notice it
+Revision: 0014, after 0013. A published version changes what gateways know, so that they notice it
 and acknowledge it as they do everything else that decides.
 """
 
@@ -9,7 +9,7 @@ from typing import Final
 from alembic import op
 
 revision = "0014"
-down_revision: str | None = "0012"
+down_revision: str | None = "0013"
 branch_labels = None
 depends_on = None
 
