@@ -306,11 +306,16 @@ class Decider:
         held: frozenset[Purpose] = HELD_PURPOSES,
         capacity: int = 4096,
     ) -> None:
-        self.policies: Final = policies
+        self.policies = policies
         self._held = held
         self._capacity = capacity
         self._epoch = -1
         self._known: dict[tuple[object, ...], Decision] = {}
+
+    def replace(self, policies: PolicyHistory) -> None:
+        """Decide by another history from now on."""
+        self.policies = policies
+        self._known.clear()
 
     def decide(self, facts: Facts) -> Decision:
         """As `decide`."""

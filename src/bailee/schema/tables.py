@@ -29,6 +29,7 @@ from bailee.schema.people_tables import (
     role_confirmations,
     sessions,
 )
+from bailee.schema.policy_tables import decision_days, imported_records, policy_notices
 from bailee.schema.webhooks_tables import WEBHOOKS_TABLES
 
 organisations: Final = sa.Table(
@@ -71,6 +72,8 @@ projects: Final = sa.Table(
     _instants("opt_out", nullable=True),
     sa.Column("training_generation", sa.Integer, nullable=False, server_default="0"),
     _number("training_ended_at"),
+    sa.Column("service", sa.Text, nullable=False, server_default="api"),
+    _number("service_since"),
     sa.Column("protected_health", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("tenant", "project"),
     sa.UniqueConstraint("tenant", "name"),
@@ -346,6 +349,9 @@ TENANT_TABLES: Final = (
     spend_alerts,
     certificates,
     consents,
+    policy_notices,
+    decision_days,
+    imported_records,
     agreements,
     *APPLICATIONS_TABLES,
     *WEBHOOKS_TABLES,

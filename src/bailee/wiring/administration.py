@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bailee.api.administration.cookies import SESSION_COOKIE, check_same_site
-from bailee.api.administration.session import Administration, Session
+from bailee.api.administration.session import Administration, Public, Session
 from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.system import SystemRandomness
 from bailee.governance.administrators.errors import AdminKeyRefused
@@ -196,6 +196,15 @@ class AdministrationDesk:
     def _webhooks_of(self, actor: Actor) -> Webhooks:
         return webhooks_of(PostgresDatabase(self._engine), self._clock, actor, self._webhooks)
 
+    def public(self) -> Public:
+        """What anybody may read, without a key."""
+        nouns = self._nouns(KeeperWithoutAuthority(self._keeper), OPERATOR)
+        return Public(nouns.policy_drafts, nouns.services)
+
+    def now(self) -> Instant:
+        """The present instant."""
+        return self._clock.now()
+
     def _nouns(self, keeper: AuthorisedKeeper | KeeperWithoutAuthority, actor: Actor) -> Nouns:
         return Nouns(self._engine, keeper, self._clock, self._pepper, actor, self._settings)
 
@@ -255,6 +264,8 @@ def _session(
         spend_alerts=nouns.spend_alerts,
         certificates=nouns.certificates,
         consents=nouns.consents,
+        policy_drafts=nouns.policy_drafts,
+        services=nouns.services,
         agreements=nouns.agreements,
         agreement_versions=nouns.agreement_versions,
         protection=nouns.protection,
@@ -278,6 +289,8 @@ def administration_of(
     identity = desk.identity(settings, rate_limit)
     return Administration(
         open=desk.open,
+        public=desk.public,
+        now=desk.now,
         models=models,
         region=Region(settings.region),
         hosts=hosts_of(settings),

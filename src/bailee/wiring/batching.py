@@ -19,11 +19,12 @@ from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.leases import PostgresLeases
 from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
 from bailee.drivers.system import SystemClock, SystemRandomness
+from bailee.governance.decisions.counting import DecisionCounts
+from bailee.governance.policy_drafts.published import PolicyInForce
 from bailee.governance.tenancy.standing import ConsentsAhead
 from bailee.governance.usage.counting import UsageCounts
 from bailee.kernel.errors import Unavailable
 from bailee.policy.decide import Decider
-from bailee.policy.load import packaged_policy
 from bailee.ports.backend import Backend
 from bailee.serving.answer import Answering
 from bailee.serving.batching.answering import LineAnswering, Tickets
@@ -55,6 +56,7 @@ class Batching(NamedTuple):
     recorder: Recorder
     usage: UsageCounts
     ahead: ConsentsAhead
+    decisions: DecisionCounts
     backends: dict[str, Backend]
 
     async def run(self) -> None:
@@ -64,6 +66,7 @@ class Batching(NamedTuple):
             tasks.create_task(self.answering.streams.run())
             tasks.create_task(self.usage.run())
             tasks.create_task(self.ahead.run())
+            tasks.create_task(self.decisions.run())
             tasks.create_task(self.carrier.run())
 
     async def close(self) -> None:
@@ -71,6 +74,7 @@ class Batching(NamedTuple):
         await self.recorder.drain()
         with suppress(Unavailable):  # what was used while the database was away goes uncounted
             await self.usage.flush()
+            await self.decisions.flush()
         for backend in self.backends.values():
             await backend.close()
 
@@ -89,6 +93,10 @@ def open_batching(
     tickets = Tickets(randomness)
     usage = UsageCounts(keeping.database, SystemClock())
     ahead = ConsentsAhead(keeping.database, SystemClock())
+    decisions = DecisionCounts(keeping.database, clock, SystemClock())
+    in_force = PolicyInForce()
+    decider = Decider(in_force())
+    in_force.tell(decider.replace)
     tuning = fine_tuning_of(held)
     homes = AdapterHomes(settings, backends, open_adapters(places))
     own = FineTunedModels(tuning, homes, lambda _, ticket: tickets.whose(ticket))
@@ -96,10 +104,11 @@ def open_batching(
         consenting_of(tickets, ahead),
         Planner(
             served_models(settings, backends, clock.now()),
-            Decider(packaged_policy()),
+            decider,
             # The worker's own: what gateways have cached is not needed here.
             salt_of=salt_from(randomness.random_bytes(32)),
             keeps_application_state=True,
+            tally_of=decisions.tally,
             residency=residency_of(settings),
         ),
         Limits(LeasedRateLimit(SharedRateLimit(places.rate_limits))),
@@ -115,10 +124,10 @@ def open_batching(
         tuning.files,
         answering.planner,
         LineAnswering(answering, tickets, clock, randomness, report_defect),
-        standing_of(PostgresDatabase(engine), ahead),
+        standing_of(PostgresDatabase(engine), in_force, ahead),
         settings.limits.body_size_bytes,
         asyncio.Semaphore(settings.batches.concurrency),
     )
     holder = f"{trust.node}-{randomness.random_bytes(8).hex()}"
     carrier = BatchCarrier(tools, PostgresLeases(engine, clock), holder)
-    return Batching(carrier, answering, recorder, usage, ahead, backends)
+    return Batching(carrier, answering, recorder, usage, ahead, decisions, backends)

@@ -69,6 +69,7 @@ class CallerDirectory:
             # Before 2023-03-01 content could serve although its owner had said nothing.
             shared=LiveSharing(self._snapshot, known.project, 0, opted_in=False),
             archived=known.archived,
+            service=known.service,
             protected_health=known.protected_health,
         )
 

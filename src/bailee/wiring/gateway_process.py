@@ -30,6 +30,8 @@ from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.postgres.outbox import PostgresOutbox
 from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
 from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
+from bailee.governance.decisions.counting import DecisionCounts
+from bailee.governance.policy_drafts.published import PolicyInForce
 from bailee.governance.tenancy.last_used import LastUsed
 from bailee.governance.tenancy.snapshot import FactsSnapshot
 from bailee.governance.usage.counting import UsageCounts
@@ -39,7 +41,6 @@ from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import Secret
 from bailee.lifecycle.log_reader import LogReader
 from bailee.policy.decide import Decider
-from bailee.policy.load import packaged_policy
 from bailee.ports.backend import Backend
 from bailee.ports.files import Files
 from bailee.ports.objects import Objects
@@ -146,7 +147,7 @@ def serve_gateway(
         await check_schema(stores.engine)
         changes = PostgresChanges(connector(needs.database, GATEWAY), SystemClock())
         made = assemble(settings, places, index, needs, stores, changes)
-        snapshot, recorder, last_used, usage, parts = made[:5]
+        snapshot, recorder, last_used, usage, decisions, parts = made[:6]
         server = _server(settings, places, made.application, address)
         await when_there(snapshot.refresh)
         await recorder.tick()
@@ -165,12 +166,14 @@ def serve_gateway(
             changes.run(),
             last_used.run(),
             usage.run(),
+            decisions.run(),
         )
         if parts.answering.background is not None:
             await parts.answering.background.drain()
         await recorder.drain()
         await last_used.flush()
         await usage.flush()
+        await decisions.flush()
         with suppress(BaileeError):  # its lease lapses in a second
             await snapshot.leave()
         for backend in parts.backends.values():
@@ -187,6 +190,7 @@ class Assembled(NamedTuple):
     recorder: Recorder
     last_used: LastUsed
     usage: UsageCounts
+    decisions: DecisionCounts
     parts: GatewayParts
     application: Application
 
@@ -200,14 +204,17 @@ def assemble(
     changes: Changes,
 ) -> Assembled:
     """Put a gateway worker together. Nothing is connected yet."""
-    snapshot = _snapshot(settings, index, needs, stores, changes)
+    in_force = PolicyInForce()
+    snapshot = _snapshot(settings, index, needs, stores, changes, in_force)
     last_used = LastUsed(PostgresDatabase(stores.facts_engine), SystemClock())
     recorder = open_recorder(settings, _recorder_needs(places, index, needs, stores))
     backends = open_backends(settings, places, stores.keeper.reveal_secret)
     directory = CallerDirectory(snapshot, last_used, settings.limits)
     usage = UsageCounts(PostgresDatabase(stores.engine), SystemClock())
+    decisions = DecisionCounts(PostgresDatabase(stores.engine), open_clock(places), SystemClock())
     parts = _parts(
-        *(settings, places, needs, stores, recorder, snapshot, directory, backends), usage.count
+        *(settings, places, needs, stores, recorder, snapshot, directory, backends),
+        *(usage.count, decisions, in_force),
     )
     desk = AdministrationDesk(
         *(stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot),
@@ -216,11 +223,16 @@ def assemble(
         residency_of(settings),
     )
     application = _application(parts, desk)
-    return Assembled(snapshot, recorder, last_used, usage, parts, application)
+    return Assembled(snapshot, recorder, last_used, usage, decisions, parts, application)
 
 
 def _snapshot(
-    settings: Settings, index: int, needs: GatewayNeeds, stores: Stores, changes: Changes
+    settings: Settings,
+    index: int,
+    needs: GatewayNeeds,
+    stores: Stores,
+    changes: Changes,
+    in_force: PolicyInForce,
 ) -> FactsSnapshot:
     return FactsSnapshot(
         PostgresDatabase(stores.facts_engine),
@@ -229,6 +241,7 @@ def _snapshot(
         needs.pepper,
         grace_s=settings.snapshot.grace_s,
         worker=f"{needs.trust.node}-{index}-{SystemRandomness().random_bytes(6).hex()}",
+        beside=in_force.read,
     )
 
 
@@ -252,18 +265,6 @@ def _recorder_needs(
     )
 
 
-def _planner(
-    settings: Settings, backends: dict[str, Backend], needs: GatewayNeeds, now: Instant
-) -> Planner:
-    return Planner(
-        served_models(settings, backends, now),
-        Decider(packaged_policy()),
-        salt_of=salt_from(needs.pepper),
-        keeps_application_state=True,
-        residency=residency_of(settings),
-    )
-
-
 def _parts(
     settings: Settings,
     places: Places,
@@ -274,8 +275,10 @@ def _parts(
     directory: CallerDirectory,
     backends: dict[str, Backend],
     count: Count,
+    decisions: DecisionCounts,
+    in_force: PolicyInForce,
 ) -> GatewayParts:
-    clock, policies = open_clock(places), packaged_policy()
+    clock = open_clock(places)
     database = PostgresDatabase(stores.engine)
     held = HeldParts(
         Keeping(
@@ -289,7 +292,7 @@ def _parts(
     rate_limit = LeasedRateLimit(SharedRateLimit(places.rate_limits))
     answering = Answering(
         directory.authenticate,
-        _planner(settings, backends, needs, clock.now()),
+        _planner(settings, needs, backends, clock.now(), decisions, in_force),
         Limits(rate_limit),
         recorder,
         OpenAiRefusals(),
@@ -318,7 +321,7 @@ def _parts(
         outbox=outbox,
         log_reader=log_reader,
         objects=stores.objects,
-        policies=policies,
+        policies=in_force,
         clock=clock,
         snapshot=snapshot,
         recorder=recorder,
@@ -328,6 +331,26 @@ def _parts(
         fine_tuned=fine_tuned,
         worker_sign=places.worker_sign,
         rate_limit=rate_limit,
+    )
+
+
+def _planner(
+    settings: Settings,
+    needs: GatewayNeeds,
+    backends: dict[str, Backend],
+    now: Instant,
+    decisions: DecisionCounts,
+    in_force: PolicyInForce,
+) -> Planner:
+    decider = Decider(in_force())
+    in_force.tell(decider.replace)
+    return Planner(
+        served_models(settings, backends, now),
+        decider,
+        salt_of=salt_from(needs.pepper),
+        keeps_application_state=True,
+        tally_of=decisions.tally,
+        residency=residency_of(settings),
     )
 
 

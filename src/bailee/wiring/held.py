@@ -52,7 +52,7 @@ def admit_of(answering: Answering, clock: Clock, authenticate: Callable[[Any], C
     def admit(request: AnyRequest, endpoint: str) -> Admitted:
         now = clock.now()
         caller = authenticate(request)
-        _, decision = answering.planner.decide(caller, endpoint, now)
+        decision = answering.planner.decide_counted(caller, endpoint, now)
         if not decision.allowed:
             raise refused_by_policy(decision)
         admission = answering.limits.admit(gauges_of(caller), 0, now)

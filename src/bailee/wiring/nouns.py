@@ -18,6 +18,8 @@ from bailee.governance.identity.sealing import Vault
 from bailee.governance.identity.sessions import Sessions
 from bailee.governance.people.roles import Roles
 from bailee.governance.people.service import People
+from bailee.governance.policy_drafts.service import PolicyDrafts
+from bailee.governance.services.service import Services
 from bailee.governance.tenancy.acknowledgement import Acknowledgements
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
 from bailee.governance.tenancy.service import Tenancy
@@ -80,3 +82,7 @@ class Nouns:
         enterprise = EnterpriseStanding(database, clock)
         self.zero_retention = ZeroRetention(*common, enterprise, everywhere, grace_ms)
         self.operators_retention = OperatorsRetention(*common, everywhere, grace_ms)
+        self.policy_drafts = PolicyDrafts(
+            *(database, clock, randomness, audit, everywhere, actor), grace_ms=grace_ms
+        )
+        self.services = Services(database, clock, audit, everywhere, actor, grace_ms=grace_ms)

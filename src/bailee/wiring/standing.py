@@ -4,6 +4,7 @@ from typing import Final
 
 from bailee.application_state.fine_tuning import JobError
 from bailee.custody.seal.part import Owner
+from bailee.governance.policy_drafts.published import PolicyInForce
 from bailee.governance.tenancy.errors import CredentialRefused
 from bailee.governance.tenancy.standing import ConsentsAhead, standing
 from bailee.kernel.instants import Instant
@@ -20,10 +21,11 @@ _TRAINING: Final = "/v1/fine_tuning/jobs"
 _NO_KEY: Final = bytes(8)
 
 
-def standing_of(database: Database, ahead: ConsentsAhead) -> Standing:
-    """What stands of a project now, as a caller, and its consent read ahead from then on."""
+def standing_of(database: Database, in_force: PolicyInForce, ahead: ConsentsAhead) -> Standing:
+    """What stands of a project now, as a caller, with the policies and its consent from then on."""
 
     async def caller_of(owner: Owner, key_id: bytes) -> Caller:
+        await in_force.present(database)
         try:
             found = await standing(database, owner)
             await ahead.want()
@@ -38,6 +40,7 @@ def standing_of(database: Database, ahead: ConsentsAhead) -> Standing:
             retention_mode=found.retention_mode,
             reject_store=found.reject_store,
             shared=LiveSharing(ahead, owner.project, 0, opted_in=False),
+            service=found.service,
             protected_health=found.protected_health,
         )
 

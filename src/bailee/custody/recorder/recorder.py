@@ -24,6 +24,7 @@ from bailee.kernel.errors import (
     DestroyedKey,
     Forbidden,
     InvalidInput,
+    NotFound,
     Unavailable,
     UnknownKey,
 )
@@ -95,19 +96,28 @@ class Recorder:
         self._tick_running = asyncio.Lock()
 
     async def open(
-        self, owner: Owner, scope_generation: int, endpoint: str, shared: Shared | None = None
+        self,
+        owner: Owner,
+        scope_generation: int,
+        endpoint: str,
+        shared: Shared | None = None,
+        *,
+        expected: Epoch | None = None,
     ) -> Recording:
         """Begin a recording that arrives now; `shared`: its owner lets it serve training too.
 
         Training's keys being away fails no call: what cannot be sealed for it is not shared.
 
         Raises:
+            NotFound: another epoch runs than the one that was `expected`.
             Unavailable: recording is impossible now; the request must fail.
             UnknownKey, DestroyedKey: the project may not be recorded for.
             InvalidInput: an endpoint without a code.
             Forbidden: the owner's region is not one of this worker's.
         """
         epoch = epoch_of(self._clock.now())
+        if expected is not None and epoch != expected:
+            raise NotFound("the half hour of this record is over")
         stream = self._streams.get((owner.region, epoch))
         if stream is None:
             stream = await self._begin_stream(owner.region, epoch)

@@ -76,6 +76,8 @@ class Project(NamedTuple):
     model_limits: Mapping[str, Limits] = NO_MODEL_LIMITS
     """Limits for single models, beside the project's."""
     archived_at: Instant | None = None
+    service: str = "api"
+    """Whose policy governs it."""
     protected_health: bool = False
     """Whether a business associate agreement governs it; `agreements` says so."""
 

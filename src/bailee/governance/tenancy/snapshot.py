@@ -11,7 +11,7 @@ takes tells nothing about a secret.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
@@ -36,7 +36,7 @@ from bailee.kernel.instants import DAY_MS, Instant
 from bailee.policy.model import RetentionMode
 from bailee.ports.acknowledgement import LEASE_MS
 from bailee.ports.clock import Clock
-from bailee.ports.database import Database
+from bailee.ports.database import Database, DatabaseTransaction
 from bailee.ports.snapshot import Changes
 
 log = structlog.get_logger()
@@ -71,10 +71,14 @@ class Caller(NamedTuple):
     consent: Consent = NO_CONSENT
     archived: bool = False
     """Whether the project has ended: the key may end what it keeps, and do nothing else."""
+    service: str = "api"
+    """Whose policy governs the project's calls."""
     protected_health: bool = False
     """Whether a business associate agreement governs the project."""
 
 
+Beside = Callable[[DatabaseTransaction], Awaitable[None]]
+"""Reads what else decides, in the same transaction as the facts."""
 Entry = Caller | Refusal
 
 
@@ -110,8 +114,12 @@ class FactsSnapshot:
         grace_s: float = GRACE_S,
         refresh_s: float = REFRESH_S,
         worker: str | None = None,
+        beside: Beside | None = None,
     ) -> None:
-        """`worker` names who acknowledges what it has read; None acknowledges nothing."""
+        """`worker` names who acknowledges what it has read; None acknowledges nothing.
+
+        `beside` is acknowledged with the facts: what it raises leaves both as they were.
+        """
         self._database = database
         self._changes = changes
         self._clock = clock
@@ -119,6 +127,7 @@ class FactsSnapshot:
         self._grace_s = grace_s
         self._refresh_s = refresh_s
         self._worker = worker
+        self._beside = beside
         self._snapshot = _EMPTY
         self._find = self._snapshot.entries.get
         self._as_of_s = float("-inf")
@@ -195,6 +204,8 @@ class FactsSnapshot:
                     found = await repository.certificate_contents(transaction, missing)
                     certificates.update(found)
                 entries.update((row.digest, _entry(row, certificates)) for row in rows)
+                if self._beside is not None:
+                    await self._beside(transaction)
                 known = before.consents if since == before.version else {}
                 self._replace(
                     Snapshot(
@@ -292,6 +303,7 @@ def _entry(row: Any, certificates: Mapping[bytes, bytes]) -> Entry:
         ),
         consent=consent_of(row),
         archived=row.project_status == Status.ARCHIVED.value,
+        service=row.service,
         protected_health=row.protected_health,
     )
 

@@ -31,6 +31,7 @@ class Standing(NamedTuple):
     retention_mode: RetentionMode
     scope_generation: int
     reject_store: bool
+    service: str
     protected_health: bool
 
 
@@ -53,6 +54,7 @@ async def standing(database: Database, owner: Owner) -> Standing:
         project.retention_mode or active[0].retention_mode,
         project.scope_generation,
         project.reject_store,
+        project.service,
         project.protected_health,
     )
 
