@@ -84,7 +84,7 @@ async function say(text) {
       if (piece.policy) govern(piece).catch(() => {});
       if (piece.id && !stored.includes(piece.id)) stored.push(piece.id);
       if (piece.text) words_of.data += piece.text;
-      if ("refused" in piece) refused = piece.refused || words.away;
+      if ("refused" in piece) refused = piece.refused ? `${words.refused} ${piece.refused}` : words.away;
     }
   } catch {
     refused = words.away;

@@ -53,10 +53,7 @@ class Chat:
                 yield from ({"text": one.delta.content} for one in chunk.choices)
         except openai.APIStatusError as refused:
             said = refused.body if isinstance(refused.body, dict) else {}
-            yield {
-                **_governed(refused.response.headers),
-                "refused": said.get("message", refused.message),
-            }
+            yield {"refused": said.get("message", refused.message)}
         except openai.APIError:
             yield {"refused": ""}
 

@@ -230,6 +230,10 @@ def _check_that_the_api_is_not_governed_by_it(town: Town, said: dict[str, str]) 
     governing = {one["id"]: one["policy_version"] for one in services}
     assert governing == {"api": CURRENT, "chat": "chat-1"}
     assert ask_command(town.place, "services", "list")[1]["policy"] == "chat-1"
+    events = town.done(
+        Role.AUDITOR, "GET", "/v1/organization/audit_logs?event_types[]=service.registered"
+    )
+    assert [event["service.registered"]["id"] for event in events["data"]] == ["chat"]
 
 
 # ------------------------------------------------------------------------------------ C04
