@@ -66,7 +66,7 @@ class House(NamedTuple):
         return json.loads(done.stdout) if status == 0 else done.stderr
 
     def answered(self) -> tuple[str, RecordId, int]:
-        """The version that governs a call, its record, and for how many days the exchange is stored."""
+        """The version that governs a call, its record, and for how many days it is stored."""
         with self.place.client() as client:
             answer = client.post(CHAT, content=STORED, headers=self.customer.headers)
         assert answer.status_code == 200, answer.text
