@@ -7,12 +7,13 @@ With `--check` nothing is written, and the exit code is 1 if the file is not wha
 
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from litestar import Litestar
 from litestar.routes import HTTPRoute
 
 from bailee.api.administration import ADMINISTRATION_ROUTES
-from bailee.api.administration.session import ACTION
+from bailee.api.administration.session import ACTION, EVERY_ORGANISATION
 from bailee.api.bailee_v1 import BAILEE_ROUTES
 from bailee.policy.access.matrix import packaged_matrix
 from bailee.policy.access.model import FRESH_MS, HOUSE_ROLES, Role
@@ -26,7 +27,8 @@ data: `GET /bailee/v1/access`.
 **Own**: may in the organisation in which the role is held. **Any**: may in every organisation;
 house roles alone, held in the operator's own organisation (`bailee admin house`). **Fresh**: a
 person must have signed in within the last {FRESH_MS // 60_000} minutes. An admin key acts as an
-owner of its organisation; commands on the machine itself act as `operator`.
+owner of its organisation; commands on the machine itself act as `operator`. Operations marked (any)
+show or change what is every organisation's: only those may who may in every organisation.
 
 """
 
@@ -52,15 +54,32 @@ def reference() -> str:
     lines += ["", "## Roles that nobody holds together", "| roles | why | 이유 |", "|---|---|---|"]
     lines += [f"| {_named(one.roles)} | {one.english} | {one.korean} |" for one in matrix.conflicts]
     lines += ["", "## Operations", "| operation | action |", "|---|---|"]
-    lines += [f"| `{operation}` | `{action}` |" for operation, action in operations()]
+    lines += [
+        f"| `{one.operation}` | `{one.action}`{' (any)' if one.everywhere else ''} |"
+        for one in operations()
+    ]
     return HEAD + "\n".join(lines) + "\n"
 
 
-def operations() -> list[tuple[str, str]]:
+class Asking(NamedTuple):
+    """An operation, and what its handler asks the matrix for."""
+
+    operation: str
+    """As in `GET /bailee/v1/webhooks/{webhook}`."""
+    action: str
+    everywhere: bool
+    """Whether it asks for every organisation, not for one."""
+
+
+def operations() -> list[Asking]:
     """Every operation of whose handler it is known what it asks for."""
     application = Litestar([*ADMINISTRATION_ROUTES, *BAILEE_ROUTES], openapi_config=None)
     return sorted(
-        (f"{method} {route.path_format}", handler.opt[ACTION])
+        Asking(
+            f"{method} {route.path_format}",
+            handler.opt[ACTION],
+            handler.opt.get(EVERY_ORGANISATION, False),
+        )
         for route in application.routes
         if isinstance(route, HTTPRoute)
         for handler in route.route_handlers

@@ -1,12 +1,14 @@
-"""Agreements over a whole installation: clauses C16 and C18."""
+"""Clauses C08, C16 and C18 over a whole installation: what an organisation and the house agree on.
+
+The customer acts with an admin key, the house as people who are signed in.
+"""
 
 import asyncio
 import hashlib
 import io
 import json
 from collections.abc import Iterator
-from contextlib import AsyncExitStack
-from typing import Any
+from typing import Any, NamedTuple
 
 import httpx2
 import pytest
@@ -15,23 +17,23 @@ from pyhanko.pdf_utils.reader import PdfFileReader
 from pyhanko.sign.validation import validate_pdf_signature
 from pyhanko.sign.validation.status import SignatureCoverageLevel
 from pyhanko_certvalidator import ValidationContext
-from tests.fixtures.agreements import FORMS, officer, world_of
+from tests.fixtures.agreements import FORMS
 from tests.fixtures.clients import bare_environment, run_command
 from tests.fixtures.installation import CHAT, Installation, chat_body, installation
+from tests.fixtures.leftovers import files_below, search
 from tests.fixtures.office import Office, open_office
+from tests.fixtures.people import signed_in
 from tests.fixtures.waiting import until
 
-from bailee.drivers.postgres.engine import open_engine
+from bailee.cli.env import base_address
+from bailee.cli.session_file import keep_token
 from bailee.drivers.system import SystemClock
-from bailee.governance.agreements.events import AGREEMENT
 from bailee.governance.agreements.model import Kind
-from bailee.governance.agreements.templates import packaged_library
-from bailee.kernel.ids import parse_handle, parse_tenant
+from bailee.kernel.ids import parse_tenant
 from bailee.lifecycle.log_reader import LogReader
-from bailee.schema.roles import ADMINISTRATOR, CLERK
+from bailee.policy.access.model import Role
 from bailee.transparency.base64 import to_base64
 from bailee.transparency.entry import parse
-from bailee.wiring.database import database_url
 from bailee.wiring.stores import objects_of
 from bailee.wiring.trust import read_trust
 
@@ -45,11 +47,13 @@ signatory_name = "A. Signatory"
 signatory_title = "Director"
 """
 PATH = "/bailee/v1/agreements"
+APPLICATIONS = "/bailee/v1/zero_retention/applications"
+CANARY = "canaryC08underZeroRetention"
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
-    with installation(tmp_path_factory.mktemp("agreements"), settings=SETTINGS) as made:
+    with installation(tmp_path_factory.mktemp("agreements"), settings=SETTINGS, workers=2) as made:
         yield made
 
 
@@ -59,6 +63,29 @@ def http(place: Installation) -> Iterator[httpx2.Client]:
         base_url=place.origin, verify=place.ssl_context(), trust_env=False, timeout=30
     ) as client:
         yield client
+
+
+class House(NamedTuple):
+    """The operator's people who are signed in, each with one role."""
+
+    tokens: dict[Role, str]
+
+    def headers(self, office: Office, role: Role) -> dict[str, str]:
+        """Of one of them, who has chosen an organisation."""
+        bearer = f"Bearer {self.tokens[role]}"
+        return {"authorization": bearer, "openai-organization": office.organisation}
+
+
+@pytest.fixture(scope="module")
+def house(place: Installation) -> House:
+    async def sign_in() -> dict[Role, str]:
+        async with place.administration() as opened:
+            await opened.create_project(organisation="House", name="first")
+            house = parse_tenant((await opened.house("House"))["organisation"])
+            roles = (Role.PRIVACY_OFFICER, Role.SAFETY_LEAD, Role.AUDITOR)
+            return {role: await signed_in(opened, house, role) for role in roles}
+
+    return House(asyncio.run(sign_in()))
 
 
 @pytest.fixture(scope="module")
@@ -86,43 +113,58 @@ def logged(place: Installation) -> list[dict[str, Any]]:
     return [parse(leaf) for leaf in asyncio.run(read())]
 
 
-def carry_out(place: Installation, office: Office, kind: Kind) -> None:
-    """The operator's part, which only signed-in people may do, and the customer's over HTTP."""
+def step(house: House, place: Installation, office: Office, role: Role, *typed: str) -> Any:
+    """The JSON of a command that somebody of the house gives who is signed in."""
+    home = place.root / role.value
+    file = home / ".config" / "bailee" / "sessions.json"
+    keep_token(file, base_address(place.settings), house.tokens[role])
+    variables = {
+        **bare_environment(place),
+        "HOME": str(home),
+        "OPENAI_ORG_ID": office.organisation,
+    }
+    done = run_command(place, *typed, *place.arguments, "--json", environment=variables)
+    return json.loads(done.stdout)
 
-    async def house(agreement: str, step: str) -> None:
-        async with AsyncExitStack() as stack:
-            engines = []
-            for role in (ADMINISTRATOR, CLERK):
-                url = database_url(place.settings, place.places, role)
-                engine = open_engine(url, role)
-                stack.push_async_callback(engine.dispose)
-                engines.append(engine)
-            world = world_of(engines[0], engines[1], packaged_library())
-            world.clock.set(SystemClock().now())
-            service = world.by(officer(world.clock.now()))
-            tenant = parse_tenant(office.organisation)
-            named = parse_handle(AGREEMENT, agreement)
-            if step == "accept":
-                await service.accept(tenant, named, "it qualifies")
-            else:
-                await service.countersign(tenant, named, "O. Officer", "Privacy officer")
 
+def carry_out(place: Installation, office: Office, house: House, kind: Kind) -> dict[str, Any]:
+    """From the form to a document with both signatures; gives the agreement."""
+    http, officer = office.http, house.headers(office, Role.PRIVACY_OFFICER)
     fields = [f"--field={name}={value}" for name, value in FORMS[kind].items()]
     row = ask(place, office, "submit", kind.value, *fields)
+    path = f"{PATH}/{row['id']}"
     assert row["status"] == "submitted"
-    asyncio.run(house(row["id"], "accept"))
+    waiting = http.get(f"{PATH}/waiting", headers=officer).json()["data"]
+    assert [one["id"] for one in waiting] == [row["id"]]
+    accepting = {"decision": "accept", "reasons": "it qualifies"}
+    unseen = http.post(f"{path}/countersign", headers=officer, json={"name": "O.", "title": "P."})
+    assert unseen.status_code == 409, "nobody has accepted it, and the customer has not signed"
+    assert http.post(f"{path}/review", headers=office.headers, json=accepting).status_code == 403
+    accepted = http.post(f"{path}/review", headers=officer, json=accepting).json()
+    assert (accepted["status"], accepted["reviewed"]["reasons"]) == ("accepted", "it qualifies")
+    assert http.post(f"{path}/sign", headers=officer).status_code == 403
     assert ask(place, office, "sign", row["id"])["status"] == "signed"
-    asyncio.run(house(row["id"], "countersign"))
+    signing = ("agreements", "countersign", row["id"], "--name", "O. Officer", "--title", "Officer")
+    step(house, place, office, Role.PRIVACY_OFFICER, *signing)
 
-    def executed() -> bool:
-        shown = office.http.get(f"{PATH}/{row['id']}", headers=office.headers).json()
-        return bool(shown["in_force"])
+    def executed() -> dict[str, Any] | None:
+        shown: dict[str, Any] = http.get(path, headers=office.headers).json()
+        return shown if shown["in_force"] else None
 
-    until(executed, "the clerk executes it")
+    shown = until(executed, "the clerk executes it")
+    assert shown["countersignature"]["actor"] == shown["reviewed"]["actor"]
+    assert shown["countersignature"]["actor"].startswith("user_")
+    return shown
+
+
+@pytest.fixture(scope="module")
+def enterprise(place: Installation, office: Office, house: House) -> dict[str, Any]:
+    """The organisation's executed enterprise agreement."""
+    return carry_out(place, office, house, Kind.ENTERPRISE_AGREEMENT)
 
 
 def test_c18_a_form_in_korean_executes_the_addendum(
-    place: Installation, http: httpx2.Client, office: Office
+    place: Installation, http: httpx2.Client, office: Office, house: House
 ) -> None:
     kind = Kind.DATA_PROCESSING_ADDENDUM
     (template,) = ask(place, office, "templates", kind.value)
@@ -143,6 +185,8 @@ def test_c18_a_form_in_korean_executes_the_addendum(
     digest = hashlib.sha256(document.content)
     assert (shown["status"], shown["document_sha256"]) == ("executed", digest.hexdigest())
     assert http.get(f"{path}/document").status_code == 401
+    theirs = http.get(f"{path}/document", headers=house.headers(office, Role.PRIVACY_OFFICER))
+    assert theirs.content == document.content, "both parties have the same document"
 
     root = http.get("/log/public-keys.json").json()["documents"]
     trusted = x509.Certificate.load(pem.unarmor(root.encode())[2])
@@ -164,7 +208,11 @@ def test_c18_a_form_in_korean_executes_the_addendum(
 
 
 def test_c16_a_protected_project_is_refused_what_its_agreement_does_not_cover(
-    place: Installation, http: httpx2.Client, office: Office
+    place: Installation,
+    http: httpx2.Client,
+    office: Office,
+    house: House,
+    enterprise: dict[str, Any],
 ) -> None:
     projects = office.client.admin.organization.projects
     project = projects.create(name="records").id
@@ -180,8 +228,19 @@ def test_c16_a_protected_project_is_refused_what_its_agreement_does_not_cover(
     until(lambda: chat(**uncovered).status_code == 200, "gateways know the key")
     early = http.post(f"{PATH}/protected-projects/{project}", headers=office.headers)
     assert early.status_code == 409
-    carry_out(place, office, Kind.ENTERPRISE_AGREEMENT)
-    carry_out(place, office, Kind.BUSINESS_ASSOCIATE_AGREEMENT)
+    assert enterprise["in_force"]
+    kind = Kind.BUSINESS_ASSOCIATE_AGREEMENT
+    form = {"kind": kind.value, "form": FORMS[kind], "submit": True}
+    row = http.post(PATH, headers=office.headers, json=form).json()
+    officer = house.headers(office, Role.PRIVACY_OFFICER)
+    no = {"decision": "decline", "reasons": "no health data here"}
+    assert http.post(f"{PATH}/{row['id']}/review", headers=officer, json=no).status_code == 200
+    declined = http.get(f"{PATH}/{row['id']}", headers=office.headers).json()
+    assert (declined["status"], declined["in_force"]) == ("declined", False)
+    assert declined["reviewed"]["reasons"] == "no health data here"
+    early = http.post(f"{PATH}/protected-projects/{project}", headers=office.headers)
+    assert early.status_code == 409
+    carry_out(place, office, house, kind)
     assert ask(place, office, "protect", project)["protected_health"] is True
     refused = chat(**uncovered)
     error = refused.json()["error"]
@@ -192,3 +251,89 @@ def test_c16_a_protected_project_is_refused_what_its_agreement_does_not_cover(
     assert "business associate agreement" in plain["message"], "its backend is under none"
     files = http.get("/v1/files", headers=headers)
     assert files.json()["error"]["code"] == "protected_health_endpoint"
+
+
+def test_c08_zero_retention_is_applied_for_decided_and_in_force_everywhere(
+    place: Installation,
+    http: httpx2.Client,
+    office: Office,
+    house: House,
+    enterprise: dict[str, Any],
+) -> None:
+    """Until it is revoked: an approval that is due for review stays."""
+    assert enterprise["in_force"]
+    admin = office.client.admin.organization
+    project = admin.projects.create(name="notes").id
+    key = admin.projects.service_accounts.create(project, name="notes").api_key
+    assert key is not None
+    lead, auditor = (house.headers(office, role) for role in (Role.SAFETY_LEAD, Role.AUDITOR))
+
+    def recorded(content: str = "hello") -> list[bool]:
+        """Of each of some calls, over a connection of its own, whether content was recorded."""
+        found = []
+        for _ in range(12):
+            with place.client() as client:
+                headers = {"authorization": f"Bearer {key.value}"}
+                body = chat_body(content, store=True)
+                answered = client.post(CHAT, content=body, headers=headers)
+                assert answered.status_code in (200, 401), answered.text
+                if answered.status_code == 401:
+                    return [False]
+                found.append("bailee-record" in answered.headers)
+        return found
+
+    until(lambda: all(recorded()), "every worker knows the key, and records")
+    form = {
+        "mode": "zero_data_retention",
+        "category": "health",
+        "use_case": "Notes of visits",
+        "project_id": project,
+    }
+    applied = http.post(APPLICATIONS, headers=office.headers, json=form).json()
+    path = f"{APPLICATIONS}/{applied['id']}"
+    facts = {one["fact"]: one["value"] for one in applied["assessment"]["reasons"]}
+    assert applied["state"] == "assessed"
+    assert facts.keys() == {"account_age", "verified_domain", "flags", "category"}
+    assert facts["category"] == "health"
+    undecided = http.get(f"{APPLICATIONS}/undecided", headers=lead).json()["data"]
+    assert [one["id"] for one in undecided] == [applied["id"]]
+    yes = {"approve": True, "reasons": "Known clinic"}
+    for nobody in (office.headers, auditor):
+        assert http.post(f"{path}/decision", headers=nobody, json=yes).status_code == 403
+    silent = http.post(f"{path}/decision", headers=lead, json={**yes, "reasons": ""})
+    assert (silent.status_code, silent.json()["error"]["param"]) == (400, "reasons")
+
+    deciding = ("zero-retention", "decide", applied["id"], "approve", "--reasons", "Known clinic")
+    assert step(house, place, office, Role.SAFETY_LEAD, *deciding)["state"] == "active"
+    assert not any(recorded(CANARY)), "it is in force in every worker when the command returns"
+    assert search(files_below(place.data, place.temporary), (CANARY.encode(),)) == []
+    shown = http.get(path, headers=office.headers).json()
+    assert (shown["reasons"], shown["decided_by"][:5]) == ("Known clinic", "user_")
+
+    def due() -> bool:
+        found = http.get(f"{APPLICATIONS}/due", headers=lead).json()["data"]
+        return [one["id"] for one in found] == [applied["id"]]
+
+    assert not due()
+    soon = {"review_at": SystemClock().now() // 1000 + 3}
+    assert http.post(f"{path}/review", headers=lead, json=soon).status_code == 200
+    until(due, "its review date passes")
+    assert not any(recorded(CANARY))
+    assert http.post(f"{path}/review", headers=lead, json={}).json()["state"] == "active"
+    assert not due()
+    ending = ("zero-retention", "revoke", applied["id"], "--reasons", "The contract ended")
+    assert step(house, place, office, Role.SAFETY_LEAD, *ending)["state"] == "revoked"
+    assert all(recorded()), "no worker acts on it any more when the command returns"
+
+    wanted = ["zero_retention_approved"] * 3 + ["zero_retention_revoked"]
+
+    def told() -> bool:
+        types = [str(one["type"]) for one in logged(place)]
+        return [one for one in types if one.startswith("zero_retention")] == wanted
+
+    until(told, "the log says so: approved, reviewed twice, revoked")
+    audited = http.get("/v1/organization/audit_logs", headers=office.headers).json()["data"]
+    types = [one["type"].partition(".")[2] for one in audited if "zero_ret" in one["type"]]
+    verbs = ["submitted", "assessed", "approved", "started", "reviewed", "reviewed", "revoked"]
+    # Whether somebody looked before it was reviewed is a matter of seconds.
+    assert [one for one in reversed(types) if one in verbs] == verbs

@@ -1,23 +1,37 @@
-"""Every administration operation asks the matrix for an action that is in it."""
+"""Every operation of administration asks the matrix for an action that is in it."""
 
-from litestar import Litestar
-from litestar.routes import HTTPRoute
+from tests.fixtures.operations import IN_THE_COMMAND, ONES_OWN, PUBLIC, asking, every_operation
 
-from bailee.api.administration import ADMINISTRATION_ROUTES
-from bailee.api.administration.session import ACTION
 from bailee.policy.access.matrix import packaged_matrix
 
 
 def test_every_operation_names_its_action() -> None:
-    application = Litestar([*ADMINISTRATION_ROUTES], openapi_config=None)
-    asked = {
-        f"{method} {route.path}": handler.opt.get(ACTION)
-        for route in application.routes
-        if isinstance(route, HTTPRoute)
-        for handler in route.route_handlers
-        for method in handler.http_methods
-        if method != "OPTIONS"
-    }
-    assert asked
-    known = packaged_matrix().permissions
-    assert {name: action for name, action in asked.items() if action not in known} == {}
+    asked = asking()
+    assert every_operation() - asked.keys() == PUBLIC | ONES_OWN
+    assert IN_THE_COMMAND.keys() <= every_operation()
+    named = {one.action for every in asked.values() for one in every}
+    assert named - packaged_matrix().permissions.keys() == set()
+
+
+KEEPS_NOTHING = {
+    "POST /bailee/v1/policy/drafts/{draft}/simulation",
+    "POST /bailee/v1/policy/lint",
+}
+"""What reads, and is given more than a query holds."""
+
+
+def test_reading_asks_for_reading_and_commands_for_more() -> None:
+    """`agreement.review`: who reviews is shown what waits for review."""
+    for operation, every in asking().items():
+        for one in every:
+            reads = one.action.endswith(".read") or one.action == "agreement.review"
+            assert reads or not operation.startswith("GET "), (operation, one.action)
+            asked = operation.startswith("GET ") or operation in KEEPS_NOTHING
+            assert not one.action.endswith(".read") or asked, operation
+
+
+def test_what_is_every_organisations_is_the_houses() -> None:
+    permissions = packaged_matrix().permissions
+    everywhere = [one for every in asking().values() for one in every if one.everywhere]
+    assert everywhere
+    assert all(permissions[one.action].any for one in everywhere)

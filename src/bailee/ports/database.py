@@ -5,6 +5,10 @@ and durably, or not at all. Rows of an organisation are seen and changed only by
 names the organisation; a transaction that names none sees none of them, whatever its statements
 say. A reader of every organisation's rows says so by `platform_reading`, which cannot write them.
 
+Two walls keep organisations apart, and each holds without the other: row-level security, and a
+filter in every statement. For the filter a statement may always name `:own`, the transaction's
+organisation (NULL if it names none), and `:everywhere`, whether it reads every organisation's.
+
 Statements are PostgreSQL's, fixed strings with named parameters (`:name`), written in the
 `repository` modules alone. Nothing here composes SQL from values.
 """
@@ -24,6 +28,9 @@ class DatabaseTransaction(Protocol):
 
     async def rows(self, statement: LiteralString, **parameters: Value) -> Sequence[Any]:
         """Run a statement and give its rows, as tuples with attributes named like the columns.
+
+        `:own` and `:everywhere` are given; `tenant`, where it is a parameter, is the transaction's
+        own organisation.
 
         Raises Conflict when a constraint forbids the change, Unavailable when the database is
         away, Forbidden when the role or the organisation may not do this.

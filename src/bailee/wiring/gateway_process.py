@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import structlog
 from litestar import Litestar
@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bailee.api.application import Application
 from bailee.api.bridge import AsgiBridge
 from bailee.api.errors import OpenAiRefusals
-from bailee.api.granian_server import GranianServer
 from bailee.api.http1.server import Http1Server
 from bailee.api.listener import Listener
 from bailee.api.operations import make_operations_application
@@ -60,14 +59,8 @@ from bailee.wiring.backends import open_adapters, open_backends, served_models
 from bailee.wiring.callers import CallerDirectory
 from bailee.wiring.database import when_there
 from bailee.wiring.fine_tuned import FineTunedModels
-from bailee.wiring.held import (
-    LONGER_BODIES,
-    HeldParts,
-    admit_of,
-    fine_tuning_of,
-    held_routers,
-    state_of,
-)
+from bailee.wiring.held import HeldParts, fine_tuning_of, state_of
+from bailee.wiring.held_routers import LONGER_BODIES, admit_of, held_routers
 from bailee.wiring.operations import GatewayParts, operations_of, prove_journal
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
@@ -77,6 +70,9 @@ from bailee.wiring.stores import objects_of
 from bailee.wiring.training import Trainable, may_have_own_models
 from bailee.wiring.trust import Trust
 from bailee.wiring.webhooks import WebhookTerms
+
+if TYPE_CHECKING:
+    from bailee.api.granian_server import GranianServer
 
 log = structlog.get_logger()
 
@@ -247,9 +243,11 @@ def _snapshot(
 
 def _server(
     settings: Settings, places: Places, application: Application, address: Listener
-) -> Http1Server | GranianServer:
+) -> "Http1Server | GranianServer":
     """See docs/decisions/0009-http-server.md."""
     if settings.server.http2:
+        from bailee.api.granian_server import GranianServer
+
         return GranianServer(application, address)
     port = settings.server.client_certificate_port
     asking = listener_of(settings, places)._replace(port=port) if port else None

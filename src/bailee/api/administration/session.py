@@ -47,6 +47,8 @@ ADMINISTRATION: Final = "administration"
 ACTION: Final = "action"
 """What a handler calls the action of the matrix that it asks for."""
 
+EVERY_ORGANISATION: Final = "every_organisation"
+"""Whether a handler shows every organisation's, so that who may in one alone may not."""
 ON_KEY_AUTHORITY: Final = "on_key_authority"
 """Whether a handler's command registers or revokes keys at the keeper."""
 
@@ -82,9 +84,12 @@ class Session(NamedTuple):
     zero_retention: ZeroRetention
     webhooks: Webhooks
 
-    def require(self, action: str) -> None:
-        """Return if the actor may do this in the session's organisation. Raises Forbidden."""
-        require(self.actor, action, self.tenant, self.now)
+    def require(self, action: str, *, everywhere: bool = False) -> None:
+        """Return if the actor may do this in the session's organisation, or in every one.
+
+        Raises Forbidden.
+        """
+        require(self.actor, action, None if everywhere else self.tenant, self.now)
 
 
 class Public(NamedTuple):
@@ -139,7 +144,7 @@ async def session_of(request: AnyRequest) -> Session:
     session = await administration_of(request).open(request)
     options = request.route_handler.opt
     if ACTION in options:
-        session.require(options[ACTION])
+        session.require(options[ACTION], everywhere=options.get(EVERY_ORGANISATION, False))
     if options.get(ON_KEY_AUTHORITY) and session.key is None:
         raise AdminKeyNeeded
     return session

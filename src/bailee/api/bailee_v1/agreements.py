@@ -180,7 +180,7 @@ class ProtectedView(msgspec.Struct, frozen=True, kw_only=True):
     protected_health: bool = True
 
 
-@get("/templates", summary="Texts that can be agreed to")
+@get("/templates", summary="Texts that can be agreed to", action="agreement.read")
 async def list_templates(request: AnyRequest) -> Response[Listed[TemplateView]]:
     """The text in force of each kind, in both languages, with the fields of its form."""
     session = await session_of(request)
@@ -189,7 +189,13 @@ async def list_templates(request: AnyRequest) -> Response[Listed[TemplateView]]:
     return answer(whole([_template(one) for one in found], names, has_more=False))
 
 
-@post("/templates/publish", status_code=200, summary="Publish a newer text")
+@post(
+    "/templates/publish",
+    status_code=200,
+    summary="Publish a newer text",
+    action="agreement.publish",
+    every_organisation=True,
+)
 async def publish_template(request: AnyRequest) -> Response[Listed[OutstandingView]]:
     """Put a newer text in force; gives who is to execute it anew, and until when."""
     session = await session_of(request)
@@ -198,7 +204,12 @@ async def publish_template(request: AnyRequest) -> Response[Listed[OutstandingVi
     return _outstanding(due)
 
 
-@get("/templates/{kind:str}/outstanding", summary="Who is to execute a newer text")
+@get(
+    "/templates/{kind:str}/outstanding",
+    summary="Who is to execute a newer text",
+    action="agreement.review",
+    every_organisation=True,
+)
 async def list_outstanding(
     kind: FromPath[str], request: AnyRequest
 ) -> Response[Listed[OutstandingView]]:
@@ -209,7 +220,12 @@ async def list_outstanding(
     return _outstanding(await session.agreement_versions.outstanding(Kind(kind)))
 
 
-@get("/waiting", summary="What waits for the operator")
+@get(
+    "/waiting",
+    summary="What waits for the operator",
+    action="agreement.review",
+    every_organisation=True,
+)
 async def list_waiting(request: AnyRequest) -> Response[Listed[AgreementView]]:
     """Everybody's agreements that wait for review or a counter-signature, oldest first."""
     session = await session_of(request)
@@ -217,7 +233,7 @@ async def list_waiting(request: AnyRequest) -> Response[Listed[AgreementView]]:
     return listed(found, asked_page(request), _name, lambda row: _view(row, session))
 
 
-@get("/", summary="List agreements")
+@get("/", summary="List agreements", action="agreement.read")
 async def list_agreements(request: AnyRequest) -> Response[Listed[AgreementView]]:
     """The organisation's agreements, newest first."""
     session = await session_of(request)
@@ -226,7 +242,7 @@ async def list_agreements(request: AnyRequest) -> Response[Listed[AgreementView]
     return listed(found, asked_page(request), _name, lambda row: _view(row, session))
 
 
-@post("/", status_code=200, summary="Begin an agreement")
+@post("/", status_code=200, summary="Begin an agreement", action="agreement.request")
 async def begin_agreement(request: AnyRequest) -> Response[AgreementView]:
     """Begin a draft; with `submit` hand it in at once, in one call.
 
@@ -240,14 +256,14 @@ async def begin_agreement(request: AnyRequest) -> Response[AgreementView]:
     return answer(_view(row, session))
 
 
-@get("/{agreement:str}", summary="An agreement")
+@get("/{agreement:str}", summary="An agreement", action="agreement.read")
 async def get_agreement(agreement: FromPath[str], request: AnyRequest) -> Response[AgreementView]:
     """One agreement, with its form."""
     session = await session_of(request)
     return answer(_view(await session.agreements.one(session.tenant, _id(agreement)), session))
 
 
-@post("/{agreement:str}", status_code=200, summary="Fill in a form")
+@post("/{agreement:str}", status_code=200, summary="Fill in a form", action="agreement.request")
 async def fill_agreement(agreement: FromPath[str], request: AnyRequest) -> Response[AgreementView]:
     """Change fields of a draft's form."""
     session = await session_of(request)
@@ -256,7 +272,12 @@ async def fill_agreement(agreement: FromPath[str], request: AnyRequest) -> Respo
     return answer(_view(row, session))
 
 
-@post("/{agreement:str}/submit", status_code=200, summary="Submit an agreement")
+@post(
+    "/{agreement:str}/submit",
+    status_code=200,
+    summary="Submit an agreement",
+    action="agreement.request",
+)
 async def submit_agreement(
     agreement: FromPath[str], request: AnyRequest
 ) -> Response[AgreementView]:
@@ -266,7 +287,12 @@ async def submit_agreement(
     return answer(_view(row, session))
 
 
-@post("/{agreement:str}/review", status_code=200, summary="Review an agreement")
+@post(
+    "/{agreement:str}/review",
+    status_code=200,
+    summary="Review an agreement",
+    action="agreement.review",
+)
 async def review_agreement(
     agreement: FromPath[str], request: AnyRequest
 ) -> Response[AgreementView]:
@@ -283,7 +309,9 @@ async def review_agreement(
     return answer(_view(row, session))
 
 
-@post("/{agreement:str}/sign", status_code=200, summary="Sign an agreement")
+@post(
+    "/{agreement:str}/sign", status_code=200, summary="Sign an agreement", action="agreement.sign"
+)
 async def sign_agreement(agreement: FromPath[str], request: AnyRequest) -> Response[AgreementView]:
     """Sign for the organisation, under the name that the form gives."""
     session = await session_of(request)
@@ -291,7 +319,12 @@ async def sign_agreement(agreement: FromPath[str], request: AnyRequest) -> Respo
     return answer(_view(row, session))
 
 
-@post("/{agreement:str}/countersign", status_code=200, summary="Counter-sign an agreement")
+@post(
+    "/{agreement:str}/countersign",
+    status_code=200,
+    summary="Counter-sign an agreement",
+    action="agreement.countersign",
+)
 async def countersign_agreement(
     agreement: FromPath[str], request: AnyRequest
 ) -> Response[AgreementView]:
@@ -315,7 +348,7 @@ async def terminate_agreement(
     return answer(_view(row, session))
 
 
-@get("/{agreement:str}/document", summary="A signed document")
+@get("/{agreement:str}/document", summary="A signed document", action="agreement.read")
 async def get_document(agreement: FromPath[str], request: AnyRequest) -> Response[bytes]:
     """The signed PDF. 409 until the agreement is executed."""
     session = await session_of(request)
@@ -326,7 +359,12 @@ async def get_document(agreement: FromPath[str], request: AnyRequest) -> Respons
     return Response(pdf, media_type="application/pdf", headers=headers)
 
 
-@post("/protected-projects/{project:str}", status_code=200, summary="Protect a project")
+@post(
+    "/protected-projects/{project:str}",
+    status_code=200,
+    summary="Protect a project",
+    action="organisation.administer",
+)
 async def protect_project(project: FromPath[str], request: AnyRequest) -> Response[ProtectedView]:
     """Put a project under the business associate agreement; it stays so until it is archived."""
     session = await session_of(request)

@@ -133,7 +133,13 @@ async def read_version(version: FromPath[str], request: AnyRequest) -> Response[
     return answer(show(policies, version))
 
 
-@post("/lint", status_code=200, summary="Check a version of the policy")
+@post(
+    "/lint",
+    status_code=200,
+    summary="Check a version of the policy",
+    action="policy.read",
+    every_organisation=True,
+)
 async def lint(request: AnyRequest) -> Response[LintView]:
     """Everything that is wrong with a text, as if it were drafted now; nothing is kept."""
     session = await session_of(request)
@@ -142,7 +148,7 @@ async def lint(request: AnyRequest) -> Response[LintView]:
     return answer(LintView(clean=not problems, problems=_problems(problems)))
 
 
-@get("/drafts", summary="Drafts of the policy")
+@get("/drafts", summary="Drafts of the policy", action="policy.read", every_organisation=True)
 async def list_drafts(request: AnyRequest) -> Response[Listed[DraftView]]:
     """All drafts, newest first."""
     session = await session_of(request)
@@ -150,7 +156,13 @@ async def list_drafts(request: AnyRequest) -> Response[Listed[DraftView]]:
     return answer(whole(views, [view.id for view in views], False))
 
 
-@post("/drafts", status_code=200, summary="Begin a draft")
+@post(
+    "/drafts",
+    status_code=200,
+    summary="Begin a draft",
+    action="policy.draft",
+    every_organisation=True,
+)
 async def begin_draft(request: AnyRequest) -> Response[DraftView]:
     """Keep a text as a draft, whatever is wrong with it; the answer names all of that."""
     session = await session_of(request)
@@ -159,14 +171,20 @@ async def begin_draft(request: AnyRequest) -> Response[DraftView]:
     return answer(_reviewed(await session.policy_drafts.write(texts)))
 
 
-@get("/drafts/{draft:str}", summary="A draft")
+@get("/drafts/{draft:str}", summary="A draft", action="policy.read", every_organisation=True)
 async def read_draft(draft: FromPath[str], request: AnyRequest) -> Response[DraftView]:
     """A draft with its text and everything that is wrong with it now."""
     session = await session_of(request)
     return answer(_reviewed(await session.policy_drafts.one(_identifier(draft))))
 
 
-@post("/drafts/{draft:str}", status_code=200, summary="Rewrite a draft")
+@post(
+    "/drafts/{draft:str}",
+    status_code=200,
+    summary="Rewrite a draft",
+    action="policy.draft",
+    every_organisation=True,
+)
 async def rewrite_draft(draft: FromPath[str], request: AnyRequest) -> Response[DraftView]:
     """Replace the text of one's own draft; approvals lapse."""
     session = await session_of(request)
@@ -175,21 +193,38 @@ async def rewrite_draft(draft: FromPath[str], request: AnyRequest) -> Response[D
     return answer(_reviewed(await session.policy_drafts.write(texts, _identifier(draft))))
 
 
-@delete("/drafts/{draft:str}", status_code=200, summary="Withdraw a draft")
+@delete(
+    "/drafts/{draft:str}",
+    status_code=200,
+    summary="Withdraw a draft",
+    action="policy.draft",
+    every_organisation=True,
+)
 async def withdraw_draft(draft: FromPath[str], request: AnyRequest) -> Response[DraftView]:
     """End a draft that is not published."""
     session = await session_of(request)
     return answer(_draft(await session.policy_drafts.withdraw(_identifier(draft))))
 
 
-@get("/drafts/{draft:str}/difference", summary="What a draft changes")
+@get(
+    "/drafts/{draft:str}/difference",
+    summary="What a draft changes",
+    action="policy.read",
+    every_organisation=True,
+)
 async def read_difference(draft: FromPath[str], request: AnyRequest) -> Response[Difference]:
     """What changes for whom, from when: texts, parameters, endpoints, decisions."""
     session = await session_of(request)
     return answer(await session.policy_drafts.difference(_identifier(draft)))
 
 
-@post("/drafts/{draft:str}/simulation", status_code=200, summary="Replay decisions under a draft")
+@post(
+    "/drafts/{draft:str}/simulation",
+    status_code=200,
+    summary="Replay decisions under a draft",
+    action="policy.read",
+    every_organisation=True,
+)
 async def simulate_draft(draft: FromPath[str], request: AnyRequest) -> Response[Simulation]:
     """What would have been otherwise in the last days: how many calls, of how many projects."""
     session = await session_of(request)
@@ -199,14 +234,26 @@ async def simulate_draft(draft: FromPath[str], request: AnyRequest) -> Response[
     return answer(await session.policy_drafts.simulate(_identifier(draft), asked.days))
 
 
-@post("/drafts/{draft:str}/submit", status_code=200, summary="Ask for approvals")
+@post(
+    "/drafts/{draft:str}/submit",
+    status_code=200,
+    summary="Ask for approvals",
+    action="policy.draft",
+    every_organisation=True,
+)
 async def submit_draft(draft: FromPath[str], request: AnyRequest) -> Response[DraftView]:
     """Put one's own draft up for approval; nothing may be wrong with it."""
     session = await session_of(request)
     return answer(_draft(await session.policy_drafts.submit(_identifier(draft))))
 
 
-@post("/drafts/{draft:str}/approvals", status_code=200, summary="Approve a draft")
+@post(
+    "/drafts/{draft:str}/approvals",
+    status_code=200,
+    summary="Approve a draft",
+    action="policy.approve",
+    every_organisation=True,
+)
 async def approve_draft(draft: FromPath[str], request: AnyRequest) -> Response[DraftView]:
     """Give one's word for somebody else's draft, as it was read."""
     session = await session_of(request)
@@ -220,7 +267,13 @@ async def approve_draft(draft: FromPath[str], request: AnyRequest) -> Response[D
     return answer(_draft(await session.policy_drafts.approve(_identifier(draft), read)))
 
 
-@post("/drafts/{draft:str}/publish", status_code=200, summary="Publish a draft")
+@post(
+    "/drafts/{draft:str}/publish",
+    status_code=200,
+    summary="Publish a draft",
+    action="policy.publish",
+    every_organisation=True,
+)
 async def publish_draft(draft: FromPath[str], request: AnyRequest) -> Response[VersionView]:
     """Publish an approved draft; it holds everywhere from its instant on."""
     session = await session_of(request)

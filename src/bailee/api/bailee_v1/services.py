@@ -77,7 +77,13 @@ async def list_services(request: AnyRequest) -> Response[Listed[ServiceView]]:
     return answer(whole(views, [view.id for view in views], False))
 
 
-@post("/", status_code=200, summary="Register a service")
+@post(
+    "/",
+    status_code=200,
+    summary="Register a service",
+    action="service.administer",
+    every_organisation=True,
+)
 async def register_service(request: AnyRequest) -> Response[ServiceView]:
     """Register a service beside the API. Its policy is drafted and published like the API's."""
     session = await session_of(request)
@@ -93,7 +99,13 @@ async def register_service(request: AnyRequest) -> Response[ServiceView]:
     )
 
 
-@post("/{service:str}/projects", status_code=200, summary="Put a project under a service")
+@post(
+    "/{service:str}/projects",
+    status_code=200,
+    summary="Put a project under a service",
+    action="service.administer",
+    every_organisation=True,
+)
 async def place_project(service: FromPath[str], request: AnyRequest) -> Response[PlacedView]:
     """Put a project under a service, or back under `api`; holds everywhere once answered."""
     session = await session_of(request)

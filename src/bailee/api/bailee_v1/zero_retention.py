@@ -191,6 +191,7 @@ async def apply(request: AnyRequest) -> Response[ApplicationView]:
     "/applications/due",
     summary="Approvals of all organisations that are due for review",
     action="zero_retention.read",
+    every_organisation=True,
 )
 async def list_due(request: AnyRequest) -> Response[Listed[ApplicationView]]:
     """For the house: approvals whose review date has passed. They stay in force."""
@@ -203,6 +204,7 @@ async def list_due(request: AnyRequest) -> Response[Listed[ApplicationView]]:
     "/applications/undecided",
     summary="Applications of all organisations to be decided",
     action="zero_retention.read",
+    every_organisation=True,
 )
 async def list_undecided(request: AnyRequest) -> Response[Listed[ApplicationView]]:
     """For the house: applications that are assessed and wait for a decision."""

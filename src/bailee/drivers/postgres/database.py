@@ -12,7 +12,7 @@ from bailee.drivers.postgres.failures import kinds
 from bailee.drivers.postgres.outbox import check_leaf, insert_leaves
 from bailee.drivers.postgres.transactions import begin
 from bailee.kernel.encoding import fields
-from bailee.kernel.errors import NotFound
+from bailee.kernel.errors import Forbidden, NotFound
 from bailee.kernel.ids import TenantId
 from bailee.ports.database import DatabaseTransaction, Value
 
@@ -23,17 +23,25 @@ _READ_ONLY: Final = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ O
 
 
 class _Transaction:
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(
+        self, connection: AsyncConnection, tenant: TenantId | None, *, everywhere: bool = False
+    ) -> None:
         self._connection = connection
+        self._own: dict[str, Value] = {"own": tenant, "everywhere": everywhere}
         self.leaves: list[bytes] = []
 
     async def rows(self, statement: LiteralString, **parameters: Value) -> Sequence[Any]:
+        own = self._own["own"]
+        if own is not None and parameters.get("tenant", own) != own:
+            raise Forbidden("The transaction is for one organisation, the row of another.")
         with kinds():
-            result = await self._connection.execute(text(statement), parameters)
+            result = await self._connection.execute(text(statement), self._own | parameters)
             return result.fetchall() if result.returns_rows else []
 
     async def reference(self, *parts: bytes) -> bytes:
-        rows = await self.rows("SELECT log_salt FROM organisations WHERE log_salt IS NOT NULL")
+        rows = await self.rows(
+            "SELECT log_salt FROM organisations WHERE tenant = :own AND log_salt IS NOT NULL"
+        )
         if len(rows) != 1:
             raise NotFound("The organisation cannot be referred to in the log any more.")
         return hmac.digest(bytes(rows[0].log_salt), fields(_REFERENCE, *parts), "sha256")
@@ -55,7 +63,7 @@ class PostgresDatabase:
             if tenant is not None:
                 with kinds():
                     await connection.execute(_TENANT, {"tenant": tenant.hex()})
-            transaction = _Transaction(connection)
+            transaction = _Transaction(connection, tenant)
             yield transaction
             with kinds():
                 await insert_leaves(connection, transaction.leaves)
@@ -67,4 +75,4 @@ class PostgresDatabase:
             with kinds():
                 await connection.execute(_READ_ONLY)
                 await connection.execute(_PLATFORM)
-            yield _Transaction(connection)
+            yield _Transaction(connection, None, everywhere=True)

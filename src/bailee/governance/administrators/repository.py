@@ -1,4 +1,7 @@
-"""All SQL of admin keys. Row-level security confines it to the transaction's organisation."""
+"""All SQL of admin keys. It is confined to the transaction's organisation twice.
+
+By a filter in each statement (`:own`) and by row-level security; each holds without the other.
+"""
 
 from typing import Any
 
@@ -39,7 +42,8 @@ async def mark_registered(
     rows = await transaction.rows(
         """
         UPDATE admin_api_keys SET registered_at = :registered_at
-        WHERE public_id = :public_id AND registered_at IS NULL AND revoked_at IS NULL
+        WHERE tenant = :own AND public_id = :public_id AND registered_at IS NULL
+            AND revoked_at IS NULL
         RETURNING public_id
         """,
         public_id=public_id,
@@ -51,7 +55,8 @@ async def mark_registered(
 async def is_revoked(transaction: DatabaseTransaction, public_id: str) -> bool:
     """Whether a key has been revoked; that cannot change until the transaction ends."""
     rows = await transaction.rows(
-        "SELECT revoked_at FROM admin_api_keys WHERE public_id = :public_id FOR UPDATE",
+        "SELECT revoked_at FROM admin_api_keys"
+        " WHERE tenant = :own AND public_id = :public_id FOR UPDATE",
         public_id=public_id,
     )
     return bool(rows) and rows[0].revoked_at is not None
@@ -64,7 +69,7 @@ async def mark_revoked(
     rows = await transaction.rows(
         """
         UPDATE admin_api_keys SET revoked_at = coalesce(revoked_at, :revoked_at)
-        WHERE public_id = :public_id
+        WHERE tenant = :own AND public_id = :public_id
         RETURNING public_id, tenant, name, created_at, registered_at, expires_at, revoked_at,
             withdrawn_at, last_used_at
         """,
@@ -79,7 +84,8 @@ async def mark_withdrawn(
 ) -> None:
     """Record that the keeper no longer knows a key."""
     await transaction.rows(
-        "UPDATE admin_api_keys SET withdrawn_at = :withdrawn_at WHERE public_id = :public_id",
+        "UPDATE admin_api_keys SET withdrawn_at = :withdrawn_at"
+        " WHERE tenant = :own AND public_id = :public_id",
         public_id=public_id,
         withdrawn_at=withdrawn_at,
     )
@@ -88,7 +94,8 @@ async def mark_withdrawn(
 async def mark_used(transaction: DatabaseTransaction, public_id: str, used_at: Instant) -> None:
     """Record a use."""
     await transaction.rows(
-        "UPDATE admin_api_keys SET last_used_at = :used_at WHERE public_id = :public_id",
+        "UPDATE admin_api_keys SET last_used_at = :used_at"
+        " WHERE tenant = :own AND public_id = :public_id",
         public_id=public_id,
         used_at=used_at,
     )
@@ -100,7 +107,7 @@ async def keys(transaction: DatabaseTransaction) -> list[AdminKey]:
         """
         SELECT public_id, tenant, name, created_at, registered_at, expires_at, revoked_at,
             withdrawn_at, last_used_at
-        FROM admin_api_keys ORDER BY created_at, public_id
+        FROM admin_api_keys WHERE tenant = :own ORDER BY created_at, public_id
         """
     )
     return [_key(row) for row in rows]

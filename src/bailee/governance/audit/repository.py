@@ -1,4 +1,4 @@
-"""All SQL of the audit log, under the row-level security of the transaction's organisation."""
+"""All SQL of the audit log: a filter in each statement (`:own`), and row-level security."""
 
 from typing import Any
 
@@ -35,7 +35,7 @@ async def append(
 async def position_of(transaction: DatabaseTransaction, identifier: bytes) -> int | None:
     """Where an event stands in the order."""
     rows = await transaction.rows(
-        "SELECT position FROM audit_events WHERE event = :event", event=identifier
+        "SELECT position FROM audit_events WHERE tenant = :own AND event = :event", event=identifier
     )
     return int(rows[0].position) if rows else None
 
@@ -49,7 +49,7 @@ async def older(
         SELECT e.event, e.effective_at, e.type, e.actor, e.project, e.details,
             p.name AS project_name
         FROM audit_events e LEFT JOIN projects p ON p.project = e.project
-        WHERE e.position < :position
+        WHERE e.tenant = :own AND e.position < :position
             AND e.effective_at >= :after_ms AND e.effective_at < :before_ms
             AND (:any_project OR encode(e.project, 'hex') = ANY (CAST(:projects AS text[])))
             AND (:any_type OR e.type = ANY (CAST(:types AS text[])))
@@ -73,7 +73,7 @@ async def newer(
         SELECT e.event, e.effective_at, e.type, e.actor, e.project, e.details,
             p.name AS project_name
         FROM audit_events e LEFT JOIN projects p ON p.project = e.project
-        WHERE e.position > :position
+        WHERE e.tenant = :own AND e.position > :position
             AND e.effective_at >= :after_ms AND e.effective_at < :before_ms
             AND (:any_project OR encode(e.project, 'hex') = ANY (CAST(:projects AS text[])))
             AND (:any_type OR e.type = ANY (CAST(:types AS text[])))

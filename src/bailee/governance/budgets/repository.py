@@ -13,7 +13,7 @@ from bailee.ports.database import DatabaseTransaction
 async def project_exists(transaction: DatabaseTransaction, project: ProjectId) -> bool:
     """Whether the organisation has such a project."""
     rows = await transaction.rows(
-        "SELECT project FROM projects WHERE project = :project", project=project
+        "SELECT project FROM projects WHERE tenant = :own AND project = :project", project=project
     )
     return bool(rows)
 
@@ -29,6 +29,7 @@ async def put(transaction: DatabaseTransaction, row: SpendAlert) -> None:
         ON CONFLICT (alert) DO UPDATE SET threshold_cents = excluded.threshold_cents,
             recipients = excluded.recipients, subject_prefix = excluded.subject_prefix,
             reached_month = NULL
+            WHERE spend_alerts.tenant = :own
         """,
         alert=row.alert,
         tenant=row.tenant,
@@ -46,7 +47,7 @@ async def alerts(transaction: DatabaseTransaction) -> list[SpendAlert]:
         """
         SELECT alert, tenant, project, threshold_cents, recipients, subject_prefix, created_at,
             reached_month
-        FROM spend_alerts ORDER BY position
+        FROM spend_alerts WHERE (:everywhere OR tenant = :own) ORDER BY position
         """
     )
     return [_alert(row) for row in rows]
@@ -54,7 +55,9 @@ async def alerts(transaction: DatabaseTransaction) -> list[SpendAlert]:
 
 async def remove(transaction: DatabaseTransaction, alert: bytes) -> None:
     """Delete an alert."""
-    await transaction.rows("DELETE FROM spend_alerts WHERE alert = :alert", alert=alert)
+    await transaction.rows(
+        "DELETE FROM spend_alerts WHERE tenant = :own AND alert = :alert", alert=alert
+    )
 
 
 async def mark_reached(transaction: DatabaseTransaction, alert: bytes, month: int) -> bool:
@@ -62,7 +65,8 @@ async def mark_reached(transaction: DatabaseTransaction, alert: bytes, month: in
     rows = await transaction.rows(
         """
         UPDATE spend_alerts SET reached_month = :month
-        WHERE alert = :alert AND reached_month IS DISTINCT FROM :month RETURNING alert
+        WHERE tenant = :own AND alert = :alert
+            AND reached_month IS DISTINCT FROM :month RETURNING alert
         """,
         alert=alert,
         month=month,
@@ -79,7 +83,8 @@ async def used_since(
         SELECT model, CAST(sum(input_tokens) AS bigint) AS input_tokens,
             CAST(sum(output_tokens) AS bigint) AS output_tokens
         FROM usage_minutes
-        WHERE minute >= :minute AND (:all_projects OR encode(project, 'hex') = :project)
+        WHERE tenant = :own AND minute >= :minute
+            AND (:all_projects OR encode(project, 'hex') = :project)
         GROUP BY model
         """,
         minute=minute,

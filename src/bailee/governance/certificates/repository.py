@@ -44,7 +44,7 @@ async def certificates(transaction: DatabaseTransaction) -> list[Certificate]:
     rows = await transaction.rows(
         """
         SELECT certificate, tenant, name, content, created_at, valid_at, expires_at
-        FROM certificates ORDER BY position
+        FROM certificates WHERE tenant = :own ORDER BY position
         """
     )
     return [_certificate(row) for row in rows]
@@ -53,7 +53,7 @@ async def certificates(transaction: DatabaseTransaction) -> list[Certificate]:
 async def rename(transaction: DatabaseTransaction, certificate: bytes, name: str) -> None:
     """Call a certificate something else."""
     await transaction.rows(
-        "UPDATE certificates SET name = :name WHERE certificate = :certificate",
+        "UPDATE certificates SET name = :name WHERE tenant = :own AND certificate = :certificate",
         certificate=certificate,
         name=name,
     )
@@ -62,7 +62,8 @@ async def rename(transaction: DatabaseTransaction, certificate: bytes, name: str
 async def remove(transaction: DatabaseTransaction, certificate: bytes) -> None:
     """Delete a certificate."""
     await transaction.rows(
-        "DELETE FROM certificates WHERE certificate = :certificate", certificate=certificate
+        "DELETE FROM certificates WHERE tenant = :own AND certificate = :certificate",
+        certificate=certificate,
     )
 
 
@@ -81,7 +82,8 @@ async def active_of_project(
 ) -> list[bytes] | None:
     """Which are active for a project; None if there is no such project."""
     rows = await transaction.rows(
-        "SELECT active_certificates FROM projects WHERE project = :project", project=project
+        "SELECT active_certificates FROM projects WHERE tenant = :own AND project = :project",
+        project=project,
     )
     return list(map(bytes, rows[0].active_certificates)) if rows else None
 
@@ -89,7 +91,7 @@ async def active_of_project(
 async def is_archived(transaction: DatabaseTransaction, project: ProjectId) -> bool:
     """Whether a project has ended."""
     rows = await transaction.rows(
-        "SELECT status FROM projects WHERE project = :project", project=project
+        "SELECT status FROM projects WHERE tenant = :own AND project = :project", project=project
     )
     return bool(rows) and rows[0].status == "archived"
 
@@ -117,7 +119,7 @@ async def set_active_of_project(
         """
         UPDATE projects SET active_certificates = ARRAY(
             SELECT decode(text, 'hex') FROM unnest(CAST(:active AS text[])) AS text)
-        WHERE project = :project
+        WHERE tenant = :own AND project = :project
         """,
         project=project,
         active=[certificate.hex() for certificate in active],
@@ -128,8 +130,10 @@ async def is_active_anywhere(transaction: DatabaseTransaction, certificate: byte
     """Whether the organisation or one of its projects has a certificate active."""
     rows = await transaction.rows(
         """
-        SELECT 1 FROM organisations WHERE :certificate = ANY (active_certificates)
-        UNION ALL SELECT 1 FROM projects WHERE :certificate = ANY (active_certificates)
+        SELECT 1 FROM organisations
+        WHERE tenant = :own AND :certificate = ANY (active_certificates)
+        UNION ALL SELECT 1 FROM projects
+        WHERE tenant = :own AND :certificate = ANY (active_certificates)
         """,
         certificate=certificate,
     )

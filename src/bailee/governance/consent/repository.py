@@ -45,7 +45,7 @@ async def ledger(transaction: DatabaseTransaction) -> list[Statement]:
         """
         SELECT statement, tenant, project, kind, stands, valid_from, valid_until, recorded_at,
             superseded_at, text, text_digest, actor
-        FROM consents ORDER BY position
+        FROM consents WHERE tenant = :own ORDER BY position
         """
     )
     return [_statement(row) for row in rows]
@@ -56,7 +56,7 @@ async def supersede(transaction: DatabaseTransaction, statement: bytes, at: Inst
     await transaction.rows(
         """
         UPDATE consents SET superseded_at = :at
-        WHERE statement = :row AND superseded_at IS NULL
+        WHERE tenant = :own AND statement = :row AND superseded_at IS NULL
         """,
         row=statement,
         at=at,
@@ -108,13 +108,21 @@ async def set_turns(
         )
     elif kind is Kind.SHARING:
         await transaction.rows(
-            "UPDATE projects SET sharing = CAST(:turns AS bigint[]) WHERE project = :project",
+            """
+            UPDATE projects SET sharing = CAST(:turns AS bigint[])
+            WHERE tenant = :tenant AND project = :project
+            """,
+            tenant=tenant,
             turns=list(turns),
             project=project,
         )
     else:
         await transaction.rows(
-            "UPDATE projects SET opt_out = CAST(:turns AS bigint[]) WHERE project = :project",
+            """
+            UPDATE projects SET opt_out = CAST(:turns AS bigint[])
+            WHERE tenant = :tenant AND project = :project
+            """,
+            tenant=tenant,
             turns=list(turns),
             project=project,
         )
@@ -127,7 +135,7 @@ async def subjects(transaction: DatabaseTransaction) -> list[Subject]:
         SELECT p.project, p.name, coalesce(p.retention_mode, o.retention_mode) AS retention_mode,
             p.protected_health
         FROM projects p JOIN organisations o ON o.tenant = p.tenant
-        WHERE p.archived_at IS NULL ORDER BY p.created_at, p.project
+        WHERE p.tenant = :own AND p.archived_at IS NULL ORDER BY p.created_at, p.project
         """
     )
     return [
@@ -148,7 +156,7 @@ async def endings(transaction: DatabaseTransaction) -> list[Ending]:
         SELECT p.tenant, p.project, p.region, o.sharing AS organisation, p.sharing AS own,
             p.training_generation, p.training_ended_at
         FROM projects p JOIN organisations o ON o.tenant = p.tenant
-        WHERE p.training_ended_at < greatest(
+        WHERE (:everywhere OR p.tenant = :own) AND p.training_ended_at < greatest(
             o.sharing[array_upper(o.sharing, 1)], p.sharing[array_upper(p.sharing, 1)])
         ORDER BY p.project
         """
@@ -159,7 +167,8 @@ async def endings(transaction: DatabaseTransaction) -> list[Ending]:
 async def lock_ending(transaction: DatabaseTransaction, project: ProjectId) -> int | None:
     """The generation of a project's scope for training, unchanged until commit."""
     rows = await transaction.rows(
-        "SELECT training_generation FROM projects WHERE project = :project FOR UPDATE",
+        "SELECT training_generation FROM projects WHERE tenant = :own AND project = :project"
+        " FOR UPDATE",
         project=project,
     )
     return int(rows[0].training_generation) if rows else None
@@ -172,7 +181,7 @@ async def finish_ending(
     await transaction.rows(
         """
         UPDATE projects SET training_generation = :generation, training_ended_at = :ended_at
-        WHERE project = :project
+        WHERE tenant = :own AND project = :project
         """,
         project=project,
         generation=generation,

@@ -43,6 +43,7 @@ async def count(
             (tenant, project, day, policy, endpoint, outcome, records)
         VALUES (:tenant, :project, :day, :policy, :endpoint, :outcome, 1)
         ON CONFLICT ON CONSTRAINT imported_records_pkey DO UPDATE SET records = known.records + 1
+            WHERE known.tenant = :own
         """,
         tenant=project.tenant,
         project=project.project,

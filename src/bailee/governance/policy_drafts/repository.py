@@ -165,7 +165,8 @@ async def concerned(transaction: DatabaseTransaction, service: str) -> bool:
     """Whether the organisation has a project under a service."""
     return bool(
         await transaction.rows(
-            "SELECT project FROM projects WHERE service = :service LIMIT 1", service=service
+            "SELECT project FROM projects WHERE tenant = :own AND service = :service LIMIT 1",
+            service=service,
         )
     )
 

@@ -39,7 +39,7 @@ async def put_project_under(
         """
         UPDATE projects SET service = :service,
             service_since = CASE WHEN service = :service THEN service_since ELSE :since END
-        WHERE project = :project RETURNING project
+        WHERE tenant = :own AND project = :project RETURNING project
         """,
         service=service,
         since=since,

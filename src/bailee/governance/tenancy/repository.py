@@ -1,8 +1,8 @@
 """All SQL of tenancy.
 
-Functions take the transaction of a command. Row-level security confines them to the transaction's
-organisation, also where a statement names none; those that read across organisations say so and
-need `Database.platform_reading`.
+Functions take the transaction of a command. A filter in each statement (`:own`) and row-level
+security confine them to the transaction's organisation, each without the other; those that read
+across organisations say so and need `Database.platform_reading`.
 """
 
 from collections.abc import Collection
@@ -68,7 +68,7 @@ async def organisations(transaction: DatabaseTransaction) -> list[Organisation]:
     rows = await transaction.rows(
         """
         SELECT tenant, name, status, created_at, retention_mode
-        FROM organisations ORDER BY created_at, tenant
+        FROM organisations WHERE (:everywhere OR tenant = :own) ORDER BY created_at, tenant
         """
     )
     return [
@@ -123,19 +123,25 @@ async def add_project(transaction: DatabaseTransaction, row: Project) -> bool:
 
 async def project_named(transaction: DatabaseTransaction, name: str) -> ProjectId | None:
     """The organisation's project of this name, an archived one too."""
-    rows = await transaction.rows("SELECT project FROM projects WHERE name = :name", name=name)
+    rows = await transaction.rows(
+        "SELECT project FROM projects WHERE tenant = :own AND name = :name", name=name
+    )
     return ProjectId(rows[0].project) if rows else None
 
 
 async def projects(transaction: DatabaseTransaction) -> list[Project]:
     """The projects that the transaction may see, oldest first."""
-    rows = await transaction.rows(_PROJECTS + " ORDER BY created_at, project")
+    rows = await transaction.rows(
+        _PROJECTS + " WHERE (:everywhere OR tenant = :own) ORDER BY created_at, project"
+    )
     return [_project(row) for row in rows]
 
 
 async def project(transaction: DatabaseTransaction, project: ProjectId) -> Project | None:
     """One project."""
-    rows = await transaction.rows(_PROJECTS + " WHERE project = :project", project=project)
+    rows = await transaction.rows(
+        _PROJECTS + " WHERE tenant = :own AND project = :project", project=project
+    )
     return _project(rows[0]) if rows else None
 
 
@@ -146,7 +152,7 @@ async def write_project(transaction: DatabaseTransaction, row: Project) -> None:
         UPDATE projects SET name = :name, retention_mode = :retention_mode, status = :status,
             requests_per_minute = :requests_per_minute, tokens_per_minute = :tokens_per_minute,
             reject_store = :reject_store, model_limits = :model_limits, archived_at = :archived_at
-        WHERE project = :project
+        WHERE tenant = :own AND project = :project
         """,
         project=row.project,
         name=row.name,
@@ -163,7 +169,8 @@ async def write_project(transaction: DatabaseTransaction, row: Project) -> None:
 async def lock_project(transaction: DatabaseTransaction, project: ProjectId) -> None:
     """Let nobody else change a project until the transaction ends."""
     await transaction.rows(
-        "SELECT project FROM projects WHERE project = :project FOR UPDATE", project=project
+        "SELECT project FROM projects WHERE tenant = :own AND project = :project FOR UPDATE",
+        project=project,
     )
 
 
@@ -190,7 +197,8 @@ async def service_accounts(
     rows = await transaction.rows(
         """
         SELECT service_account, tenant, project, name, role, created_at FROM service_accounts
-        WHERE project = :project AND deleted_at IS NULL ORDER BY created_at, service_account
+        WHERE tenant = :own AND project = :project AND deleted_at IS NULL
+            ORDER BY created_at, service_account
         """,
         project=project,
     )
@@ -214,7 +222,7 @@ async def mark_service_account_deleted(
     await transaction.rows(
         """
         UPDATE service_accounts SET deleted_at = coalesce(deleted_at, :deleted_at)
-        WHERE service_account = :service_account
+        WHERE tenant = :own AND service_account = :service_account
         """,
         service_account=service_account,
         deleted_at=deleted_at,
@@ -250,7 +258,8 @@ async def mark_registered(
     rows = await transaction.rows(
         """
         UPDATE api_keys SET registered_at = :registered_at
-        WHERE public_id = :public_id AND registered_at IS NULL AND revoked_at IS NULL
+        WHERE tenant = :own AND public_id = :public_id AND registered_at IS NULL
+            AND revoked_at IS NULL
         RETURNING public_id
         """,
         public_id=public_id,
@@ -262,7 +271,7 @@ async def mark_registered(
 async def is_revoked(transaction: DatabaseTransaction, public_id: str) -> bool:
     """Whether a key has been revoked; that cannot change until the transaction ends."""
     rows = await transaction.rows(
-        "SELECT revoked_at FROM api_keys WHERE public_id = :public_id FOR UPDATE",
+        "SELECT revoked_at FROM api_keys WHERE tenant = :own AND public_id = :public_id FOR UPDATE",
         public_id=public_id,
     )
     return bool(rows) and rows[0].revoked_at is not None
@@ -275,7 +284,7 @@ async def mark_revoked(
     rows = await transaction.rows(
         """
         UPDATE api_keys SET revoked_at = coalesce(revoked_at, :revoked_at)
-        WHERE public_id = :public_id
+        WHERE tenant = :own AND public_id = :public_id
         RETURNING public_id, tenant, project, name, requests_per_minute, tokens_per_minute,
             created_at, registered_at, expires_at, revoked_at, withdrawn_at, last_used_at,
             service_account
@@ -291,7 +300,8 @@ async def mark_withdrawn(
 ) -> None:
     """Record that the keeper no longer knows a key."""
     await transaction.rows(
-        "UPDATE api_keys SET withdrawn_at = :withdrawn_at WHERE public_id = :public_id",
+        "UPDATE api_keys SET withdrawn_at = :withdrawn_at"
+        " WHERE tenant = :own AND public_id = :public_id",
         public_id=public_id,
         withdrawn_at=withdrawn_at,
     )
@@ -304,7 +314,7 @@ async def keys(transaction: DatabaseTransaction) -> list[ApiKey]:
         SELECT public_id, tenant, project, name, requests_per_minute, tokens_per_minute,
             created_at, registered_at, expires_at, revoked_at, withdrawn_at, last_used_at,
             service_account
-        FROM api_keys ORDER BY created_at, public_id
+        FROM api_keys WHERE (:everywhere OR tenant = :own) ORDER BY created_at, public_id
         """
     )
     return [_key(row) for row in rows]

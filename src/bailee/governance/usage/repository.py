@@ -45,7 +45,7 @@ async def totals(transaction: DatabaseTransaction, wanted: Wanted) -> list[Total
             CAST(sum(input_tokens) AS bigint) AS input_tokens,
             CAST(sum(output_tokens) AS bigint) AS output_tokens
         FROM usage_minutes
-        WHERE minute >= :start_minute AND minute < :end_minute
+        WHERE tenant = :own AND minute >= :start_minute AND minute < :end_minute
             AND (:any_kind OR kind = :kind)
             AND (:any_project OR encode(project, 'hex') = ANY (CAST(:projects AS text[])))
             AND (:any_key OR public_id = ANY (CAST(:public_ids AS text[])))

@@ -34,6 +34,7 @@ async def put(transaction: DatabaseTransaction, row: Endpoint) -> None:
             description = excluded.description, disabled = excluded.disabled,
             disabled_at = excluded.disabled_at, generation = excluded.generation,
             previous_until = excluded.previous_until, failing_since = excluded.failing_since
+            WHERE webhook_endpoints.tenant = :own
         """,
         **{
             **row._asdict(),
@@ -49,7 +50,7 @@ async def endpoints(transaction: DatabaseTransaction) -> list[Endpoint]:
         """
         SELECT endpoint, tenant, url, types, description, created_at, disabled, disabled_at,
             generation, previous_until, failing_since
-        FROM webhook_endpoints ORDER BY position
+        FROM webhook_endpoints WHERE tenant = :own ORDER BY position
         """
     )
     return [_endpoint(row) for row in rows]
@@ -58,7 +59,8 @@ async def endpoints(transaction: DatabaseTransaction) -> list[Endpoint]:
 async def remove(transaction: DatabaseTransaction, endpoint: bytes) -> None:
     """Delete an endpoint, with its deliveries."""
     await transaction.rows(
-        "DELETE FROM webhook_endpoints WHERE endpoint = :endpoint", endpoint=endpoint
+        "DELETE FROM webhook_endpoints WHERE tenant = :own AND endpoint = :endpoint",
+        endpoint=endpoint,
     )
 
 
@@ -71,7 +73,7 @@ async def deliveries(
         SELECT d.event, a.type, a.effective_at, a.actor, a.project, a.resource, d.state,
             d.attempts, d.next_at, d.attempted_at, d.status, d.problem, d.delivered_at
         FROM webhook_deliveries d JOIN audit_events a ON a.event = d.event
-        WHERE d.endpoint = :endpoint ORDER BY a.position DESC LIMIT :limit
+        WHERE d.tenant = :own AND d.endpoint = :endpoint ORDER BY a.position DESC LIMIT :limit
         """,
         endpoint=endpoint,
         limit=limit,
@@ -88,7 +90,8 @@ async def due(
         SELECT d.event, a.type, a.effective_at, a.actor, a.project, a.resource, d.state,
             d.attempts, d.next_at, d.attempted_at, d.status, d.problem, d.delivered_at
         FROM webhook_deliveries d JOIN audit_events a ON a.event = d.event
-        WHERE d.endpoint = :endpoint AND d.state = 'pending' AND d.next_at <= :now
+        WHERE d.tenant = :own AND d.endpoint = :endpoint AND d.state = 'pending'
+            AND d.next_at <= :now
         ORDER BY d.next_at, a.position LIMIT :limit
         """,
         endpoint=endpoint,
@@ -131,12 +134,13 @@ async def again(
         INSERT INTO webhook_deliveries (tenant, endpoint, event, created_at, state, next_at)
         SELECT a.tenant, :endpoint, a.event, a.effective_at, 'pending', :now
         FROM audit_events a
-        WHERE (:one AND a.event = :event)
+        WHERE a.tenant = :own AND ((:one AND a.event = :event)
             OR (NOT :one AND a.effective_at >= :since
-                AND (CAST(:types AS text[]) && ARRAY[a.type, '*']))
+                AND (CAST(:types AS text[]) && ARRAY[a.type, '*'])))
         ORDER BY a.position LIMIT :limit
         ON CONFLICT (endpoint, event) DO UPDATE SET state = 'pending', attempts = 0,
             next_at = excluded.next_at, status = NULL, problem = NULL, delivered_at = NULL
+            WHERE webhook_deliveries.tenant = :own
         RETURNING event
         """,
         endpoint=row.endpoint,
@@ -154,7 +158,7 @@ async def last_event(transaction: DatabaseTransaction, kind: str, resource: str)
     """The newest event of a type about something."""
     rows = await transaction.rows(
         """
-        SELECT event FROM audit_events WHERE type = :kind AND resource = :resource
+        SELECT event FROM audit_events WHERE tenant = :own AND type = :kind AND resource = :resource
         ORDER BY position DESC LIMIT 1
         """,
         kind=kind,
@@ -170,7 +174,7 @@ async def note(transaction: DatabaseTransaction, endpoint: bytes, row: Delivery)
         UPDATE webhook_deliveries SET state = :state, attempts = :attempts, next_at = :next_at,
             attempted_at = :attempted_at, status = :status, problem = :problem,
             delivered_at = :delivered_at
-        WHERE endpoint = :endpoint AND event = :event
+        WHERE tenant = :own AND endpoint = :endpoint AND event = :event
         """,
         endpoint=endpoint,
         event=row.message.event,
@@ -191,7 +195,8 @@ async def note_endpoint(
     await transaction.rows(
         """
         UPDATE webhook_endpoints SET failing_since = :failing_since
-        WHERE endpoint = :endpoint AND failing_since IS DISTINCT FROM :failing_since
+        WHERE tenant = :own AND endpoint = :endpoint
+            AND failing_since IS DISTINCT FROM :failing_since
         """,
         endpoint=endpoint,
         failing_since=failing_since,
@@ -205,7 +210,7 @@ async def disable(
     rows = await transaction.rows(
         """
         UPDATE webhook_endpoints SET disabled = :why, disabled_at = :now
-        WHERE endpoint = :endpoint AND disabled IS NULL RETURNING endpoint
+        WHERE tenant = :own AND endpoint = :endpoint AND disabled IS NULL RETURNING endpoint
         """,
         endpoint=endpoint,
         why=why.value,
@@ -219,7 +224,7 @@ async def forget(transaction: DatabaseTransaction, endpoint: bytes, before: int)
     await transaction.rows(
         """
         DELETE FROM webhook_deliveries
-        WHERE endpoint = :endpoint AND state <> 'pending' AND created_at < :before
+        WHERE tenant = :own AND endpoint = :endpoint AND state <> 'pending' AND created_at < :before
         """,
         endpoint=endpoint,
         before=before,

@@ -32,13 +32,13 @@ async def lock(transaction: DatabaseTransaction, tenant: TenantId) -> Instant | 
 
 async def lock_own(transaction: DatabaseTransaction) -> None:
     """`lock` for the organisation that the transaction names."""
-    await transaction.rows("SELECT created_at FROM organisations FOR UPDATE")
+    await transaction.rows("SELECT created_at FROM organisations WHERE tenant = :own FOR UPDATE")
 
 
 async def project_status(transaction: DatabaseTransaction, project: ProjectId) -> str | None:
     """A project's status; None if the organisation has no such project."""
     rows = await transaction.rows(
-        "SELECT status FROM projects WHERE project = :project", project=project
+        "SELECT status FROM projects WHERE tenant = :own AND project = :project", project=project
     )
     return rows[0].status if rows else None
 
@@ -63,6 +63,7 @@ async def put(transaction: DatabaseTransaction, row: Application) -> None:
             due_at = excluded.due_at, reviewed_at = excluded.reviewed_at,
             reviewed_by = excluded.reviewed_by, revoked_at = excluded.revoked_at,
             revoked_by = excluded.revoked_by, revocation_reasons = excluded.revocation_reasons
+            WHERE zero_retention_applications.tenant = :own
         """,
         **{
             **row._asdict(),
@@ -80,7 +81,7 @@ async def applications(transaction: DatabaseTransaction) -> list[Application]:
             submitted_at, submitted_by, assessment, decided_at, decided_by, approved,
             reasons, since, review_at, active_at, due_at, reviewed_at, reviewed_by, revoked_at,
             revoked_by, revocation_reasons
-        FROM zero_retention_applications ORDER BY position
+        FROM zero_retention_applications WHERE (:everywhere OR tenant = :own) ORDER BY position
         """
     )
     return [_application(row) for row in rows]
@@ -91,7 +92,7 @@ async def mark_active(transaction: DatabaseTransaction, application: bytes, at: 
     rows = await transaction.rows(
         """
         UPDATE zero_retention_applications SET active_at = :at
-        WHERE application = :application AND approved AND active_at IS NULL
+        WHERE tenant = :own AND application = :application AND approved AND active_at IS NULL
             AND revoked_at IS NULL
         RETURNING application
         """,
@@ -106,7 +107,7 @@ async def mark_due(transaction: DatabaseTransaction, application: bytes, at: Ins
     rows = await transaction.rows(
         """
         UPDATE zero_retention_applications SET due_at = :at
-        WHERE application = :application AND approved AND due_at IS NULL
+        WHERE tenant = :own AND application = :application AND approved AND due_at IS NULL
             AND revoked_at IS NULL AND review_at <= :at
         RETURNING application
         """,
@@ -122,7 +123,8 @@ async def modes(transaction: DatabaseTransaction, tenant: TenantId) -> Modes:
         "SELECT retention_mode FROM organisations WHERE tenant = :tenant", tenant=tenant
     )
     rows = await transaction.rows(
-        "SELECT project, retention_mode FROM projects WHERE retention_mode IS NOT NULL"
+        "SELECT project, retention_mode FROM projects"
+        " WHERE tenant = :own AND retention_mode IS NOT NULL"
     )
     return Modes(
         RetentionMode(own[0].retention_mode),
@@ -139,7 +141,7 @@ async def set_mode(
     """Set the mode of a project (None: the organisation's holds), or of the organisation."""
     if project is not None:
         await transaction.rows(
-            "UPDATE projects SET retention_mode = :mode WHERE project = :project",
+            "UPDATE projects SET retention_mode = :mode WHERE tenant = :own AND project = :project",
             mode=None if mode is None else mode.value,
             project=project,
         )
@@ -167,7 +169,8 @@ async def add_domain(transaction: DatabaseTransaction, row: VerifiedDomain) -> b
 async def domains(transaction: DatabaseTransaction) -> list[VerifiedDomain]:
     """The organisation's verified domains, by name."""
     rows = await transaction.rows(
-        "SELECT tenant, domain, verified_at, verified_by FROM verified_domains ORDER BY domain"
+        "SELECT tenant, domain, verified_at, verified_by FROM verified_domains"
+        " WHERE tenant = :own ORDER BY domain"
     )
     return [
         VerifiedDomain(
