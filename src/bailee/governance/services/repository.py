@@ -49,6 +49,6 @@ async def put_project_under(
 
 
 async def house(transaction: DatabaseTransaction) -> TenantId | None:
-    """The operator's own organisation."""
+    """Across organisations: the operator's own."""
     rows = await transaction.rows("SELECT tenant FROM organisations WHERE house")
     return TenantId(bytes(rows[0].tenant)) if rows else None
