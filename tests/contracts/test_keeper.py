@@ -56,7 +56,7 @@ from bailee.kernel.instants import (
     epoch_of,
     epoch_start,
 )
-from bailee.ports.keeper import KeeperAdministration, OpeningProof, WorkGrant
+from bailee.ports.keeper import KeeperAdministration, OpeningProof, TrainingScope, WorkGrant
 
 
 async def test_public_keys_are_signed_and_stable(keeper_for: KeeperFor) -> None:
@@ -245,6 +245,7 @@ async def test_each_role_may_do_its_own_and_no_more(keeper_for: KeeperFor) -> No
         "destroy_objects": lambda k: k.destroy_objects([]),
         "objects_due": lambda k: k.objects_due(NOW),
         "destroy_epochs": lambda k: k.destroy_epochs([]),
+        "destroy_training": lambda k: k.destroy_training([]),
         "statements_logged": lambda k: k.statements_logged([]),
         "pending_statements": lambda k: k.pending_statements(),
         "accept_clock": lambda k: k.accept_clock(NOW),
@@ -266,9 +267,11 @@ async def test_each_role_may_do_its_own_and_no_more(keeper_for: KeeperFor) -> No
         "open_objects",
         "grant_work",
         "destroy_own_objects",
+        "destroy_training",
     }
     assert allowed["worker"] == {
         "status",
+        "create_scope",
         "epoch_public_key",
         "scope_public_key",
         "certify_boot_key",
@@ -283,6 +286,7 @@ async def test_each_role_may_do_its_own_and_no_more(keeper_for: KeeperFor) -> No
         "epoch_public_key",
         "certify_boot_key",
         "destroy_epochs",
+        "destroy_training",
         "statements_logged",
         "pending_statements",
     }
@@ -295,6 +299,7 @@ async def test_each_role_may_do_its_own_and_no_more(keeper_for: KeeperFor) -> No
         "store_secret",
         "accept_clock",
         "destroy_scopes",
+        "destroy_training",
     }
 
 
@@ -419,3 +424,34 @@ def test_a_keeper_that_has_just_ended_is_away_for_whoever_asks_then(
             await server.stop()
 
     uvloop.run(ask_at_once())
+
+
+async def test_what_was_shared_is_destroyed_once_and_for_all(
+    keeper_for: KeeperFor, world: World
+) -> None:
+    """Also what never was: then nothing can be sealed to it later."""
+    gateway = keeper_for("gateway")
+    name = ScopeKeyName(REGION, Purpose.TRAINING, PROJECT)
+    made = await gateway.create_scope(name)
+    before = (await gateway.status()).generation
+    ended = TrainingScope(REGION, PROJECT, 0, b"r" * 32)
+    never = TrainingScope(REGION, PROJECT, 7, b"n" * 32)
+    statements = await gateway.destroy_training([ended, never])
+    assert (await gateway.status()).generation > before, "the root has rolled"
+    identity = (await gateway.status()).identity
+    for scope, statement in zip((ended, never), statements, strict=True):
+        verify_statement(identity, statement)
+        assert f'"subject":"{scope.subject}"'.encode() in statement.document
+        assert PROJECT.hex().encode() not in statement.document
+        with pytest.raises(DestroyedKey):
+            await keeper_for("worker").create_scope(scope.name)
+    assert await keeper_for("clerk").destroy_training([never, ended]) == statements[::-1]
+    world.disk.crash()
+    await world.restart()
+    assert await keeper_for("clerk").destroy_training([ended]) == statements[:1]
+    await keeper_for("clerk").statements_logged([ended.subject])
+    assert await keeper_for("clerk").destroy_training([ended]) == []
+    again = await gateway.create_scope(name._replace(generation=1))
+    assert again.x25519_key != made.x25519_key
+    with pytest.raises(InvalidInput):
+        await gateway.destroy_training([TrainingScope(REGION, PROJECT, 1, b"short")])

@@ -15,22 +15,26 @@ from typing import Any, Final, NamedTuple
 
 import asyncpg
 import pytest
+from tests.fixtures.installation import CHAT
 from tests.fixtures.organisation_rows import Row, fill
 from tests.fixtures.postgres import FreshDatabase, fresh_databases
 
 import bailee.governance
+from bailee.custody.seal.part import Owner
 from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.engine import connector, open_engine, owner_engine
 from bailee.drivers.postgres_embedded import EmbeddedPostgres
 from bailee.drivers.postgres_embedded.initialise import OWNER_ROLE
 from bailee.governance.agreements.model import Kind, State
 from bailee.governance.audit.model import Wanted as WantedEvents
+from bailee.governance.consent.model import Kind as Consented
+from bailee.governance.imports.model import Imported, ImportedProject, Outcome
 from bailee.governance.people.model import Member, ProjectRole
 from bailee.governance.usage.model import Wanted as WantedUsage
 from bailee.governance.webhooks.model import Disabled
 from bailee.governance.zero_retention.model import VerifiedDomain
 from bailee.kernel.errors import BaileeError
-from bailee.kernel.ids import TenantId
+from bailee.kernel.ids import ProjectId, Region, TenantId
 from bailee.kernel.instants import Instant
 from bailee.policy.model import RetentionMode
 from bailee.ports.audit import AuditEvent
@@ -247,6 +251,15 @@ async def _arguments(database: PostgresDatabase, two: dict[str, Row]) -> dict[st
         "tenancy.public_id": two["api_keys"]["public_id"],
         "tenancy.project_named.name": two["projects"]["name"],
         "agreement": two["agreements"]["agreement"],
+        "consent.kind": Consented.SHARING,
+        "consent.row": await own("consent.ledger"),
+        "consent.statement": two["consents"]["statement"],
+        "imports.endpoint": CHAT,
+        "imports.project": ImportedProject(
+            Owner(TWO, ProjectId(project), Region("us")), 0, "api", RetentionMode.DEFAULT, True
+        ),
+        "policy_drafts.version": two["policy_versions"]["version"],
+        "service": two["projects"]["service"],
         "alert": two["spend_alerts"]["alert"],
         "application": two["zero_retention_applications"]["application"],
         "assignment": two["role_assignments"]["assignment"],
@@ -284,7 +297,7 @@ def _plain() -> dict[str, Any]:
     instants = (
         "accepted_at at before created_at decided_at deleted_at ended_at expires_at"
         " failing_since installed_at now registered_at revoked_at set_at signed_in_at until"
-        " used_at withdrawn_at"
+        " since used_at withdrawn_at"
     )
     return {
         **dict.fromkeys(instants.split(), Instant(5)),
@@ -293,6 +306,10 @@ def _plain() -> dict[str, Any]:
         **dict.fromkeys(("house", "kept"), True),
         **dict.fromkeys(("limit", "position", "step", "sign_count", "month"), 1 << 40),
         "minute": 0,
+        "day": 1,
+        "generation": 1,
+        "imported": Imported(Outcome.SEALED, "2026-11-23", "api", None, None),
+        "turns": [1],
         "kind": Kind.ENTERPRISE_AGREEMENT,
         "webhooks.kind": "project.updated",
         "mode": RetentionMode.DEFAULT,
@@ -309,6 +326,11 @@ CLERKS: Final = frozenset({"agreements.execute", "agreements.give_notice", "webh
 ORGANISATIONLESS: Final = frozenset(
     {
         *("agreements.publications", "agreements.publish"),
+        *("consent.add_receipt", "consent.has_receipt"),
+        *("policy_drafts.add_approval", "policy_drafts.add_published", "policy_drafts.drafts"),
+        *("policy_drafts.clear_approvals", "policy_drafts.lock", "policy_drafts.mark_announced"),
+        *("policy_drafts.published", "policy_drafts.put", "policy_drafts.services"),
+        *("services.add", "services.services"),
         *("identity.add_attempt", "identity.take_attempt"),
         *("tenancy.installation_id", "tenancy.set_installation_id", "tenancy.version"),
         "tenancy.write_uses",

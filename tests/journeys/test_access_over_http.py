@@ -30,17 +30,21 @@ NOBODYS: Final = {
     "agreement": "agreement_" + "0" * 32,
     "application": "zra_" + "0" * 32,
     "assignment": "assign_" + "0" * 32,
+    "draft": "draft_" + "0" * 32,
     "invite": "invite_" + "0" * 32,
     "kind": "completions",
     "project": "proj_" + "0" * 32,
     "role": "developer",
+    "service": "nothing",
     "session": "session_" + "0" * 16,
     "user": "user_" + "0" * 32,
+    "version": "nothing",
     "webhook": "wh_" + "0" * 32,
 }
 MARK: Final = "kumquat"
 """In everything that the customer says."""
 KIND: Final = "enterprise_agreement"
+TEXTS: Final = {"version": "id = 'x'"}
 WEBHOOK: Final = {"url": "https://hooks.example.org/x", "event_types": ["*"]}
 BODIES: Final[dict[str, Any]] = {
     "POST /bailee/v1/agreements": {
@@ -56,6 +60,20 @@ BODIES: Final[dict[str, Any]] = {
     "POST /bailee/v1/agreements/{agreement}/sign": {},
     "POST /bailee/v1/agreements/{agreement}/submit": {},
     "POST /bailee/v1/agreements/{agreement}/terminate": {"reasons": "enough"},
+    "POST /bailee/v1/consents": {"text": "sharing", "digest": "00"},
+    "POST /bailee/v1/consents/withdraw": {},
+    "POST /bailee/v1/policy/drafts": TEXTS,
+    "POST /bailee/v1/policy/drafts/{draft}": TEXTS,
+    "POST /bailee/v1/policy/drafts/{draft}/approvals": {"digest": "00"},
+    "POST /bailee/v1/policy/drafts/{draft}/publish": {},
+    "POST /bailee/v1/policy/drafts/{draft}/simulation": {},
+    "POST /bailee/v1/policy/drafts/{draft}/submit": {},
+    "POST /bailee/v1/policy/lint": TEXTS,
+    "POST /bailee/v1/services": {"service": "chat", "english": "Chat", "korean": "채팅"},
+    "POST /bailee/v1/services/{service}/projects": {
+        "organization": "org_" + "0" * 32,
+        "project": "proj_" + "0" * 32,
+    },
     "POST /bailee/v1/people/{user}/enrolments": {},
     "POST /bailee/v1/people/{user}/roles": {"role": "administrator"},
     "POST /bailee/v1/roles/recertifications/{assignment}": {"keep": False},

@@ -13,12 +13,11 @@ import pytest
 from tests.fixtures.authenticator import Authenticator
 from tests.fixtures.clients import ask_command, run_command
 from tests.fixtures.installation import Installation, installation
+from tests.fixtures.people import signed_in
 
 from bailee.api.administration.cookies import SESSION_COOKIE
 from bailee.drivers.system import SystemClock
-from bailee.governance.identity.model import Method
 from bailee.governance.identity.second_factor import STEP_MS, code_at
-from bailee.governance.identity.sessions import SessionKeys
 from bailee.governance.people.model import Person
 from bailee.governance.people.model import Role as WireRole
 from bailee.kernel.ids import TenantId
@@ -69,18 +68,8 @@ async def _world(place: Installation) -> World:
         nouns: Nouns = opened._nouns
         tenants = {one.name: one.tenant for one in await nouns.tenancy.organisations()}
         house, customer = tenants["House"], tenants["Customer"]
-        database, clock = opened._database, SystemClock()
-        keys = SessionKeys(database, clock, nouns.roles._randomness, nouns.vault)
-        tokens = {}
         await _person(nouns, house, "first", WireRole.OWNER)
-        for role in Role:
-            person = await _person(nouns, house, role.value, WireRole.READER)
-            if role is not Role.DEVELOPER:
-                await nouns.roles.end(house, person.person, Role.DEVELOPER)
-                await nouns.roles.give(house, person.person, role)
-            async with database.transaction(house) as transaction:
-                begun = await keys.open_within(transaction, house, person.person, Method.PASSKEY)
-            tokens[role] = begun.token.decode()
+        tokens = {role: await signed_in(opened, house, role) for role in Role}
         ada = await _person(nouns, customer, "ada", WireRole.OWNER)
         enrolment = (await nouns.enrolments.make(customer, ada.person)).decode()
         eve = await _person(nouns, customer, "eve", WireRole.OWNER)

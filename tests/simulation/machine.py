@@ -8,7 +8,7 @@ goes on behind it.
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bailee.custody.journal.recovery import Recovery
 from bailee.custody.keeper.keyring import Keyring
@@ -61,6 +61,19 @@ OWNER = Owner(TenantId(b"one tenant......"), ProjectId(b"one project....."), US)
 CREDENTIAL = Secret(b"sk-bailee-0123456789abcdef-" + b"A" * 43)
 CALLER = Caller(bytes(8), OWNER.tenant, OWNER.project, US, 0)
 CHAT = "/v1/chat/completions"
+
+
+class Shared(NamedTuple):
+    """Sharing that stands: every other exchange is sealed for training besides."""
+
+    generation: int = 0
+
+    def stands(self, now: Instant) -> bool:
+        """Always."""
+        return True
+
+
+SHARED: Final = Shared()
 
 
 class Written(NamedTuple):
@@ -182,7 +195,7 @@ class Life:
         number = len(self.machine.written)
         request, answer = b'{"messages":["%d"]}' % number, b'{"answer":"%d"}' % number
         arrived_at = self.machine.clock.now()
-        recording = await self.recorder.open(OWNER, 0, CHAT)
+        recording = await self.recorder.open(OWNER, 0, CHAT, SHARED if number % 2 else None)
         recording.prompt(request)
         recording.answer(answer, 200, final=True)
         await recording.durable()

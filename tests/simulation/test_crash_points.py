@@ -112,6 +112,8 @@ def _check_end(machine: Machine) -> None:
         assert len(subjects) == len(set(subjects))
         epochs = {written.record.epoch for written in machine.written}
         assert {f"epoch/us/abuse_monitoring/{epoch}" for epoch in epochs} <= set(subjects)
+        shared = machine.written[1]
+        assert f"epoch/us/training/{shared.record.epoch}" in subjects
         for fields in destroyed:
             epoch = EpochKeyName.parse_subject(fields["subject"]).epoch
             gone_at = from_rfc3339(fields["unusable_at"])

@@ -58,6 +58,7 @@ NOT_STORED = {
     "scope/": "the subject of a statement",
     "sexual/": "a moderation category",
     "text/": "a media type",
+    "training/": "the subject of a statement",
     "tile/": "below log/",
     "versions/": "below the policy folder",
     "violence/": "a moderation category",

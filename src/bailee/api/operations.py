@@ -71,7 +71,7 @@ class Operations(NamedTuple):
     """What the paths do. All may raise the kinds of `kernel.errors`."""
 
     authenticate: Callable[[AnyRequest], Caller]
-    explain: Callable[[Question], Explanation]
+    explain: Callable[[Caller, Question], Explanation]
     read_record: Callable[[Caller, Secret, RecordId], Awaitable[ReadRecord]]
     read_receipt: Callable[[Caller, RecordId], Awaitable[bytes]]
     """Canonical JSON of a response receipt."""
@@ -118,9 +118,9 @@ async def log_file(path: FromPath[str], request: AnyRequest) -> Response[bytes]:
 @post("/bailee/v1/policy/explain", status_code=200, summary="What would happen to a call, and why")
 async def explain(request: AnyRequest) -> Explanation:
     """The decision that the request path would make."""
-    _operations(request).authenticate(request)
+    caller = _operations(request).authenticate(request)
     question = read_as(Question, await request.body())
-    return _operations(request).explain(question)
+    return _operations(request).explain(caller, question)
 
 
 @get("/bailee/v1/records/{record:str}", summary="A record of one's own, opened")

@@ -124,6 +124,34 @@ class Administration(Protocol):
         ...
 
 
+class ServicesDesk(Protocol):
+    """The registry of services, opened by an operator on the machine."""
+
+    async def all(self) -> list[Row]:
+        """Services with id, english, korean and policy (None: no version is in force)."""
+        ...
+
+    async def register(self, service: str, english: str, korean: str) -> Row:
+        """Register a service. Raises InvalidInput, Conflict."""
+        ...
+
+    async def put_project(self, organisation: str, project: str, service: str) -> Row:
+        """Put a project under a service; holds everywhere on return. Raises NotFound."""
+        ...
+
+
+class ImportDesk(Protocol):
+    """The installation, opened for importing records."""
+
+    async def take(self, line: bytes) -> Row:
+        """Import one line: has outcome, policy, service, until, record.
+
+        Raises InvalidInput and NotFound for a line that cannot be imported, Unavailable when
+        nothing can.
+        """
+        ...
+
+
 class Prepared(Protocol):
     """What `prepare` leaves running or made, for the supervisor."""
 
@@ -219,6 +247,14 @@ class Wiring(Protocol):
 
     def administration(self, settings: Settings) -> AbstractAsyncContextManager[Administration]:
         """Open the installation for an operator's command."""
+        ...
+
+    def services_desk(self, settings: Settings) -> AbstractAsyncContextManager[ServicesDesk]:
+        """Open the registry of services for an operator's command."""
+        ...
+
+    def import_desk(self, settings: Settings) -> AbstractAsyncContextManager[ImportDesk]:
+        """Open the installation for importing records."""
         ...
 
     def probe_database(self, settings: Settings) -> str:

@@ -15,17 +15,21 @@ from bailee.cli import (
     admin,
     agreements,
     backends,
+    consent,
     doctor,
     env,
+    import_records,
     inspect,
     keys,
     organisations,
     people,
     policy,
+    policy_drafts,
     processes,
     projects,
     ray,
     serve,
+    services,
     show_settings,
     sign_in,
     verify,
@@ -58,10 +62,14 @@ app.add_typer(people.people, name="people", rich_help_panel=_OPERATE)
 app.add_typer(people.roles, name="roles", rich_help_panel=_OPERATE)
 app.add_typer(keys.app, name="keys", rich_help_panel=_OPERATE)
 app.add_typer(projects.app, name="projects", rich_help_panel=_OPERATE)
+app.add_typer(consent.app, name="consent", rich_help_panel=_OPERATE)
 app.add_typer(organisations.app, name="organisations", rich_help_panel=_OPERATE)
 app.add_typer(backends.app, name="backends", rich_help_panel=_OPERATE)
 app.add_typer(agreements.app, name="agreements", rich_help_panel=_OPERATE)
 app.add_typer(ray.app, name="ray", rich_help_panel=_OPERATE)
+app.add_typer(services.app, name="services", rich_help_panel=_OPERATE)
+app.add_typer(import_records.app, name="import", rich_help_panel=_OPERATE)
+policy_drafts.add_to(policy.app)
 app.add_typer(webhooks.app, name="webhooks", rich_help_panel=_OPERATE)
 app.add_typer(zero_retention.app, name="zero-retention", rich_help_panel=_OPERATE)
 app.add_typer(policy.app, name="policy", rich_help_panel=_PROVE)

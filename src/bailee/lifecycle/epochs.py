@@ -16,7 +16,7 @@ import msgspec
 import structlog
 
 from bailee.kernel.errors import DestroyedKey
-from bailee.kernel.ids import EpochKeyName
+from bailee.kernel.ids import EpochKeyName, Purpose
 from bailee.kernel.instants import epoch_due, from_rfc3339
 from bailee.ports.clock import Clock
 from bailee.ports.files import Files
@@ -33,6 +33,9 @@ from bailee.transparency import entry
 
 log = structlog.get_logger()
 
+CARRIER = Purpose.ABUSE_MONITORING
+"""Whose journals and segments hold the wraps of the purposes that die at the same instant: training
+has no bytes of its own (docs/decisions/0047-consent-in-turns.md)."""
 BEFORE_DESTRUCTION = frozenset({EpochState.OPEN, EpochState.FENCED, EpochState.INTENDED})
 
 
@@ -187,14 +190,16 @@ class EpochLifecycle:
         async with self.ledger.transaction() as transaction:
             rows = await transaction.epochs(frozenset({EpochState.DESTROYED}))
         for row in rows:
-            removed = await self._remove_bytes(row.name)
+            own = row.name.purpose is CARRIER
+            removed = await self._remove_bytes(row.name) if own else 0
             async with self.ledger.transaction(fence) as transaction:
                 await transaction.append_entry(
                     entry.segments_removed(self.clock.now(), row.name.subject, objects=removed)
                 )
-                await transaction.forget_epoch_content(
-                    row.name.region, row.name.epoch, row.name.purpose
-                )
+                if own:
+                    await transaction.forget_epoch_content(
+                        row.name.region, row.name.epoch, row.name.purpose
+                    )
                 await transaction.move_epoch(
                     row._replace(state=EpochState.REMOVED), EpochState.DESTROYED
                 )
@@ -219,9 +224,9 @@ def segment_folder(name: EpochKeyName) -> str:
 
 
 async def content_digest(transaction: LedgerTransaction, name: EpochKeyName) -> bytes:
-    """What a destruction is bound to: SHA-256 over the sorted digests of the epoch's segments and
-    the roots of its journals that were not packed."""
-    segments = await transaction.segments(name.region, name.epoch, name.purpose)
+    """What a destruction is bound to: SHA-256 over the sorted digests of the segments that hold the
+    epoch's wraps and the roots of its journals that were not packed."""
+    segments = await transaction.segments(name.region, name.epoch, CARRIER)
     journals = await transaction.journals(name.region, name.epoch)
     digests = [segment.digest for segment in segments]
     digests += [journal.root for journal in journals if journal.segment is None and journal.root]

@@ -47,7 +47,9 @@ API_SERVICE: Final = "api"
 """The service whose policy speaks when a service has none."""
 
 
-HELD_PURPOSES: Final = frozenset((Purpose.ABUSE_MONITORING, Purpose.APPLICATION_STATE))
+HELD_PURPOSES: Final = frozenset(
+    (Purpose.ABUSE_MONITORING, Purpose.APPLICATION_STATE, Purpose.TRAINING)
+)
 """The purposes for which this release holds content. The policy allows more: what it allows and
 nothing holds is left out of a decision, with a reason, so that a decision never promises it."""
 _STORE: Final = "store"
@@ -211,6 +213,8 @@ def _improvement(rules: Rules, rule: EndpointRule, facts: Facts, held: frozenset
         return _Part("improvement_not_shared")
     if not opt_in and facts.improvement_opt_out:
         return _Part("improvement_opted_out")
+    if facts.retention_mode is RetentionMode.MODIFIED_ABUSE_MONITORING:
+        return _Part("improvement_modified_monitoring")
     if not rule.sharing:
         return _Part("improvement_not_eligible")
     if Purpose.TRAINING not in held:
@@ -302,11 +306,16 @@ class Decider:
         held: frozenset[Purpose] = HELD_PURPOSES,
         capacity: int = 4096,
     ) -> None:
-        self.policies: Final = policies
+        self.policies = policies
         self._held = held
         self._capacity = capacity
         self._epoch = -1
         self._known: dict[tuple[object, ...], Decision] = {}
+
+    def replace(self, policies: PolicyHistory) -> None:
+        """Decide by another history from now on."""
+        self.policies = policies
+        self._known.clear()
 
     def decide(self, facts: Facts) -> Decision:
         """As `decide`."""

@@ -25,7 +25,8 @@ class Question(Struct, frozen=True, forbid_unknown_fields=True):
     """A call to be explained, as JSON has it. Each field is described in `model.Facts`."""
 
     endpoint: str
-    service: str = API_SERVICE
+    service: str | None = None
+    """The caller's, if missing."""
     region: str = "us"
     submitted_at: str | None = None
     """RFC 3339 with an offset; now, if missing."""
@@ -76,8 +77,8 @@ class Explanation(Struct, frozen=True):
     headers: dict[str, str]
 
 
-def facts_of(question: Question, now: Instant) -> Facts:
-    """The facts that a question states, at `now` unless it says otherwise.
+def facts_of(question: Question, now: Instant, service: str = API_SERVICE) -> Facts:
+    """The facts that a question states: at `now`, and of `service`, unless it says otherwise.
 
     Raises:
         InvalidInput: if `submitted_at` is no instant or the region no region.
@@ -97,7 +98,7 @@ def facts_of(question: Question, now: Instant) -> Facts:
     if not 1 <= len(region) <= 32 or not set(region) <= _REGION_SIGNS:
         raise InvalidInput("a region has 1 to 32 of a-z, 0-9 and -", field="region")
     return Facts(
-        service=question.service,
+        service=service if question.service is None else question.service,
         endpoint=question.endpoint,
         region=Region(region),
         submitted_at=submitted_at,

@@ -69,7 +69,7 @@ PARAMETERS: Final[Mapping[str, Mapping[str, Kind]]] = {
     "C07": {"grant_hours": Whole(1, 8)},
     "C09": {"classify_input": Switch(), "classify_output": Switch()},
     "C10": {
-        "stored_days": _CUSTODY,
+        "stored_days": Whole(1, CUSTODY_DAYS),
         "expires_after_hours": Whole(1, 24),
         "expires_after_days": Whole(1, CUSTODY_DAYS),
     },

@@ -126,6 +126,26 @@ class SealedKey(Struct, frozen=True):
     """As in docs/formats/object.md."""
 
 
+class TrainingScope(Struct, frozen=True):
+    """One generation of a project's scope for training, which is to be destroyed."""
+
+    region: Region
+    project: ProjectId
+    generation: int
+    reference: bytes
+    """32 bytes: what log and receipts call it, since they name no project."""
+
+    @property
+    def name(self) -> ScopeKeyName:
+        """The key pair."""
+        return ScopeKeyName(self.region, Purpose.TRAINING, self.project, self.generation)
+
+    @property
+    def subject(self) -> str:
+        """How statements, entries and receipts name it: `training/us/` and 64 hex digits."""
+        return f"training/{self.region}/{self.reference.hex()}"
+
+
 class WorkGrant(Struct, frozen=True):
     """The keeper's word that background work may open some things on their owner's behalf.
 
@@ -198,7 +218,7 @@ class Keeper(Protocol):
         ...
 
     async def create_scope(self, name: ScopeKeyName) -> ScopePublicKey:
-        """gateway, administrator. Idempotent; DestroyedKey if it was destroyed."""
+        """gateway, worker, administrator. Idempotent; DestroyedKey if it was destroyed."""
         ...
 
     async def register_credential(
@@ -309,6 +329,15 @@ class Keeper(Protocol):
         """
         ...
 
+    async def destroy_training(self, scopes: list[TrainingScope]) -> list[DestructionStatement]:
+        """gateway, clerk, administrator. Whatever these projects shared for training is dead.
+
+        Rolls the root once. A scope that never was is destroyed as well: nothing is sealed to it
+        later. It can only take away, so that no authority is asked for. Raises InvalidInput for a
+        reference that has not 32 bytes. Idempotent, as `destroy_epochs`.
+        """
+        ...
+
     async def statements_logged(self, subjects: list[str]) -> None:
         """clerk. The log holds these statements; the keyring need not keep them."""
         ...
@@ -318,7 +347,15 @@ class Keeper(Protocol):
         ...
 
 
-class CredentialKeeper(Protocol):
+class TrainingDestroyer(Protocol):
+    """The part of `Keeper` that ends sharing."""
+
+    async def destroy_training(self, scopes: list[TrainingScope]) -> list[DestructionStatement]:
+        """See `Keeper`."""
+        ...
+
+
+class CredentialKeeper(TrainingDestroyer, Protocol):
     """The part of `Keeper` that organisations' commands need, with their authority built in."""
 
     async def create_scope(self, name: ScopeKeyName) -> ScopePublicKey:

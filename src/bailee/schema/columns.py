@@ -39,3 +39,9 @@ def number(name: str) -> sa.Column[int]:
 def several_octets(name: str) -> sa.Column[list[bytes]]:
     """A list of bytes, empty at first."""
     return sa.Column(name, sa.ARRAY(BYTEA), nullable=False, server_default="{}")
+
+
+def instants(name: str, *, nullable: bool = False) -> sa.Column[list[int]]:
+    """A list of instants, empty at first unless it may be null."""
+    default = None if nullable else "{}"
+    return sa.Column(name, sa.ARRAY(sa.BigInteger), nullable=nullable, server_default=default)

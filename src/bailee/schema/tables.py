@@ -14,6 +14,7 @@ from bailee.schema.agreement_tables import agreement_versions as agreement_versi
 from bailee.schema.agreement_tables import agreements
 from bailee.schema.applications_tables import APPLICATIONS_TABLES
 from bailee.schema.columns import instant as _instant
+from bailee.schema.columns import instants as _instants
 from bailee.schema.columns import metadata as metadata
 from bailee.schema.columns import number as _number
 from bailee.schema.columns import octets as _bytes
@@ -28,6 +29,7 @@ from bailee.schema.people_tables import (
     role_confirmations,
     sessions,
 )
+from bailee.schema.policy_tables import decision_days, imported_records, policy_notices
 from bailee.schema.webhooks_tables import WEBHOOKS_TABLES
 
 organisations: Final = sa.Table(
@@ -41,6 +43,8 @@ organisations: Final = sa.Table(
     sa.Column("retention_mode", sa.Text, nullable=False, server_default="default"),
     _several_bytes("active_certificates"),
     _bytes("log_salt", nullable=True),
+    _instants("sharing"),
+    _instants("opt_out"),
     sa.Column("house", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("organisations_house_idx", "house", unique=True, postgresql_where=sa.text("house")),
 )
@@ -64,6 +68,12 @@ projects: Final = sa.Table(
     sa.Column("model_limits", sa.Text, nullable=False, server_default="{}"),
     _instant("archived_at", nullable=True),
     _several_bytes("active_certificates"),
+    _instants("sharing", nullable=True),
+    _instants("opt_out", nullable=True),
+    sa.Column("training_generation", sa.Integer, nullable=False, server_default="0"),
+    _number("training_ended_at"),
+    sa.Column("service", sa.Text, nullable=False, server_default="api"),
+    _number("service_since"),
     sa.Column("protected_health", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.UniqueConstraint("tenant", "project"),
     sa.UniqueConstraint("tenant", "name"),
@@ -242,6 +252,28 @@ certificates: Final = sa.Table(
 )
 """What organisations want their clients to show; `active_certificates` elsewhere names some."""
 
+consents: Final = sa.Table(
+    "consents",
+    metadata,
+    _bytes("statement", key=True),
+    sa.Column("position", sa.BigInteger, sa.Identity(always=True), nullable=False),
+    _bytes("tenant"),
+    _bytes("project", nullable=True),
+    _text("kind"),
+    sa.Column("stands", sa.Boolean, nullable=False),
+    _instant("valid_from"),
+    _instant("valid_until", nullable=True),
+    _instant("recorded_at"),
+    _instant("superseded_at", nullable=True),
+    _text("text", nullable=True),
+    _bytes("text_digest", nullable=True),
+    _text("actor"),
+    sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
+    sa.ForeignKeyConstraint(["tenant", "project"], ["projects.tenant", "projects.project"]),
+    sa.Index(None, "tenant", "position"),
+)
+"""The ledger of consent, bitemporal; a row is never changed but for being superseded."""
+
 held_objects: Final = sa.Table(
     "held_objects",
     metadata,
@@ -316,6 +348,10 @@ TENANT_TABLES: Final = (
     usage_minutes,
     spend_alerts,
     certificates,
+    consents,
+    policy_notices,
+    decision_days,
+    imported_records,
     agreements,
     *APPLICATIONS_TABLES,
     *WEBHOOKS_TABLES,

@@ -309,7 +309,7 @@ class Answering:
         caller = plan.caller
         try:
             recording = await self._recorder.open(
-                plan.owner, caller.scope_generation, call.operation.endpoint
+                plan.owner, caller.scope_generation, call.operation.endpoint, plan.shared
             )
             recording.prompt(call.body)
         except (Unavailable, UnknownKey, DestroyedKey):

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple, Protocol
 
+from bailee.custody.recorder.sharing import Shared
 from bailee.custody.seal.part import Owner
 from bailee.kernel.ids import ProjectId, Region, TenantId
 from bailee.kernel.instants import Instant
@@ -35,6 +36,8 @@ class Caller(NamedTuple):
     retention_mode: RetentionMode = RetentionMode.DEFAULT
     sharing_consent: bool = False
     improvement_opt_out: bool = False
+    shared: Shared | None = None
+    """What lets a record serve training for as long as it stands, where the decision allows it."""
     protected_health: bool = False
     reject_store: bool = False
     key_limits: CallLimits = CallLimits()

@@ -6,6 +6,7 @@ holds nothing.
 
 from typing import Final, Protocol
 
+from bailee.custody.recorder.sharing import Shared
 from bailee.custody.seal.part import Owner
 from bailee.kernel.ids import RecordId
 
@@ -43,8 +44,13 @@ class Recording(AnswerRecording, Protocol):
 class Recorder(Protocol):
     """Opens records."""
 
-    async def open(self, owner: Owner, scope_generation: int, endpoint: str) -> Recording:
-        """A record of a call that arrives now. Raises Unavailable, UnknownKey, DestroyedKey."""
+    async def open(
+        self, owner: Owner, scope_generation: int, endpoint: str, shared: Shared | None = None
+    ) -> Recording:
+        """A record of a call that arrives now, for training too where it is `shared`.
+
+        Raises Unavailable, UnknownKey, DestroyedKey.
+        """
         ...
 
 

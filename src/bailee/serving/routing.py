@@ -7,11 +7,13 @@ stand: the same caller value, the same epoch. Nothing here waits.
 """
 
 from collections.abc import Mapping
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
+from bailee.custody.recorder.sharing import Shared
 from bailee.custody.seal.part import Owner
+from bailee.governance.decisions.model import Tally
 from bailee.governance.usage.model import UsageKey, counted_model
-from bailee.kernel.ids import Purpose, tenant_text
+from bailee.kernel.ids import ProjectId, Purpose, TenantId, tenant_text
 from bailee.kernel.instants import Instant, epoch_of
 from bailee.policy.decide import API_SERVICE, Decider, backend_refusals
 from bailee.policy.headers import HANDLING_HEADER, POLICY_HEADER, handling_header, policy_header
@@ -77,12 +79,29 @@ class Plan(NamedTuple):
     """The part of the answer's headers that all calls of the plan share."""
     recorded: bool
     """Whether a record is made, for abuse monitoring."""
+    shared: Shared | None
+    """What lets the record serve training too; None: it does not."""
     usage_key: UsageKey
     """What its calls are counted under."""
     cache_salt: str
     """Of the project, for prefix caches."""
     takes_salt: bool
     """Whether one of the routes always gets it."""
+    tally: Tally
+    """What its calls are counted in, by the facts that decided."""
+
+
+class TallyOf(Protocol):
+    """Counts decisions by their facts, as `governance.decisions.counting`."""
+
+    def __call__(self, tenant: TenantId, project: ProjectId, facts: Facts, policy: str, /) -> Tally:
+        """The count of calls with these facts."""
+        ...
+
+
+def _uncounted(*_: object) -> Tally:
+    """Counts for nobody."""
+    return Tally()
 
 
 class Planner:
@@ -95,6 +114,7 @@ class Planner:
         *,
         salt_of: SaltOf,
         keeps_application_state: bool = False,
+        tally_of: TallyOf = _uncounted,
         residency: Residency | None = None,
     ) -> None:
         """`residency` refuses what belongs to another region; None: there is one alone.
@@ -106,6 +126,8 @@ class Planner:
         self._salt_of = salt_of
         self._decider = decider
         self._keeps_application_state = keeps_application_state
+        self._tally_of = tally_of
+        self._policies = decider.policies
         self.residency: Final = residency
         self._plans: dict[tuple[bytes, str, str, bool | None], Plan] = {}
 
@@ -118,8 +140,12 @@ class Planner:
             # Its features are looked for anew each time.
             return self._make(caller, call, now)
         key = (caller.key_id, call.operation.endpoint, call.model, call.store)
+        if self._policies is not self._decider.policies:
+            self._plans.clear()
+            self._policies = self._decider.policies
         plan = self._plans.get(key)
         if plan is not None and plan.caller is caller and plan.decision.epoch == epoch_of(now):
+            plan.tally.calls += 1
             return plan
         plan = self._make(caller, call, now)
         if len(self._plans) >= _PLANS:
@@ -166,6 +192,12 @@ class Planner:
             kept = tuple(h for h in decision.handlings if h.purpose is not _STATE)
             decision = decision._replace(handlings=kept, store=False, store_left_out=True)
         return facts, decision
+
+    def decide_counted(self, caller: Caller, endpoint: str, now: Instant) -> Decision:
+        """Decide about a call that has no plan, and count it."""
+        facts, decision = self.decide(caller, endpoint, now)
+        self._counted(caller, facts, decision)
+        return decision
 
     def check_terms(
         self, caller: Caller, endpoint: str, now: Instant, backend: str, terms: BackendTerms
@@ -219,6 +251,7 @@ class Planner:
             raise _wrong_model(served, call.operation.endpoint)
         features = features_of(call.body) if caller.protected_health else ()
         facts, decision = self.decide(caller, call.operation.endpoint, now, call.store, features)
+        tally = self._counted(caller, facts, decision)
         if not decision.allowed:
             raise refused_by_policy(decision)
         allowed: list[Route] = []
@@ -239,13 +272,22 @@ class Planner:
             tuple(allowed),
             self.headers(caller, decision),
             any(held.purpose is Purpose.ABUSE_MONITORING for held in decision.handlings),
+            caller.shared
+            if any(held.purpose is Purpose.TRAINING for held in decision.handlings)
+            else None,
             UsageKey(
                 *(caller.tenant, caller.project, caller.key_id),
                 *(call.operation.endpoint, counted_model(call.model)),
             ),
             self._salt_of(caller.project),
             any(route.takes_salt for route in allowed),
+            tally,
         )
+
+    def _counted(self, caller: Caller, facts: Facts, decision: Decision) -> Tally:
+        tally = self._tally_of(caller.tenant, caller.project, facts, decision.policy_version)
+        tally.calls += 1
+        return tally
 
 
 _STATE: Final = Purpose.APPLICATION_STATE

@@ -22,6 +22,7 @@ _JOURNAL: Final = re.compile(r"[0-9a-f]{16}", re.ASCII)
 _POLICY: Final = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 _SUBJECT: Final = re.compile(r"epoch/[a-z0-9-]{1,32}/([a-z_]{1,32})/(0|[1-9][0-9]{0,7})", re.ASCII)
 _OBJECT_SUBJECT: Final = re.compile(r"object/[a-z0-9-]{1,32}/[0-9a-f]{32}", re.ASCII)
+_TRAINING_SUBJECT: Final = re.compile(r"training/[a-z0-9-]{1,32}/[0-9a-f]{64}", re.ASCII)
 _WORD: Final = re.compile(r"[a-z][a-z_]{0,63}", re.ASCII)
 _SCOPE: Final = re.compile(r"organisation|project", re.ASCII)
 _PURPOSES: Final = frozenset(purpose.value for purpose in Purpose)
@@ -71,10 +72,12 @@ def _purpose(value: object) -> bool:
 
 
 def _subject(value: object) -> bool:
-    # Scopes are destroyed as well, but a project's identifier must not enter the log.
+    # A project's identifier must not enter the log: what it shared has a reference.
     # An object's 16 bytes are random and shown to nobody but its owner.
-    if isinstance(value, str) and _OBJECT_SUBJECT.fullmatch(value):
-        return True
+    if isinstance(value, str):
+        for pattern in (_OBJECT_SUBJECT, _TRAINING_SUBJECT):
+            if pattern.fullmatch(value):
+                return True
     matched = _SUBJECT.fullmatch(value) if isinstance(value, str) else None
     return matched is not None and matched[1] in _PURPOSES
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 _HOMES: Final = {
     "administration": "operating",
     "first_start": "operating",
+    "import_desk": "importing",
     "prepare": "preparation",
     "probe_database": "operating",
     "run_clerk": "entrances",
@@ -17,6 +18,7 @@ _HOMES: Final = {
     "run_keeper": "keeper_process",
     "run_model_runner": "model_process",
     "run_worker": "entrances",
+    "services_desk": "importing",
 }
 
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from bailee.application_state.fine_tuning import AdapterDetails
-from bailee.drivers.adapters_vllm import SharedFolder, VllmAdapters
 from bailee.drivers.system import SystemClock, SystemRandomness
 from bailee.kernel.errors import BaileeError, NotFound
 from bailee.ports.adapters import AdapterRunner, ReadAdapter
@@ -63,6 +62,9 @@ class AdapterHomes:
         folder = configured.adapters_folder
         if folder is None:
             raise NotFound("This model's backend loads no fine-tuned models any more.")
+        # With numpy, which nobody waits for who has no vLLM.
+        from bailee.drivers.adapters_vllm import SharedFolder, VllmAdapters
+
         shared = SharedFolder(folder, SystemClock(), SystemRandomness())
         reached = self.backends[configured.name]
         return configured, VllmAdapters(reached, shared, most=configured.adapters)

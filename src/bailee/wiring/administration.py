@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bailee.api.administration.cookies import SESSION_COOKIE, check_same_site
-from bailee.api.administration.session import Administration, Session
+from bailee.api.administration.session import Administration, Public, Session
 from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.system import SystemRandomness
 from bailee.governance.administrators.errors import AdminKeyRefused
@@ -39,7 +39,7 @@ from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import Secret
 from bailee.policy.access.model import HOUSE_ROLES, OPERATOR, Actor, ActorKind, Role
 from bailee.ports.clock import Clock
-from bailee.ports.keeper import Keeper, ScopePublicKey
+from bailee.ports.keeper import DestructionStatement, Keeper, ScopePublicKey, TrainingScope
 from bailee.ports.rate_limit import RateLimit
 from bailee.serving.bearer import bearer_credential
 from bailee.serving.errors import Because, CallRefused
@@ -61,6 +61,10 @@ class AuthorisedKeeper:
     async def create_scope(self, name: ScopeKeyName) -> ScopePublicKey:
         """See the port."""
         return await self._keeper.create_scope(name)
+
+    async def destroy_training(self, scopes: list[TrainingScope]) -> list[DestructionStatement]:
+        """See the port. It only takes away: the keeper asks for no authority."""
+        return await self._keeper.destroy_training(scopes)
 
     async def register_credential(
         self, credential: bytes, tenant: bytes, project: ProjectId, expires_at: Instant | None
@@ -90,6 +94,10 @@ class KeeperWithoutAuthority:
     async def create_scope(self, name: ScopeKeyName) -> ScopePublicKey:
         """See the port."""
         return await self._keeper.create_scope(name)
+
+    async def destroy_training(self, scopes: list[TrainingScope]) -> list[DestructionStatement]:
+        """See the port."""
+        return await self._keeper.destroy_training(scopes)
 
     async def register_credential(self, *_: object, **__: object) -> None:
         """Refuse. Raises AdminKeyNeeded."""
@@ -188,6 +196,15 @@ class AdministrationDesk:
     def _webhooks_of(self, actor: Actor) -> Webhooks:
         return webhooks_of(PostgresDatabase(self._engine), self._clock, actor, self._webhooks)
 
+    def public(self) -> Public:
+        """What anybody may read, without a key."""
+        nouns = self._nouns(KeeperWithoutAuthority(self._keeper), OPERATOR)
+        return Public(nouns.policy_drafts, nouns.services)
+
+    def now(self) -> Instant:
+        """The present instant."""
+        return self._clock.now()
+
     def _nouns(self, keeper: AuthorisedKeeper | KeeperWithoutAuthority, actor: Actor) -> Nouns:
         return Nouns(self._engine, keeper, self._clock, self._pepper, actor, self._settings)
 
@@ -246,6 +263,9 @@ def _session(
         usage=nouns.usage,
         spend_alerts=nouns.spend_alerts,
         certificates=nouns.certificates,
+        consents=nouns.consents,
+        policy_drafts=nouns.policy_drafts,
+        services=nouns.services,
         agreements=nouns.agreements,
         agreement_versions=nouns.agreement_versions,
         protection=nouns.protection,
@@ -269,6 +289,8 @@ def administration_of(
     identity = desk.identity(settings, rate_limit)
     return Administration(
         open=desk.open,
+        public=desk.public,
+        now=desk.now,
         models=models,
         region=Region(settings.region),
         hosts=hosts_of(settings),

@@ -19,10 +19,12 @@ from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.leases import PostgresLeases
 from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
 from bailee.drivers.system import SystemClock, SystemRandomness
+from bailee.governance.decisions.counting import DecisionCounts
+from bailee.governance.policy_drafts.published import PolicyInForce
+from bailee.governance.tenancy.standing import ConsentsAhead
 from bailee.governance.usage.counting import UsageCounts
 from bailee.kernel.errors import Unavailable
 from bailee.policy.decide import Decider
-from bailee.policy.load import packaged_policy
 from bailee.ports.backend import Backend
 from bailee.serving.answer import Answering
 from bailee.serving.batching.answering import LineAnswering, Tickets
@@ -39,7 +41,7 @@ from bailee.wiring.held import HeldParts, fine_tuning_of, state_of
 from bailee.wiring.places import Places
 from bailee.wiring.recording import RecorderNeeds, open_recorder, report_defect
 from bailee.wiring.residency import residency_of
-from bailee.wiring.standing import standing_of
+from bailee.wiring.standing import consenting_of, standing_of
 from bailee.wiring.training import may_have_own_models
 from bailee.wiring.trust import Trust
 
@@ -53,6 +55,8 @@ class Batching(NamedTuple):
     answering: Answering
     recorder: Recorder
     usage: UsageCounts
+    ahead: ConsentsAhead
+    decisions: DecisionCounts
     backends: dict[str, Backend]
 
     async def run(self) -> None:
@@ -61,6 +65,8 @@ class Batching(NamedTuple):
             tasks.create_task(self.recorder.run())
             tasks.create_task(self.answering.streams.run())
             tasks.create_task(self.usage.run())
+            tasks.create_task(self.ahead.run())
+            tasks.create_task(self.decisions.run())
             tasks.create_task(self.carrier.run())
 
     async def close(self) -> None:
@@ -68,6 +74,7 @@ class Batching(NamedTuple):
         await self.recorder.drain()
         with suppress(Unavailable):  # what was used while the database was away goes uncounted
             await self.usage.flush()
+            await self.decisions.flush()
         for backend in self.backends.values():
             await backend.close()
 
@@ -85,17 +92,23 @@ def open_batching(
     backends = open_backends(settings, places, keeper.reveal_secret)
     tickets = Tickets(randomness)
     usage = UsageCounts(keeping.database, SystemClock())
+    ahead = ConsentsAhead(keeping.database, SystemClock())
+    decisions = DecisionCounts(keeping.database, clock, SystemClock())
+    in_force = PolicyInForce()
+    decider = Decider(in_force())
+    in_force.tell(decider.replace)
     tuning = fine_tuning_of(held)
     homes = AdapterHomes(settings, backends, open_adapters(places))
     own = FineTunedModels(tuning, homes, lambda _, ticket: tickets.whose(ticket))
     answering = Answering(
-        tickets,
+        consenting_of(tickets, ahead),
         Planner(
             served_models(settings, backends, clock.now()),
-            Decider(packaged_policy()),
+            decider,
             # The worker's own: what gateways have cached is not needed here.
             salt_of=salt_from(randomness.random_bytes(32)),
             keeps_application_state=True,
+            tally_of=decisions.tally,
             residency=residency_of(settings),
         ),
         Limits(LeasedRateLimit(SharedRateLimit(places.rate_limits))),
@@ -111,10 +124,10 @@ def open_batching(
         tuning.files,
         answering.planner,
         LineAnswering(answering, tickets, clock, randomness, report_defect),
-        standing_of(PostgresDatabase(engine)),
+        standing_of(PostgresDatabase(engine), in_force, ahead),
         settings.limits.body_size_bytes,
         asyncio.Semaphore(settings.batches.concurrency),
     )
     holder = f"{trust.node}-{randomness.random_bytes(8).hex()}"
     carrier = BatchCarrier(tools, PostgresLeases(engine, clock), holder)
-    return Batching(carrier, answering, recorder, usage, backends)
+    return Batching(carrier, answering, recorder, usage, ahead, decisions, backends)

@@ -2,7 +2,7 @@
 
 from bailee.governance.tenancy.errors import CredentialRefused, Refusal
 from bailee.governance.tenancy.last_used import LastUsed
-from bailee.governance.tenancy.model import Limits
+from bailee.governance.tenancy.model import NO_CONSENT, Limits
 from bailee.governance.tenancy.snapshot import Caller as KnownCaller
 from bailee.governance.tenancy.snapshot import FactsSnapshot
 from bailee.kernel.errors import Unavailable
@@ -10,6 +10,7 @@ from bailee.kernel.instants import Instant
 from bailee.serving.caller import Caller, CallLimits
 from bailee.serving.errors import Because, CallRefused
 from bailee.settings import LimitsSettings
+from bailee.wiring.sharing import Consenting, LiveSharing
 
 _UNKNOWN = (
     "Incorrect API key provided. You can make one with `bailee keys create`, or ask whoever "
@@ -32,6 +33,7 @@ class CallerDirectory:
             defaults.project_requests_per_minute, defaults.project_tokens_per_minute
         )
         self._callers: dict[str, tuple[KnownCaller, Caller]] = {}
+        self._consenting = Consenting(snapshot)
 
     def authenticate(self, credential: str, now: Instant) -> Caller:
         """See `serving.caller.Authenticate`."""
@@ -43,11 +45,11 @@ class CallerDirectory:
             raise CallRefused(Because.FACTS_STALE, str(error), retry_after_ms=1000) from None
         self._last_used.note(known.public_id, now)
         remembered = self._callers.get(known.public_id)
-        if remembered is not None and remembered[0] is known:
+        if remembered is None or remembered[0] is not known:
+            remembered = self._callers[known.public_id] = (known, self._caller(known))
+        if known.consent is NO_CONSENT:
             return remembered[1]
-        caller = self._caller(known)
-        self._callers[known.public_id] = (known, caller)
-        return caller
+        return self._consenting.at(remembered[1], known.consent, now)
 
     def _caller(self, known: KnownCaller) -> Caller:
         return Caller(
@@ -64,7 +66,10 @@ class CallerDirectory:
             },
             reject_store=known.reject_store,
             client_certificates=known.client_certificates,
+            # Before 2023-03-01 content could serve although its owner had said nothing.
+            shared=LiveSharing(self._snapshot, known.project, 0, opted_in=False),
             archived=known.archived,
+            service=known.service,
             protected_health=known.protected_health,
         )
 

@@ -17,6 +17,8 @@ from bailee.drivers.postgres.leases import PostgresLeases
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.postgres.outbox import PostgresOutbox
 from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
+from bailee.governance.consent.ending import SharingEnd
+from bailee.governance.decisions.counting import DecisionsForgotten
 from bailee.kernel.redacted import Secret
 from bailee.lifecycle.census import Census
 from bailee.lifecycle.clerk import Clerk
@@ -96,7 +98,12 @@ def serve_clerk(
                     "held",
                     Deletion(PostgresDatabase(engine), keeper, objects, clock).finish,
                 ),
+                (
+                    "consent",
+                    SharingEnd(PostgresDatabase(engine), keeper, clock).settle,
+                ),
                 ("spend_alerts", spend_watch(settings, PostgresDatabase(engine), clock).step),
+                ("decisions", DecisionsForgotten(PostgresDatabase(engine), clock).step),
                 ("agreements", execution(engine, clock, offload, needs.seal).step),
             ),
         )

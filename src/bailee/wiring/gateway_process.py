@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 import structlog
 from litestar import Litestar
@@ -13,7 +13,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bailee.api.application import Application
 from bailee.api.bridge import AsgiBridge
 from bailee.api.errors import OpenAiRefusals
-from bailee.api.granian_server import GranianServer
 from bailee.api.http1.server import Http1Server
 from bailee.api.listener import Listener
 from bailee.api.operations import make_operations_application
@@ -30,6 +29,8 @@ from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.postgres.outbox import PostgresOutbox
 from bailee.drivers.rate_limit_shared import LeasedRateLimit, SharedRateLimit
 from bailee.drivers.system import SystemClock, SystemRandomness, ThreadOffload
+from bailee.governance.decisions.counting import DecisionCounts
+from bailee.governance.policy_drafts.published import PolicyInForce
 from bailee.governance.tenancy.last_used import LastUsed
 from bailee.governance.tenancy.snapshot import FactsSnapshot
 from bailee.governance.usage.counting import UsageCounts
@@ -39,7 +40,6 @@ from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import Secret
 from bailee.lifecycle.log_reader import LogReader
 from bailee.policy.decide import Decider
-from bailee.policy.load import packaged_policy
 from bailee.ports.backend import Backend
 from bailee.ports.files import Files
 from bailee.ports.objects import Objects
@@ -59,14 +59,8 @@ from bailee.wiring.backends import open_adapters, open_backends, served_models
 from bailee.wiring.callers import CallerDirectory
 from bailee.wiring.database import when_there
 from bailee.wiring.fine_tuned import FineTunedModels
-from bailee.wiring.held import (
-    LONGER_BODIES,
-    HeldParts,
-    admit_of,
-    fine_tuning_of,
-    held_routers,
-    state_of,
-)
+from bailee.wiring.held import HeldParts, fine_tuning_of, state_of
+from bailee.wiring.held_routers import LONGER_BODIES, admit_of, held_routers
 from bailee.wiring.operations import GatewayParts, operations_of, prove_journal
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
@@ -76,6 +70,9 @@ from bailee.wiring.stores import objects_of
 from bailee.wiring.training import Trainable, may_have_own_models
 from bailee.wiring.trust import Trust
 from bailee.wiring.webhooks import WebhookTerms
+
+if TYPE_CHECKING:
+    from bailee.api.granian_server import GranianServer
 
 log = structlog.get_logger()
 
@@ -146,7 +143,7 @@ def serve_gateway(
         await check_schema(stores.engine)
         changes = PostgresChanges(connector(needs.database, GATEWAY), SystemClock())
         made = assemble(settings, places, index, needs, stores, changes)
-        snapshot, recorder, last_used, usage, parts = made[:5]
+        snapshot, recorder, last_used, usage, decisions, parts = made[:6]
         server = _server(settings, places, made.application, address)
         await when_there(snapshot.refresh)
         await recorder.tick()
@@ -165,12 +162,14 @@ def serve_gateway(
             changes.run(),
             last_used.run(),
             usage.run(),
+            decisions.run(),
         )
         if parts.answering.background is not None:
             await parts.answering.background.drain()
         await recorder.drain()
         await last_used.flush()
         await usage.flush()
+        await decisions.flush()
         with suppress(BaileeError):  # its lease lapses in a second
             await snapshot.leave()
         for backend in parts.backends.values():
@@ -187,6 +186,7 @@ class Assembled(NamedTuple):
     recorder: Recorder
     last_used: LastUsed
     usage: UsageCounts
+    decisions: DecisionCounts
     parts: GatewayParts
     application: Application
 
@@ -200,14 +200,17 @@ def assemble(
     changes: Changes,
 ) -> Assembled:
     """Put a gateway worker together. Nothing is connected yet."""
-    snapshot = _snapshot(settings, index, needs, stores, changes)
+    in_force = PolicyInForce()
+    snapshot = _snapshot(settings, index, needs, stores, changes, in_force)
     last_used = LastUsed(PostgresDatabase(stores.facts_engine), SystemClock())
     recorder = open_recorder(settings, _recorder_needs(places, index, needs, stores))
     backends = open_backends(settings, places, stores.keeper.reveal_secret)
     directory = CallerDirectory(snapshot, last_used, settings.limits)
     usage = UsageCounts(PostgresDatabase(stores.engine), SystemClock())
+    decisions = DecisionCounts(PostgresDatabase(stores.engine), open_clock(places), SystemClock())
     parts = _parts(
-        *(settings, places, needs, stores, recorder, snapshot, directory, backends), usage.count
+        *(settings, places, needs, stores, recorder, snapshot, directory, backends),
+        *(usage.count, decisions, in_force),
     )
     desk = AdministrationDesk(
         *(stores.administration, stores.keeper, parts.clock, needs.pepper, snapshot),
@@ -216,11 +219,16 @@ def assemble(
         residency_of(settings),
     )
     application = _application(parts, desk)
-    return Assembled(snapshot, recorder, last_used, usage, parts, application)
+    return Assembled(snapshot, recorder, last_used, usage, decisions, parts, application)
 
 
 def _snapshot(
-    settings: Settings, index: int, needs: GatewayNeeds, stores: Stores, changes: Changes
+    settings: Settings,
+    index: int,
+    needs: GatewayNeeds,
+    stores: Stores,
+    changes: Changes,
+    in_force: PolicyInForce,
 ) -> FactsSnapshot:
     return FactsSnapshot(
         PostgresDatabase(stores.facts_engine),
@@ -229,14 +237,17 @@ def _snapshot(
         needs.pepper,
         grace_s=settings.snapshot.grace_s,
         worker=f"{needs.trust.node}-{index}-{SystemRandomness().random_bytes(6).hex()}",
+        beside=in_force.read,
     )
 
 
 def _server(
     settings: Settings, places: Places, application: Application, address: Listener
-) -> Http1Server | GranianServer:
+) -> "Http1Server | GranianServer":
     """See docs/decisions/0009-http-server.md."""
     if settings.server.http2:
+        from bailee.api.granian_server import GranianServer
+
         return GranianServer(application, address)
     port = settings.server.client_certificate_port
     asking = listener_of(settings, places)._replace(port=port) if port else None
@@ -252,18 +263,6 @@ def _recorder_needs(
     )
 
 
-def _planner(
-    settings: Settings, backends: dict[str, Backend], needs: GatewayNeeds, now: Instant
-) -> Planner:
-    return Planner(
-        served_models(settings, backends, now),
-        Decider(packaged_policy()),
-        salt_of=salt_from(needs.pepper),
-        keeps_application_state=True,
-        residency=residency_of(settings),
-    )
-
-
 def _parts(
     settings: Settings,
     places: Places,
@@ -274,8 +273,10 @@ def _parts(
     directory: CallerDirectory,
     backends: dict[str, Backend],
     count: Count,
+    decisions: DecisionCounts,
+    in_force: PolicyInForce,
 ) -> GatewayParts:
-    clock, policies = open_clock(places), packaged_policy()
+    clock = open_clock(places)
     database = PostgresDatabase(stores.engine)
     held = HeldParts(
         Keeping(
@@ -289,7 +290,7 @@ def _parts(
     rate_limit = LeasedRateLimit(SharedRateLimit(places.rate_limits))
     answering = Answering(
         directory.authenticate,
-        _planner(settings, backends, needs, clock.now()),
+        _planner(settings, needs, backends, clock.now(), decisions, in_force),
         Limits(rate_limit),
         recorder,
         OpenAiRefusals(),
@@ -318,7 +319,7 @@ def _parts(
         outbox=outbox,
         log_reader=log_reader,
         objects=stores.objects,
-        policies=policies,
+        policies=in_force,
         clock=clock,
         snapshot=snapshot,
         recorder=recorder,
@@ -328,6 +329,26 @@ def _parts(
         fine_tuned=fine_tuned,
         worker_sign=places.worker_sign,
         rate_limit=rate_limit,
+    )
+
+
+def _planner(
+    settings: Settings,
+    needs: GatewayNeeds,
+    backends: dict[str, Backend],
+    now: Instant,
+    decisions: DecisionCounts,
+    in_force: PolicyInForce,
+) -> Planner:
+    decider = Decider(in_force())
+    in_force.tell(decider.replace)
+    return Planner(
+        served_models(settings, backends, now),
+        decider,
+        salt_of=salt_from(needs.pepper),
+        keeps_application_state=True,
+        tally_of=decisions.tally,
+        residency=residency_of(settings),
     )
 
 

@@ -5,7 +5,6 @@ from typing import NamedTuple
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bailee.api.pages import OPENID_RETURN
-from bailee.drivers.openid import OpenIdProvider
 from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.system import SystemRandomness, ThreadOffload
 from bailee.governance.audit.model import OPERATOR
@@ -58,6 +57,8 @@ def open_identity(
 
     provider = None
     if openid.issuer:
+        from bailee.drivers.openid import OpenIdProvider
+
         secret = Secret(openid.client_secret.reveal().encode())
         redirect = f"{site.origin}{OPENID_RETURN}"
         provider = OpenIdProvider(openid.issuer, openid.client_id, secret, redirect, clock, offload)

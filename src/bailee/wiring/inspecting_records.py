@@ -16,7 +16,7 @@ from bailee.kernel.instants import (
     to_rfc3339,
 )
 from bailee.policy.decide import API_SERVICE, decide
-from bailee.policy.load import packaged_policy
+from bailee.policy.history import PolicyHistory
 from bailee.policy.model import Facts
 from bailee.ports.keeper import Keeper
 from bailee.ports.ledger import Ledger
@@ -24,21 +24,22 @@ from bailee.ports.ledger import Ledger
 Row = Mapping[str, Any]
 
 
-async def inspect_record(reading: Reading, record: str) -> Row:
-    """What is held of a record; never content."""
+async def inspect_record(reading: Reading, policies: PolicyHistory, record: str) -> Row:
+    """What is held of a record; never content. Whose service's it is, the record does not say."""
     try:
         wanted = RecordId.parse(record)
     except ValueError as error:
         raise InvalidInput(str(error), field="record") from None
     stored = await reading.find_record(wanted)
     first = stored.parts[0]
+    submitted_at = first.header.sealed_at
     decision = decide(
-        packaged_policy(),
+        policies,
         Facts(
             service=API_SERVICE,
             endpoint=ENDPOINTS[first.header.endpoint],
             region=first.journal.region,
-            submitted_at=first.header.sealed_at,
+            submitted_at=submitted_at,
         ),
     )
     clauses = {handling.purpose: list(handling.clauses) for handling in decision.handlings}
@@ -50,7 +51,11 @@ async def inspect_record(reading: Reading, record: str) -> Row:
             {"purpose": purpose.value, "clauses": clauses.get(purpose, [])}
             for purpose in (Purpose.from_code(wrap[0]) for wrap in first.sealed.wraps)
         ],
-        "policy": decision.policy_version,
+        "policy": " or ".join(
+            version.id
+            for service in policies.services
+            if (version := policies.version_at(service, submitted_at)) is not None
+        ),
         "until": to_rfc3339(epoch_deadline(wanted.epoch)),
         "parts": len(stored.parts),
         "sealed_bytes": sum(len(part.sealed.ciphertext) for part in stored.parts),

@@ -12,11 +12,14 @@ from bailee.governance.agreements.versions import Versions
 from bailee.governance.audit.service import AuditLog, AuditTrail
 from bailee.governance.budgets.service import SpendAlerts
 from bailee.governance.certificates.service import Certificates
+from bailee.governance.consent.service import Consents
 from bailee.governance.identity.enrolment import Enrolments
 from bailee.governance.identity.sealing import Vault
 from bailee.governance.identity.sessions import Sessions
 from bailee.governance.people.roles import Roles
 from bailee.governance.people.service import People
+from bailee.governance.policy_drafts.service import PolicyDrafts
+from bailee.governance.services.service import Services
 from bailee.governance.tenancy.acknowledgement import Acknowledgements
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
 from bailee.governance.tenancy.service import Tenancy
@@ -61,6 +64,10 @@ class Nouns:
         self.roles = Roles(database, clock, randomness, audit, actor)
         self.audit_log = AuditLog(database)
         self.usage = Usage(database)
+        self.consents = Consents(
+            *(database, keeper, Acknowledgements(database, SystemClock()), clock, SystemClock()),
+            *(randomness, audit, actor),
+        )
         self.certificates = Certificates(database, clock, randomness, audit)
         self.spend_alerts = SpendAlerts(database, clock, randomness, audit)
         common, library = (database, clock, randomness, audit, actor), packaged_library()
@@ -75,3 +82,7 @@ class Nouns:
         enterprise = EnterpriseStanding(database, clock)
         self.zero_retention = ZeroRetention(*common, enterprise, everywhere, grace_ms)
         self.operators_retention = OperatorsRetention(*common, everywhere, grace_ms)
+        self.policy_drafts = PolicyDrafts(
+            *(database, clock, randomness, audit, everywhere, actor), grace_ms=grace_ms
+        )
+        self.services = Services(database, clock, audit, everywhere, actor, grace_ms=grace_ms)

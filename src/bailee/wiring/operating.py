@@ -257,6 +257,7 @@ class OpenInstallation:
         """Finish what a crash left half done of keys."""
         await self.tenancy.settle()
         await self._nouns.administrators.settle()
+        await self._nouns.policy_drafts.settle()
 
     async def list_keys(self) -> list[Row]:
         """Every key."""
@@ -304,7 +305,9 @@ class OpenInstallation:
 
     async def inspect_record(self, record: str) -> Row:
         """What is held of a record; never content."""
-        return await inspect_record(self._reading, record)
+        return await inspect_record(
+            self._reading, await self._nouns.policy_drafts.policies(), record
+        )
 
     async def inspect_kept(self, name: str) -> Row:
         """What is held of a thing that a project keeps; never content."""

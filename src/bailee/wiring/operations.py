@@ -57,7 +57,8 @@ class GatewayParts(NamedTuple):
     outbox: Outbox
     log_reader: LogReader
     objects: Objects
-    policies: PolicyHistory
+    policies: Callable[[], PolicyHistory]
+    """As last read; versions are only ever added."""
     clock: Clock
     snapshot: FactsSnapshot
     recorder: Recorder
@@ -89,8 +90,9 @@ def operations_of(parts: GatewayParts) -> Operations:
         ending = request.method == "DELETE" or request.url.path.startswith(DELETIONS)
         return parts.answering.authenticated(_HeadersOf(request), parts.clock.now(), ending=ending)
 
-    def explained(question: Question) -> Explanation:
-        return explain(parts.policies, facts_of(question, parts.clock.now()))
+    def explained(caller: Caller, question: Question) -> Explanation:
+        facts = facts_of(question, parts.clock.now(), caller.service)
+        return explain(parts.policies(), facts)
 
     async def read_receipt(caller: Caller, record: RecordId) -> bytes:
         stored = await parts.owner_reads.find_own(caller, record)
@@ -200,7 +202,7 @@ async def _page(parts: GatewayParts, accept_language: str) -> str:
             program="bailee" if shutil.which("bailee") else ".venv/bin/bailee",
             region=settings.region,
             parts=(await _health(parts)).parts,
-            policy=show_at(parts.policies, API_SERVICE, parts.clock.now()),
+            policy=show_at(parts.policies(), API_SERVICE, parts.clock.now()),
             links=_links(settings),
             korean_first=accept_language.lower().startswith("ko"),
         )

@@ -18,6 +18,7 @@ from bailee.governance.agreements.versions import Versions
 from bailee.governance.audit.service import AuditLog
 from bailee.governance.budgets.service import SpendAlerts
 from bailee.governance.certificates.service import Certificates
+from bailee.governance.consent.service import Consents
 from bailee.governance.identity.enrolment import Enrolling, Enrolments
 from bailee.governance.identity.errors import AdminKeyNeeded
 from bailee.governance.identity.model import Bearer
@@ -25,6 +26,8 @@ from bailee.governance.identity.sessions import SessionKeys, Sessions
 from bailee.governance.identity.sign_in import SignIn
 from bailee.governance.people.roles import Roles
 from bailee.governance.people.service import People
+from bailee.governance.policy_drafts.service import PolicyDrafts
+from bailee.governance.services.service import Services
 from bailee.governance.tenancy.model import Limits
 from bailee.governance.tenancy.projects import Projects, ServiceAccounts
 from bailee.governance.tenancy.service import Tenancy
@@ -72,6 +75,9 @@ class Session(NamedTuple):
     usage: Usage
     spend_alerts: SpendAlerts
     certificates: Certificates
+    consents: Consents
+    policy_drafts: PolicyDrafts
+    services: Services
     agreements: Agreements
     agreement_versions: Versions
     protection: Protection
@@ -86,12 +92,22 @@ class Session(NamedTuple):
         require(self.actor, action, None if everywhere else self.tenant, self.now)
 
 
+class Public(NamedTuple):
+    """What anybody may read: ask of it nothing that is not said to be public."""
+
+    policy_drafts: PolicyDrafts
+    services: Services
+
+
 class Administration(NamedTuple):
     """What administration needs of a gateway worker."""
 
     open: Callable[[AnyRequest], Awaitable[Session]]
     """Raises CallRefused (KEY_…, ORGANISATION_MISMATCH), SessionRefused, Forbidden for a cookie
     from another site, and Unavailable."""
+    public: Callable[[], Public]
+    """For whoever comes without a key."""
+    now: Callable[[], Instant]
     models: tuple[str, ...]
     """The names of the models that are served."""
     region: Region

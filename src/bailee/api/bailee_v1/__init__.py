@@ -12,7 +12,10 @@ from litestar import Router
 from bailee.api.bailee_v1 import (
     access,
     agreements,
+    consents,
     people,
+    policy,
+    services,
     sessions,
     sign_in,
     sign_in_page,
@@ -23,8 +26,11 @@ from bailee.api.bailee_v1 import (
 BAILEE_ROUTES: Final[tuple[Router, ...]] = (
     access.ROUTER,
     agreements.ROUTER,
+    consents.ROUTER,
     people.PEOPLE,
     people.ROLES,
+    policy.ROUTER,
+    services.ROUTER,
     sessions.ROUTER,
     sign_in.ROUTER,
     sign_in_page.ROUTER,

@@ -17,7 +17,7 @@ from bailee.custody.keeper.time_guard import TimeGuard
 from bailee.kernel.errors import Conflict, DestroyedKey, Unavailable
 from bailee.kernel.ids import EpochKeyName, ObjectKeyName, ScopeKeyName
 from bailee.kernel.instants import Instant, epoch_deadline, epoch_due
-from bailee.ports.keeper import DestructionStatement
+from bailee.ports.keeper import DestructionStatement, TrainingScope
 from bailee.ports.root_slots import RootSlots
 
 
@@ -68,6 +68,22 @@ class Destroyer:
             await self._commits.apply(change, roll=True)
         await self.finish_statements(identity)
         return self._statements([statement.scope_subject(name) for name in names])
+
+    async def destroy_training(
+        self, scopes: list[TrainingScope], identity: Identity
+    ) -> list[DestructionStatement]:
+        """See the port. Asked for by a person who withdrew, so no clock has a say in it."""
+
+        def change(state: KeyringState) -> None:
+            for scope in _undestroyed(state, scopes):
+                state.scopes.pop(scope.name, None)
+                state.destroyed_scopes.add(scope.name)
+                self._owe(state, scope.subject, None)
+
+        if _undestroyed(self._keyring.state, scopes):
+            await self._commits.apply(change, roll=True)
+        await self.finish_statements(identity)
+        return self._statements([scope.subject for scope in scopes])
 
     async def destroy_objects(
         self, names: list[ObjectKeyName], identity: Identity
@@ -164,6 +180,12 @@ def _living_objects(state: KeyringState, names: list[ObjectKeyName]) -> list[Obj
             continue
         living.append(name)
     return living
+
+
+def _undestroyed(state: KeyringState, scopes: list[TrainingScope]) -> list[TrainingScope]:
+    """Those without a tombstone, whether they ever had a secret or not."""
+    by_name = {scope.name: scope for scope in scopes}
+    return [scope for name, scope in by_name.items() if name not in state.destroyed_scopes]
 
 
 def _living_scopes(state: KeyringState, names: list[ScopeKeyName]) -> list[ScopeKeyName]:

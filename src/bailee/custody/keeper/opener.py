@@ -1,7 +1,8 @@
 """Opening a part for its owner: every rule that stands between a request and a content key.
 
 Promises what `Keeper.open_part` says. Cheap refusals come first; private keys are derived last and
-dropped at once, and only the content key of the one part leaves.
+dropped at once, and only the content key of the one part leaves. `open_shared` opens what an owner
+shared for training, under the same proofs; no role may ask for it yet.
 """
 
 from typing import Final
@@ -50,7 +51,26 @@ class Opener:
         # The commit may have waited: look at the time, the key and the bearer again.
         bearer = credentials.verify(self._keyring.state, request.credential, self._guard.now())
         self._check_openable(epoch, bearer, header)
-        return self._release(request, header, epoch, bearer)
+        owner = Owner(bearer.tenant, bearer.project, epoch.region)
+        return self._release(request, header, epoch, owner)
+
+    async def open_shared(self, owner: Owner, request: OpenPart, identity: Identity) -> bytes:
+        """The content key of a part that `owner` shared for training. No credential is looked at.
+
+        Raises what `open_part` raises: DestroyedKey once the project has withdrawn, UnknownKey
+        where it never shared, TamperedContent for another owner's part.
+        """
+        header = PartHeader.decode(request.header)
+        region = request.proof.certificate.region
+        epoch = EpochKeyName(region, Purpose.TRAINING, header.record.epoch)
+        if request.purpose is not Purpose.TRAINING or owner.region != region:
+            raise Forbidden("this opens what was shared for training, in its own region")
+        self._check_alive(epoch)
+        verify_part(request, header, identity.public_key)
+        await self._accept_checkpoint(request, header)
+        # The commit may have waited.
+        self._check_alive(epoch)
+        return self._release(request, header, epoch, owner)
 
     def _cell_epoch(self, request: OpenPart, header: PartHeader) -> EpochKeyName:
         if request.purpose not in OWNER_PURPOSES:
@@ -60,13 +80,18 @@ class Opener:
 
     def _check_openable(self, epoch: EpochKeyName, bearer: Credential, header: PartHeader) -> None:
         """Raises DestroyedKey from the deadline on, UnknownKey, and Forbidden for another's."""
-        secret = self._keyring.state.epoch_secret(epoch)
-        if self._guard.now() >= epoch_deadline(epoch.epoch):
-            raise DestroyedKey("this record's deadline has passed; it does not open any more")
+        secret = self._check_alive(epoch)
         key = keys.pseudonym_key(epoch, secret)
         stated = (header.tenant_pseudonym, header.project_pseudonym)
         if stated != (keys.pseudonym(key, bearer.tenant), keys.pseudonym(key, bearer.project)):
             raise Forbidden("this API key opens nothing here; use a key of the record's project")
+
+    def _check_alive(self, epoch: EpochKeyName) -> bytes:
+        """The epoch's secret. Raises DestroyedKey from the deadline on, UnknownKey."""
+        secret = self._keyring.state.epoch_secret(epoch)
+        if self._guard.now() >= epoch_deadline(epoch.epoch):
+            raise DestroyedKey("this record's deadline has passed; it does not open any more")
+        return secret
 
     async def _accept_checkpoint(self, request: OpenPart, header: PartHeader) -> None:
         """The checkpoint is durable before anything is opened under it, so that no restart lets
@@ -85,18 +110,21 @@ class Opener:
             await self._commits.apply(change, roll=False)
 
     def _release(
-        self, request: OpenPart, header: PartHeader, epoch: EpochKeyName, bearer: Credential
+        self, request: OpenPart, header: PartHeader, epoch: EpochKeyName, owner: Owner
     ) -> bytes:
         state = self._keyring.state
         session, purpose = opening.read_session_body(request.session)
         scope_frame = opening.read_scope_body(request.scope)
         wrap = Wrap.decode(request.wrap)
-        scope = ScopeKeyName(epoch.region, epoch.purpose, bearer.project, header.generation)
+        # The header's generation is that of monitoring; training begins anew on its own.
+        shared = epoch.purpose is Purpose.TRAINING
+        generation = scope_frame.generation if shared else header.generation
+        scope = ScopeKeyName(epoch.region, epoch.purpose, owner.project, generation)
         if (
             {purpose, wrap.purpose} != {request.purpose}
             or {session.session, scope_frame.session} != {wrap.session}
             or scope_frame.number != wrap.scope_number
-            or scope_frame.generation != header.generation
+            or scope_frame.generation != generation
         ):
             raise TamperedContent("the wrap, its session and its scope do not belong together")
         secret = state.epoch_secret(epoch)
@@ -108,5 +136,4 @@ class Opener:
             session,
             scope_frame,
         )
-        owner = Owner(bearer.tenant, bearer.project, epoch.region)
         return opening.unwrap(chain_key, wrap, owner, request.header)

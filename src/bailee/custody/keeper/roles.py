@@ -15,6 +15,7 @@ from bailee.ports.keeper import (
     OpenPart,
     ScopePublicKey,
     SealedKey,
+    TrainingScope,
     WorkGrant,
 )
 
@@ -26,7 +27,7 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "epoch_public_key": frozenset({"gateway", "clerk", "worker"}),
     "scope_public_key": frozenset({"gateway", "worker"}),
     "certify_boot_key": frozenset({"gateway", "clerk", "worker"}),
-    "create_scope": frozenset({"gateway", "administrator"}),
+    "create_scope": frozenset({"gateway", "worker", "administrator"}),
     "register_credential": frozenset({"gateway", "administrator"}),
     "register_administrator": frozenset({"gateway", "administrator"}),
     "revoke_credential": frozenset({"gateway", "administrator"}),
@@ -41,6 +42,7 @@ PERMITTED: Final[dict[str, frozenset[Role]]] = {
     "destroy_objects": frozenset({"clerk"}),
     "objects_due": frozenset({"clerk"}),
     "destroy_epochs": frozenset({"clerk"}),
+    "destroy_training": frozenset({"gateway", "clerk", "administrator"}),
     "statements_logged": frozenset({"clerk"}),
     "pending_statements": frozenset({"clerk"}),
     "accept_clock": frozenset({"administrator"}),
@@ -160,6 +162,10 @@ class RoleKeeper:
     async def destroy_epochs(self, names: list[EpochKeyName]) -> list[DestructionStatement]:
         """See the port."""
         return await self._permitted("destroy_epochs").destroy_epochs(names)
+
+    async def destroy_training(self, scopes: list[TrainingScope]) -> list[DestructionStatement]:
+        """See the port."""
+        return await self._permitted("destroy_training").destroy_training(scopes)
 
     async def statements_logged(self, subjects: list[str]) -> None:
         """See the port."""

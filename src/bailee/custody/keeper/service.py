@@ -22,6 +22,7 @@ from bailee.custody.keeper.roles import Role, RoleKeeper
 from bailee.custody.keeper.signatures import Identity
 from bailee.custody.keeper.state import SECRET_BYTES, KeyringState
 from bailee.custody.keeper.time_guard import TOLERANCE_MS, TimeGuard
+from bailee.custody.seal.part import Owner
 from bailee.kernel.errors import (
     Conflict,
     DestroyedKey,
@@ -61,6 +62,7 @@ from bailee.ports.keeper import (
     OpenPart,
     ScopePublicKey,
     SealedKey,
+    TrainingScope,
     WorkGrant,
 )
 from bailee.ports.offload import Offload
@@ -78,6 +80,7 @@ DEADLINE_CHECK_S: Final = 30.0
 _ID_BYTES: Final = 16
 log = structlog.get_logger()
 _ED25519_BYTES: Final = 32
+_REFERENCE_BYTES: Final = 32
 _REGION: Final = re.compile(r"[a-z0-9-]{1,32}")
 
 
@@ -315,6 +318,10 @@ class KeeperService:
         """See the port."""
         return await self._opener.open_part(request, self._signing)
 
+    async def open_shared(self, owner: Owner, request: OpenPart) -> bytes:
+        """Not in the port: nobody outside the keeper's process may ask. See `Opener`."""
+        return await self._opener.open_shared(owner, request, self._signing)
+
     async def destroy_epochs(self, names: list[EpochKeyName]) -> list[DestructionStatement]:
         """See the port."""
         statements = await self._destroyer.destroy_epochs(names, self._signing)
@@ -363,6 +370,15 @@ class KeeperService:
         """See the port."""
         return await self._destroyer.destroy_scopes(names, self._signing)
 
+    async def destroy_training(self, scopes: list[TrainingScope]) -> list[DestructionStatement]:
+        """See the port."""
+        for scope in scopes:
+            _check_length("reference", scope.reference, _REFERENCE_BYTES)
+            _check_length("project", scope.project, _ID_BYTES)
+            # Of whatever region: it only takes away.
+            _check_region_name(scope.region)
+        return await self._destroyer.destroy_training(scopes, self._signing)
+
     async def statements_logged(self, subjects: list[str]) -> None:
         """See the port."""
         await self._destroyer.statements_logged(subjects)
@@ -403,8 +419,7 @@ class KeeperService:
 
     def _check_region(self, region: Region) -> None:
         """Raises InvalidInput for what is no region, Forbidden for another one."""
-        if _REGION.fullmatch(region) is None:
-            raise InvalidInput("a region is 1 to 32 of a-z, 0-9 and `-`", field="region")
+        _check_region_name(region)
         if self._region not in (None, region):
             raise Forbidden(f"this keeper makes keys for the region `{self._region}` alone")
 
@@ -429,3 +444,8 @@ class KeeperService:
 def _check_length(what: str, value: bytes, size_bytes: int) -> None:
     if len(value) != size_bytes:
         raise InvalidInput(f"{what} has {size_bytes} bytes, not {len(value)}", field=what)
+
+
+def _check_region_name(region: Region) -> None:
+    if _REGION.fullmatch(region) is None:
+        raise InvalidInput("a region is 1 to 32 of a-z, 0-9 and `-`", field="region")

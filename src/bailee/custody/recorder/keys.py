@@ -2,8 +2,9 @@
 
 Promises: no key is used that the keeper pinned at construction did not sign under the very name
 that was asked for. Present and coming epochs are fetched up to 2 h ahead, so that a keeper that is
-away for a while stops nobody whose project is known. Scope keys are asked for again after
-`SCOPE_KEY_AGE_MS`, so that a destroyed scope is noticed.
+away for a while stops nobody whose project is known; training's are for an hour after somebody
+shared. Scope keys are asked for again after `SCOPE_KEY_AGE_MS`, so that a destroyed scope is
+noticed.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,15 @@ from bailee.custody.keeper.signatures import (
 )
 from bailee.kernel.errors import BaileeError, DestroyedKey, TamperedContent, UnknownKey
 from bailee.kernel.ids import EpochKeyName, Purpose, Region, ScopeKeyName
-from bailee.kernel.instants import DAY_MS, EPOCH_LENGTH_MS, MINUTE_MS, Epoch, Instant, epoch_of
+from bailee.kernel.instants import (
+    DAY_MS,
+    EPOCH_LENGTH_MS,
+    HOUR_MS,
+    MINUTE_MS,
+    Epoch,
+    Instant,
+    epoch_of,
+)
 from bailee.ports.clock import Clock
 from bailee.ports.keeper import BootCertificate, EpochPublicKey, Keeper, ScopePublicKey
 from bailee.ports.randomness import Randomness
@@ -25,6 +34,8 @@ from bailee.ports.randomness import Randomness
 AHEAD_MS: Final = 4 * EPOCH_LENGTH_MS - MINUTE_MS
 """How far ahead epochs are fetched: a minute less than the keeper allows, as clocks differ."""
 SCOPE_KEY_AGE_MS: Final = 10 * MINUTE_MS
+SHARED_MS: Final = HOUR_MS
+"""How long after the last record for training its coming epochs are still fetched ahead."""
 CERTIFICATE_LEFT_MS: Final = 3 * DAY_MS
 """A certificate with less time left than this is renewed."""
 
@@ -55,24 +66,34 @@ class PublicKeys:
         self._clock = clock
         self._worker = worker
         self._identity = identity
-        self._epochs: dict[tuple[Region, Epoch], EpochPublicKey] = {}
+        self._epochs: dict[EpochKeyName, EpochPublicKey] = {}
+        self._shared_at: dict[Region, Instant] = {}
+        """When a key for training was last asked for."""
         self._scopes: dict[ScopeKeyName, _ScopeKey] = {}
         self._certificates: dict[Region, BootCertificate] = {}
 
     def has_epoch(self, region: Region, epoch: Epoch) -> bool:
         """Whether recording into the epoch needs no word from the keeper."""
-        return (region, epoch) in self._epochs and region in self._certificates
+        name = EpochKeyName(region, self.purpose, epoch)
+        return name in self._epochs and region in self._certificates
 
     async def epoch(self, region: Region, epoch: Epoch) -> EpochPublicKey:
         """An epoch's public key. Raises what the keeper raises, and TamperedContent."""
-        known = self._epochs.get((region, epoch))
+        return await self._epoch(EpochKeyName(region, self.purpose, epoch))
+
+    async def training_epoch(self, region: Region, epoch: Epoch) -> EpochPublicKey:
+        """The same, for training."""
+        self._shared_at[region] = self._clock.now()
+        return await self._epoch(EpochKeyName(region, Purpose.TRAINING, epoch))
+
+    async def _epoch(self, name: EpochKeyName) -> EpochPublicKey:
+        known = self._epochs.get(name)
         if known is None:
-            name = EpochKeyName(region, self.purpose, epoch)
             known = await self._keeper.epoch_public_key(name)
             verify_epoch_public_key(self._identity, known)
             if EpochKeyName(known.region, known.purpose, known.epoch) != name:
                 raise TamperedContent("the keeper gave another epoch's key; inspect it")
-            self._epochs[region, epoch] = known
+            self._epochs[name] = known
         return known
 
     async def scope(self, name: ScopeKeyName) -> ScopePublicKey:
@@ -103,12 +124,21 @@ class PublicKeys:
                 certificate = self._certificates.get(region)
                 if certificate is None or certificate.not_after - now < CERTIFICATE_LEFT_MS:
                     await self._certify(region)
-                for epoch in range(first, last + 1):
-                    await self.epoch(region, Epoch(epoch))
+                for purpose in self._purposes(region, now):
+                    for epoch in range(first, last + 1):
+                        await self._epoch(EpochKeyName(region, purpose, Epoch(epoch)))
             except BaileeError as error:
                 failure = error
-        for key in [key for key in self._epochs if key[1] < first - 1]:
+        for key in [key for key in self._epochs if key.epoch < first - 1]:
             del self._epochs[key]
+        gone, failed = await self._refresh_scopes(now)
+        failure = failed or failure
+        if failure is not None and not gone:
+            raise failure
+        return gone
+
+    async def _refresh_scopes(self, now: Instant) -> tuple[list[ScopeKeyName], BaileeError | None]:
+        failure: BaileeError | None = None
         gone = []
         for name, known in list(self._scopes.items()):
             if now - known.fetched_at < SCOPE_KEY_AGE_MS:
@@ -124,12 +154,21 @@ class PublicKeys:
                 gone.append(name)
             except BaileeError as error:
                 failure = error
-        if failure is not None and not gone:
-            raise failure
-        return gone
+        return gone, failure
+
+    def _purposes(self, region: Region, now: Instant) -> tuple[Purpose, ...]:
+        """For which epochs are fetched ahead."""
+        shared_at = self._shared_at.get(region)
+        if shared_at is None or now - shared_at >= SHARED_MS:
+            return (self.purpose,)
+        return (self.purpose, Purpose.TRAINING)
 
     async def _fetch_scope(self, name: ScopeKeyName) -> _ScopeKey:
-        key = await self._keeper.scope_public_key(name)
+        if name.purpose is Purpose.TRAINING:
+            # Sharing begins without the keeper: its scope begins with the first record.
+            key = await self._keeper.create_scope(name)
+        else:
+            key = await self._keeper.scope_public_key(name)
         verify_scope_public_key(self._identity, key)
         if (key.region, key.purpose, key.project, key.generation) != name:
             raise TamperedContent("the keeper gave another scope's key; inspect it")

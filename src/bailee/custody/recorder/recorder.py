@@ -13,11 +13,21 @@ from typing import Final
 
 from bailee.custody.journal.closing import closed_row, opened_row, record_closing, register
 from bailee.custody.journal.recovery import Recovery
+from bailee.custody.recorder.chains import Chains, Scope
 from bailee.custody.recorder.keys import PublicKeys
 from bailee.custody.recorder.recording import Recording
-from bailee.custody.recorder.stream import OpenJournal, Scope, Stream, Tools
+from bailee.custody.recorder.sharing import Shared, Sharing
+from bailee.custody.recorder.stream import OpenJournal, Stream, Tools
 from bailee.custody.seal.part import ENDPOINT_CODES, Owner
-from bailee.kernel.errors import BaileeError, Forbidden, InvalidInput, Unavailable
+from bailee.kernel.errors import (
+    BaileeError,
+    DestroyedKey,
+    Forbidden,
+    InvalidInput,
+    NotFound,
+    Unavailable,
+    UnknownKey,
+)
 from bailee.kernel.ids import Purpose, Region, ScopeKeyName
 from bailee.kernel.instants import Epoch, Instant, epoch_end, epoch_of
 from bailee.ports.clock import Clock
@@ -85,28 +95,42 @@ class Recorder:
         self._ledger_away_since: Instant | None = None
         self._tick_running = asyncio.Lock()
 
-    async def open(self, owner: Owner, scope_generation: int, endpoint: str) -> Recording:
-        """Begin a recording that arrives now.
+    async def open(
+        self,
+        owner: Owner,
+        scope_generation: int,
+        endpoint: str,
+        shared: Shared | None = None,
+        *,
+        expected: Epoch | None = None,
+    ) -> Recording:
+        """Begin a recording that arrives now; `shared`: its owner lets it serve training too.
+
+        Training's keys being away fails no call: what cannot be sealed for it is not shared.
 
         Raises:
+            NotFound: another epoch runs than the one that was `expected`.
             Unavailable: recording is impossible now; the request must fail.
             UnknownKey, DestroyedKey: the project may not be recorded for.
             InvalidInput: an endpoint without a code.
             Forbidden: the owner's region is not one of this worker's.
         """
         epoch = epoch_of(self._clock.now())
+        if expected is not None and epoch != expected:
+            raise NotFound("the half hour of this record is over")
         stream = self._streams.get((owner.region, epoch))
         if stream is None:
             stream = await self._begin_stream(owner.region, epoch)
-        scope = stream.scopes.get((owner.tenant, owner.project, scope_generation))
+        scope = stream.chains.scopes.get((owner.tenant, owner.project, scope_generation))
         if scope is None:
-            scope = await self._begin_scope(stream, owner, scope_generation)
+            scope = await self._begin_scope(stream, stream.chains, owner, scope_generation)
+        sharing = None if shared is None else await self._begin_sharing(stream, owner, shared)
         self._check_health()
         code = ENDPOINT_CODES.get(endpoint)
         if code is None:
             raise InvalidInput("this endpoint is not recorded", field="endpoint")
         stream.check_room()
-        return Recording(stream, scope, code)
+        return Recording(stream, scope, code, sharing)
 
     async def run(self) -> None:
         """Look after keys and journals until cancelled."""
@@ -173,11 +197,29 @@ class Recorder:
         # Another request may have begun it meanwhile.
         return self._streams.setdefault((region, epoch), Stream(key, certificate, self._tools))
 
-    async def _begin_scope(self, stream: Stream, owner: Owner, generation: int) -> Scope:
-        name = ScopeKeyName(owner.region, self._keys.purpose, owner.project, generation)
+    async def _begin_scope(
+        self, stream: Stream, chains: Chains, owner: Owner, generation: int
+    ) -> Scope:
+        purpose = chains.epoch_key.purpose
+        name = ScopeKeyName(owner.region, purpose, owner.project, generation)
         key = await self._keys.scope(name)
-        known = stream.scopes.get((owner.tenant, owner.project, generation))
-        return known or stream.add_scope(owner, name, key)
+        known = chains.scopes.get((owner.tenant, owner.project, generation))
+        return known or stream.add_scope(chains, owner, name, key)
+
+    async def _begin_sharing(self, stream: Stream, owner: Owner, shared: Shared) -> Sharing | None:
+        generation = shared.generation
+        try:
+            chains = stream.training
+            if chains is None:
+                key = await self._keys.training_epoch(owner.region, stream.epoch)
+                # Another request may have begun it meanwhile.
+                chains = stream.training = stream.training or Chains(key, self._tools.randomness)
+            scope = chains.scopes.get((owner.tenant, owner.project, generation))
+            if scope is None:
+                scope = await self._begin_scope(stream, chains, owner, generation)
+        except (Unavailable, UnknownKey, DestroyedKey):
+            return None
+        return Sharing(shared, chains, scope)
 
     async def _refresh_keys(self) -> None:
         try:
@@ -185,9 +227,10 @@ class Recorder:
         except BaileeError:
             return  # what is known still serves; `ready` and `open` say when it does not
         for stream in self._streams.values():
-            for place, scope in list(stream.scopes.items()):
-                if scope.name in gone:
-                    del stream.scopes[place]
+            for chains in filter(None, (stream.chains, stream.training)):
+                for place, scope in list(chains.scopes.items()):
+                    if scope.name in gone:
+                        del chains.scopes[place]
 
     def _age(self, stream: Stream, now: Instant) -> None:
         journal = stream.journal

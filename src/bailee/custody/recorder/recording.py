@@ -7,7 +7,9 @@ open what was sealed: content keys are wiped as soon as their part is sealed.
 import hashlib
 
 from bailee.custody.journal.writer import JournalWriter
-from bailee.custody.recorder.stream import Scope, Stream
+from bailee.custody.recorder.chains import Scope
+from bailee.custody.recorder.sharing import Sharing
+from bailee.custody.recorder.stream import Stream
 from bailee.custody.seal.derive import receipt_key
 from bailee.custody.seal.part import (
     FLAG_BROKEN,
@@ -20,7 +22,7 @@ from bailee.custody.seal.part import (
     receipt_commitment,
     record_hash,
 )
-from bailee.custody.seal.session import seal_part
+from bailee.custody.seal.session import Chain, seal_part
 from bailee.custody.seal.wipe import wipe
 from bailee.kernel.errors import Conflict
 from bailee.kernel.ids import RecordId
@@ -42,6 +44,7 @@ class Recording:
         "_previous",
         "_request_hash",
         "_scope",
+        "_sharing",
         "_stream",
         "_wait_for",
         "_writer",
@@ -54,10 +57,13 @@ class Recording:
     receipt_key: bytes
     """r, known after `prompt`: what the caller needs to prove which exchange a receipt is about."""
 
-    def __init__(self, stream: Stream, scope: Scope, endpoint: int) -> None:
+    def __init__(
+        self, stream: Stream, scope: Scope, endpoint: int, sharing: Sharing | None = None
+    ) -> None:
         self._stream = stream
         self._scope = scope
         self._endpoint = endpoint
+        self._sharing = sharing
         self._part = 0
         self._previous = NO_HASH
         self._request_hash = b""
@@ -129,7 +135,14 @@ class Recording:
         commitment: bytes,
     ) -> None:
         scope, stream = self._scope, self._stream
-        chain = stream.chain(scope, writer)
+        now = stream.tools.clock.now()
+        chains: tuple[Chain, ...] = (stream.chains.chain(scope, stream.journal, writer),)
+        if self._sharing is not None:
+            shared = self._sharing.chain(stream, writer, now)
+            if shared is None:
+                self._sharing = None
+            else:
+                chains = (*chains, shared)
         start = header_start(
             kind,
             flags,
@@ -137,7 +150,7 @@ class Recording:
             status,
             self._part,
             self.record,
-            stream.tools.clock.now(),
+            now,
             scope.tenant_pseudonym,
             scope.project_pseudonym,
             scope.name.generation,
@@ -145,7 +158,7 @@ class Recording:
             commitment,
         )
         sealed, hashed = seal_part(
-            self.record, self._part, start, content, content_key, scope.owner, (chain,)
+            self.record, self._part, start, content, content_key, scope.owner, chains
         )
         wipe(content_key)
         self._previous = record_hash(self._previous, hashed)

@@ -21,6 +21,7 @@ from bailee.ports.keeper import (
     OpenPart,
     ScopePublicKey,
     SealedKey,
+    TrainingScope,
     WorkGrant,
 )
 
@@ -158,6 +159,10 @@ class KeeperClient:
     async def destroy_epochs(self, names: list[EpochKeyName]) -> list[DestructionStatement]:
         """See the port."""
         return await self._ask(messages.DestroyEpochs(names), list[DestructionStatement])
+
+    async def destroy_training(self, scopes: list[TrainingScope]) -> list[DestructionStatement]:
+        """See the port."""
+        return await self._ask(messages.DestroyTraining(scopes), list[DestructionStatement])
 
     async def statements_logged(self, subjects: list[str]) -> None:
         """See the port."""

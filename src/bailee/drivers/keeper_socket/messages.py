@@ -9,7 +9,7 @@ from msgspec import Struct
 from bailee.kernel import errors
 from bailee.kernel.ids import EpochKeyName, ObjectKeyName, ProjectId, Region, ScopeKeyName
 from bailee.kernel.instants import Instant
-from bailee.ports.keeper import OpenPart, SealedKey, WorkGrant
+from bailee.ports.keeper import OpenPart, SealedKey, TrainingScope, WorkGrant
 
 MAX_FRAME_BYTES: Final = 16 * 1024 * 1024
 _LENGTH_BYTES: Final = 4
@@ -117,6 +117,10 @@ class DestroyEpochs(Struct, frozen=True, tag="destroy_epochs"):
     names: list[EpochKeyName]
 
 
+class DestroyTraining(Struct, frozen=True, tag="destroy_training"):
+    scopes: list[TrainingScope]
+
+
 class StatementsLogged(Struct, frozen=True, tag="statements_logged"):
     subjects: list[str]
 
@@ -153,6 +157,7 @@ Ask = (
     | DestroyObjects
     | ObjectsDue
     | DestroyEpochs
+    | DestroyTraining
     | StatementsLogged
     | PendingStatements
     | AcceptClock

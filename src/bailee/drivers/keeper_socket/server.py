@@ -47,6 +47,7 @@ _METHODS: Final = {
         messages.DestroyObjects,
         messages.ObjectsDue,
         messages.DestroyEpochs,
+        messages.DestroyTraining,
         messages.StatementsLogged,
         messages.PendingStatements,
         messages.AcceptClock,

@@ -2,6 +2,8 @@
 
 Authenticators keep the credential and its person (discoverable), and verify the person themselves;
 no attestation is asked for. The site is the installation's origin, as the settings have it.
+
+The library is imported by the first ceremony: no command and no start waits for it.
 """
 
 import base64
@@ -9,20 +11,12 @@ import json
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
-import webauthn
-from webauthn.helpers.exceptions import WebAuthnException
-from webauthn.helpers.structs import (
-    AuthenticatorSelectionCriteria,
-    ResidentKeyRequirement,
-    UserVerificationRequirement,
-)
-
 from bailee.governance.identity.model import Enrolment, Passkey
 from bailee.kernel.ids import TenantId
 
 CHALLENGE_BYTES: Final = 32
-_WRONG: Final = (WebAuthnException, ValueError, TypeError, KeyError, AttributeError)
-"""What verifying raises when a browser's answer is not what was asked for, or no answer at all."""
+_WRONG: Final = (ValueError, TypeError, KeyError, AttributeError)
+"""What verifying raises, besides the library's own, when a browser's answer is none."""
 
 
 class Site(NamedTuple):
@@ -40,6 +34,13 @@ class Site(NamedTuple):
 
 def registration_options(site: Site, enrolment: Enrolment, challenge: bytes) -> dict[str, Any]:
     """What a browser is asked to register."""
+    import webauthn
+    from webauthn.helpers.structs import (
+        AuthenticatorSelectionCriteria,
+        ResidentKeyRequirement,
+        UserVerificationRequirement,
+    )
+
     options = webauthn.generate_registration_options(
         rp_id=site.host,
         rp_name=site.name,
@@ -60,6 +61,9 @@ def registered(
     site: Site, tenant: TenantId, person: bytes, challenge: bytes, credential: dict[str, Any]
 ) -> Passkey | None:
     """The passkey that a browser registered; None if this is no answer to the challenge."""
+    import webauthn
+    from webauthn.helpers.exceptions import WebAuthnException
+
     try:
         made = webauthn.verify_registration_response(
             credential=credential,
@@ -68,13 +72,16 @@ def registered(
             expected_origin=site.origin,
             require_user_verification=True,
         )
-    except _WRONG:
+    except (WebAuthnException, *_WRONG):
         return None
     return Passkey(made.credential_id, tenant, person, made.credential_public_key, made.sign_count)
 
 
 def sign_in_options(site: Site, challenge: bytes) -> dict[str, Any]:
     """What a browser is asked to sign: any passkey that it has for this site."""
+    import webauthn
+    from webauthn.helpers.structs import UserVerificationRequirement
+
     options = webauthn.generate_authentication_options(
         rp_id=site.host,
         challenge=challenge,
@@ -99,6 +106,9 @@ def signed_with(
     site: Site, passkey: Passkey, challenge: bytes, credential: dict[str, Any]
 ) -> int | None:
     """The authenticator's new count; None if this does not sign the challenge."""
+    import webauthn
+    from webauthn.helpers.exceptions import WebAuthnException
+
     try:
         signed = webauthn.verify_authentication_response(
             credential=credential,
@@ -109,6 +119,6 @@ def signed_with(
             credential_current_sign_count=passkey.sign_count,
             require_user_verification=True,
         )
-    except _WRONG:
+    except (WebAuthnException, *_WRONG):
         return None
     return signed.new_sign_count

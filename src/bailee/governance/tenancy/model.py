@@ -34,6 +34,18 @@ class Limits(NamedTuple):
 NO_MODEL_LIMITS: Final[Mapping[str, Limits]] = MappingProxyType({})
 
 
+class Consent(NamedTuple):
+    """What a project's owner said about its data, as turns (`policy.turns`)."""
+
+    sharing: tuple[int, ...] = ()
+    opt_out: tuple[int, ...] = ()
+    generation: int = 0
+    """Of the project's scope for training."""
+
+
+NO_CONSENT: Final = Consent()
+
+
 class Organisation(NamedTuple):
     """A tenant."""
 
@@ -64,6 +76,8 @@ class Project(NamedTuple):
     model_limits: Mapping[str, Limits] = NO_MODEL_LIMITS
     """Limits for single models, beside the project's."""
     archived_at: Instant | None = None
+    service: str = "api"
+    """Whose policy governs it."""
     protected_health: bool = False
     """Whether a business associate agreement governs it; `agreements` says so."""
 

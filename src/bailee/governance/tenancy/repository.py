@@ -23,6 +23,12 @@ from bailee.kernel.instants import Instant
 from bailee.policy.model import RetentionMode
 from bailee.ports.database import DatabaseTransaction
 
+_PROJECTS: Final[LiteralString] = """
+    SELECT project, tenant, name, region, retention_mode, scope_generation, status,
+        requests_per_minute, tokens_per_minute, created_at, reject_store, model_limits, archived_at,
+        service, protected_health
+    FROM projects"""
+
 
 async def installation_id(transaction: DatabaseTransaction) -> bytes | None:
     """The installation's identifier, if it has one."""
@@ -96,9 +102,9 @@ async def add_project(transaction: DatabaseTransaction, row: Project) -> bool:
     rows = await transaction.rows(
         """
         INSERT INTO projects (project, tenant, name, region, retention_mode, scope_generation,
-            status, requests_per_minute, tokens_per_minute, created_at)
+            status, requests_per_minute, tokens_per_minute, created_at, training_ended_at)
         VALUES (:project, :tenant, :name, :region, :retention_mode, :scope_generation,
-            :status, :requests_per_minute, :tokens_per_minute, :created_at)
+            :status, :requests_per_minute, :tokens_per_minute, :created_at, :created_at)
         ON CONFLICT (project) DO NOTHING RETURNING project
         """,
         project=row.project,
@@ -123,16 +129,10 @@ async def project_named(transaction: DatabaseTransaction, name: str) -> ProjectI
     return ProjectId(rows[0].project) if rows else None
 
 
-_PROJECT: Final[LiteralString] = """project, tenant, name, region, retention_mode,
-    scope_generation, status, requests_per_minute, tokens_per_minute, created_at, reject_store,
-    model_limits, archived_at, protected_health"""
-
-
 async def projects(transaction: DatabaseTransaction) -> list[Project]:
     """The projects that the transaction may see, oldest first."""
     rows = await transaction.rows(
-        f"SELECT {_PROJECT} FROM projects"  # noqa: S608
-        " WHERE (:everywhere OR tenant = :own) ORDER BY created_at, project"
+        _PROJECTS + " WHERE (:everywhere OR tenant = :own) ORDER BY created_at, project"
     )
     return [_project(row) for row in rows]
 
@@ -140,8 +140,7 @@ async def projects(transaction: DatabaseTransaction) -> list[Project]:
 async def project(transaction: DatabaseTransaction, project: ProjectId) -> Project | None:
     """One project."""
     rows = await transaction.rows(
-        f"SELECT {_PROJECT} FROM projects WHERE tenant = :own AND project = :project",  # noqa: S608
-        project=project,
+        _PROJECTS + " WHERE tenant = :own AND project = :project", project=project
     )
     return _project(rows[0]) if rows else None
 
@@ -373,10 +372,13 @@ async def facts_since(
             SELECT k.digest, k.public_id, k.tenant, k.project, k.expires_at, k.revoked_at,
                 k.requests_per_minute AS key_requests, k.tokens_per_minute AS key_tokens,
                 p.region, coalesce(p.retention_mode, o.retention_mode) AS retention_mode,
-                p.scope_generation, p.reject_store, p.model_limits, p.protected_health,
+                p.scope_generation, p.reject_store, p.model_limits, p.service,
+                p.protected_health,
                 p.requests_per_minute AS project_requests, p.tokens_per_minute AS project_tokens,
                 p.status AS project_status, o.status AS organisation_status,
-                o.active_certificates || p.active_certificates AS active_certificates
+                o.active_certificates || p.active_certificates AS active_certificates,
+                o.sharing AS organisation_sharing, p.sharing,
+                o.opt_out AS organisation_opt_out, p.opt_out, p.training_generation
             FROM api_keys k
             JOIN projects p ON p.project = k.project
             JOIN organisations o ON o.tenant = k.tenant
@@ -418,6 +420,7 @@ def _project(row: Any) -> Project:
         reject_store=row.reject_store,
         model_limits=model_limits(row.model_limits),
         archived_at=row.archived_at,
+        service=row.service,
         protected_health=row.protected_health,
     )
 

@@ -11,24 +11,35 @@ takes tells nothing about a secret.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
+import structlog
+
 from bailee.custody.seal.part import Owner
 from bailee.governance.tenancy import gateways, repository
+from bailee.governance.tenancy.consent_facts import consent_of
 from bailee.governance.tenancy.credential import CREDENTIAL_BYTES, CredentialHash, is_credential
 from bailee.governance.tenancy.errors import CredentialRefused, Refusal
-from bailee.governance.tenancy.model import NO_MODEL_LIMITS, Limits, Status
+from bailee.governance.tenancy.model import (
+    NO_CONSENT,
+    NO_MODEL_LIMITS,
+    Consent,
+    Limits,
+    Status,
+)
 from bailee.kernel.errors import BaileeError, Unavailable
 from bailee.kernel.ids import ProjectId, Region, TenantId
 from bailee.kernel.instants import DAY_MS, Instant
 from bailee.policy.model import RetentionMode
 from bailee.ports.acknowledgement import LEASE_MS
 from bailee.ports.clock import Clock
-from bailee.ports.database import Database
+from bailee.ports.database import Database, DatabaseTransaction
 from bailee.ports.snapshot import Changes
+
+log = structlog.get_logger()
 
 REFRESH_S: Final = 0.3
 """How often the version is asked for when nothing is notified."""
@@ -57,12 +68,17 @@ class Caller(NamedTuple):
     model_limits: Mapping[str, Limits] = NO_MODEL_LIMITS
     client_certificates: tuple[bytes, ...] = ()
     """The active certificates (DER) of which a client must show one; empty: it need not."""
+    consent: Consent = NO_CONSENT
     archived: bool = False
     """Whether the project has ended: the key may end what it keeps, and do nothing else."""
+    service: str = "api"
+    """Whose policy governs the project's calls."""
     protected_health: bool = False
     """Whether a business associate agreement governs the project."""
 
 
+Beside = Callable[[DatabaseTransaction], Awaitable[None]]
+"""Reads what else decides, in the same transaction as the facts."""
 Entry = Caller | Refusal
 
 
@@ -74,9 +90,11 @@ class Snapshot(NamedTuple):
     """By the keyed hash of the credential."""
     certificates: Mapping[bytes, bytes]
     """Active certificates (DER) by identifier; some that were active may be among them."""
+    consents: Mapping[ProjectId, Consent]
+    """Of the projects whose owners said anything."""
 
 
-_EMPTY: Final = Snapshot(-1, MappingProxyType({}), MappingProxyType({}))
+_EMPTY: Final = Snapshot(-1, MappingProxyType({}), MappingProxyType({}), MappingProxyType({}))
 
 
 class FactsSnapshot:
@@ -96,8 +114,12 @@ class FactsSnapshot:
         grace_s: float = GRACE_S,
         refresh_s: float = REFRESH_S,
         worker: str | None = None,
+        beside: Beside | None = None,
     ) -> None:
-        """`worker` names who acknowledges what it has read; None acknowledges nothing."""
+        """`worker` names who acknowledges what it has read; None acknowledges nothing.
+
+        `beside` is acknowledged with the facts: what it raises leaves both as they were.
+        """
         self._database = database
         self._changes = changes
         self._clock = clock
@@ -105,6 +127,7 @@ class FactsSnapshot:
         self._grace_s = grace_s
         self._refresh_s = refresh_s
         self._worker = worker
+        self._beside = beside
         self._snapshot = _EMPTY
         self._find = self._snapshot.entries.get
         self._as_of_s = float("-inf")
@@ -142,6 +165,10 @@ class FactsSnapshot:
         """Whether facts that permit more may be acted on: acknowledged within the lease."""
         return 1000 * (self._clock.monotonic_s() - self._leased_from_s) <= LEASE_MS
 
+    def consent(self, project: ProjectId) -> Consent:
+        """What is known now of a project's consent. What it permits asks `leased` besides."""
+        return self._snapshot.consents.get(project, NO_CONSENT)
+
     def ready(self) -> str | None:
         """None while calls can be authenticated, else why not."""
         if self._clock.monotonic_s() - self._as_of_s <= self._grace_s:
@@ -156,6 +183,9 @@ class FactsSnapshot:
         """
         asked_s = self._clock.monotonic_s()
         if not self.leased():
+            if self._snapshot is not _EMPTY:
+                # Whatever needs a lease, as sharing does, did not count for this long.
+                log.warning("facts_lease_lapsed", age_ms=self.age_ms())
             # Waited for before reading what might be old by the time that it is acted on.
             await self._join()
         before = self._snapshot
@@ -174,8 +204,16 @@ class FactsSnapshot:
                     found = await repository.certificate_contents(transaction, missing)
                     certificates.update(found)
                 entries.update((row.digest, _entry(row, certificates)) for row in rows)
+                if self._beside is not None:
+                    await self._beside(transaction)
+                known = before.consents if since == before.version else {}
                 self._replace(
-                    Snapshot(version, MappingProxyType(entries), MappingProxyType(certificates))
+                    Snapshot(
+                        version,
+                        MappingProxyType(entries),
+                        MappingProxyType(certificates),
+                        MappingProxyType(_consents(known, rows)),
+                    )
                 )
         if await self._acknowledged():
             self._leased_from_s = asked_s
@@ -233,6 +271,12 @@ class FactsSnapshot:
         self._find = snapshot.entries.get
 
 
+def _consents(known: Mapping[ProjectId, Consent], rows: list[Any]) -> dict[ProjectId, Consent]:
+    """A project that said anything once is among them for good."""
+    said = {ProjectId(row.project): consent_of(row) for row in rows}
+    return {**known, **{project: one for project, one in said.items() if one is not NO_CONSENT}}
+
+
 def _entry(row: Any, certificates: Mapping[bytes, bytes]) -> Entry:
     if row.revoked_at is not None:
         return Refusal.REVOKED
@@ -257,7 +301,9 @@ def _entry(row: Any, certificates: Mapping[bytes, bytes]) -> Entry:
         client_certificates=tuple(
             certificates.get(bytes(one), b"") for one in row.active_certificates
         ),
+        consent=consent_of(row),
         archived=row.project_status == Status.ARCHIVED.value,
+        service=row.service,
         protected_health=row.protected_health,
     )
 

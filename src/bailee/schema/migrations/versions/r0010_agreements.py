@@ -1,13 +1,13 @@
 """Agreements, the versions that were published, and projects under protection.
 
-Revision: 0010, after 0008. Who administers can sign and counter-sign but has no right to the
+Revision: 0010, after 0009. Who administers can sign and counter-sign but has no right to the
 columns that execute: only the clerk puts the document down. What was executed does not change.
 """
 
 from alembic import op
 
 revision = "0010"
-down_revision: str | None = "0008"
+down_revision: str | None = "0009"
 branch_labels = None
 depends_on = None
 
