@@ -197,8 +197,11 @@ class Telling(RuleBasedStateMachine):
         self.internet.secrets = {row.url: self.signing(row) for row in self.endpoints()}
         randomness = SystemRandomness()
         return Deliverer(
-            *(self.running.clerks, self.running.leases(self.clock), self.internet),
-            *(self.trail(INSTALLATION), self.clock, SystemClock(), randomness, KEY),
+            self.running.clerks,
+            self.running.leases(self.clock),
+            self.internet,
+            self.trail(INSTALLATION),
+            *(self.clock, SystemClock(), randomness, KEY),
             holder=randomness.random_bytes(4).hex(),
             disable_after_ms=5 * DAY_MS,
         )

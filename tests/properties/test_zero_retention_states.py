@@ -112,8 +112,11 @@ class Applying(RuleBasedStateMachine):
 
     def watch(self) -> RetentionWatch:
         return RetentionWatch(
-            *(self.running.clerks, self.running.leases(self.clock), self.workers),
-            *(self.trail(INSTALLATION), self.clock, SystemClock(), "worker", MINUTE_MS),
+            self.running.clerks,
+            self.running.leases(self.clock),
+            self.workers,
+            self.trail(INSTALLATION),
+            *(self.clock, SystemClock(), "worker", MINUTE_MS),
         )
 
     def applications(self) -> list[Application]:
