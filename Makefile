@@ -13,7 +13,7 @@ export HF_HUB_OFFLINE := 1
 export ORT_DISABLE_TELEMETRY := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help serve test check format bench soak tour model install install-finetuning install-finetuning-provider install-dev lock clean
+.PHONY: help serve test check format bench soak tour consumer-chat model install install-finetuning install-finetuning-provider install-dev lock clean
 
 help: ## Show this list
 	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,6 +23,9 @@ serve: install model ## Start everything on this machine (ARGS="--port 9443")
 
 tour: $(VENV)/installed-tour ## Thirty-one days of a real installation in a minute, ending in proof
 	@exec $(BIN)/bailee tour $(ARGS)
+
+consumer-chat: $(VENV)/installed-tour ## Start the example application beside `make serve` (ARGS="--port 8800")
+	@exec $(BIN)/python examples/consumer_chat $(ARGS)
 
 test: install-dev model ## Run the tests (ARGS="tests/unit -k policy")
 	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)

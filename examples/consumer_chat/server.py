@@ -1,125 +1,159 @@
-"""A small chat application in front of Bailee: a service with a policy of its own (C11).
+"""The chat application: one page, in English and Korean, and what it asks of Bailee.
 
-One file, the standard library and the official SDK. It serves one page, in English and Korean, that
-shows under each answer which version of which policy governs it, as Bailee's headers say. It keeps
-nothing itself: the conversation is in the page. Put TLS in front before anybody else uses it.
+The standard library and the official SDK. Beside the conversation the page shows which version of
+which policy governs it, until when what is held of it, and the policy's own words. Conversations
+are stored by Bailee alone, and one button deletes them there. Nothing is written down here.
 
-    OPENAI_BASE_URL, OPENAI_API_KEY, SSL_CERT_FILE   as `bailee env` prints them
-    python server.py PORT MODEL
+It promises no more than an example must: it knows no users, so put sign-in and TLS in front of it.
 """
 
 import html
 import json
-import sys
+import urllib.request
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from string import Template
 from typing import Any, Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, quote, urlsplit
 
 import openai
 
-LONGEST: Final = 64 * 1024
-WORDS: Final = {
-    "en": {
-        "title": "Chat",
-        "say": "Say something",
-        "send": "Send",
-        "policy": "Policy",
-        "held": "Held",
-    },
-    "ko": {
-        "title": "채팅",
-        "say": "메시지를 입력해 주세요",
-        "send": "보내기",
-        "policy": "정책",
-        "held": "보관",
-    },
-}
-PAGE: Final = """<!doctype html><html lang="{language}"><meta charset="utf-8">
-<meta name="viewport" content="width=device-width"><title>{title}</title>
-<style>body{{font:16px/1.5 system-ui;max-width:40rem;margin:2rem auto;padding:0 1rem}}
-.you{{color:#555}}footer{{color:#777;font-size:.8rem}}textarea{{width:100%;box-sizing:border-box}}</style>
-<h1>{title}</h1>{turns}<form method="post"><input type="hidden" name="so_far" value="{so_far}">
-<label>{say}<textarea name="message" rows="3" required autofocus></textarea></label>
-<button>{send}</button></form>{footer}</html>"""
+FOLDER: Final = Path(__file__).parent
+FILES: Final = {"/page.css": "text/css", "/page.js": "text/javascript"}
+WORDS: Final = json.loads((FOLDER / "words.json").read_text("utf-8"))
+PAGE: Final = Template((FOLDER / "page.html").read_text("utf-8"))
+LONGEST_BYTES: Final = 64 * 1024
+MOST_DELETED: Final = 100
+POLICY_TIMEOUT_S: Final = 10
+SECURITY: Final = (
+    ("content-security-policy", "default-src 'self'; base-uri 'none'; frame-ancestors 'none'"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+    ("cache-control", "no-store"),
+)
 
 
-def page(language: str, turns: list[dict[str, str]], policy: str = "", held: str = "") -> bytes:
-    """The page after some turns."""
-    words = WORDS[language]
-    shown = "".join(
-        f'<p class="{"you" if one["role"] == "user" else "bot"}">{html.escape(one["content"])}</p>'
-        for one in turns
-    )
-    footer = ""
-    if policy:
-        footer = (
-            f'<footer>{words["policy"]}: <b id="policy">{html.escape(policy)}</b><br>'
-            f'{words["held"]}: <code id="held">{html.escape(held)}</code></footer>'
-        )
-    so_far = html.escape(json.dumps(turns), quote=True)
-    return PAGE.format(
-        language=language, turns=shown, so_far=so_far, footer=footer, **words
-    ).encode()
+class Chat:
+    """What the application asks of Bailee."""
+
+    def __init__(self, client: openai.OpenAI, model: str) -> None:
+        self._client = client
+        self._model = model
+
+    def say(self, messages: Any) -> Iterator[dict[str, str | None]]:
+        """An answer in pieces; first of all what governs the exchange. A refusal is a piece."""
+        try:
+            raw = self._client.chat.completions.with_raw_response.create(
+                model=self._model, messages=messages, stream=True, store=True
+            )
+            yield _governed(raw.headers)
+            for chunk in raw.parse():
+                yield {"id": chunk.id}
+                yield from ({"text": one.delta.content} for one in chunk.choices)
+        except openai.APIStatusError as refused:
+            said = refused.body if isinstance(refused.body, dict) else {}
+            yield {"refused": said.get("message", refused.message)}
+        except openai.APIError:
+            yield {"refused": ""}
+
+    def forget(self, stored: list[str]) -> list[str]:
+        """Delete stored exchanges; gives those that are gone."""
+        gone = []
+        for one in stored[:MOST_DELETED]:
+            try:
+                self._client.chat.completions.delete(one)
+            except openai.NotFoundError:
+                pass
+            except openai.APIError:
+                continue
+            gone.append(one)
+        return gone
+
+    def policy(self, version: str) -> bytes:
+        """A version of a policy as Bailee publishes it, JSON. Raises OSError."""
+        address = self._client.base_url.join(f"/bailee/v1/policy/versions/{quote(version, '')}")
+        with urllib.request.urlopen(str(address), timeout=POLICY_TIMEOUT_S) as answer:  # noqa: S310
+            text: bytes = answer.read()
+            return text
 
 
-class Chat(BaseHTTPRequestHandler):
+def _governed(headers: Any) -> dict[str, str | None]:
+    return {"policy": headers.get("bailee-policy"), "handling": headers.get("bailee-handling")}
+
+
+class Request(BaseHTTPRequestHandler):
     """One request of a browser."""
 
-    client: openai.OpenAI
-    model: str
+    chat: Chat
 
     def do_GET(self) -> None:
-        """An empty conversation."""
-        self._answer(200, page(self._language(), []))
+        """The page, what it consists of, and the policy that it shows."""
+        address = urlsplit(self.path)
+        if address.path == "/":
+            language = self._language(address.query)
+            words: Any = WORDS[language]
+            spoken = html.escape(json.dumps(words["script"], ensure_ascii=False))
+            page = PAGE.substitute(words["page"], language=language, words=spoken)
+            self._answer(200, "text/html", page.encode())
+        elif address.path in FILES:
+            file = FOLDER / address.path[1:]
+            self._answer(200, FILES[address.path], file.read_bytes())
+        elif address.path == "/policy":
+            version = parse_qs(address.query).get("version", [""])[0]
+            try:
+                self._answer(200, "application/json", self.chat.policy(version))
+            except OSError:
+                self._answer(502, "application/json", b"{}")
+        else:
+            self._answer(404, "text/plain", b"")
 
     def do_POST(self) -> None:
-        """Send the conversation on, and show what came back and what governs it."""
+        """Say something, or have what was said deleted."""
         length = int(self.headers.get("content-length") or 0)
-        if not 0 < length <= LONGEST:
-            self._answer(413, b"too long")
+        # JSON alone: no page of another site can send that without asking first.
+        if self.headers.get("content-type") != "application/json" or length > LONGEST_BYTES:
+            self._answer(400, "text/plain", b"")
             return
-        form = parse_qs(self.rfile.read(length).decode())
         try:
-            turns = json.loads(form.get("so_far", ["[]"])[0])
-            turns.append({"role": "user", "content": form["message"][0]})
-            raw = self.client.chat.completions.with_raw_response.create(
-                model=self.model, messages=turns
-            )
-        except openai.APIStatusError as refused:
-            self._answer(502, html.escape(refused.message).encode())
+            asked = json.loads(self.rfile.read(length))
+            messages, stored = asked.get("messages"), asked.get("stored")
+        except (ValueError, AttributeError):
+            self._answer(400, "text/plain", b"")
             return
-        except (ValueError, KeyError, AttributeError):
-            self._answer(400, b"not understood")
-            return
-        answer = raw.parse().choices[0].message.content or ""
-        turns.append({"role": "assistant", "content": answer})
-        policy, held = raw.headers["bailee-policy"], raw.headers["bailee-handling"]
-        self._answer(200, page(self._language(), turns, policy, held))
+        if self.path == "/say" and isinstance(messages, list):
+            self._begin(200, "application/x-ndjson")
+            for piece in self.chat.say(messages):
+                self.wfile.write(json.dumps(piece).encode() + b"\n")
+                self.wfile.flush()
+        elif self.path == "/forget" and isinstance(stored, list):
+            gone = self.chat.forget([str(one) for one in stored])
+            self._answer(200, "application/json", json.dumps({"gone": gone}).encode())
+        else:
+            self._answer(404, "text/plain", b"")
 
     def log_message(self, *_: Any) -> None:
-        """Write no addresses."""
+        """Write down nothing."""
 
-    def _language(self) -> str:
+    def _language(self, query: str) -> str:
+        asked = parse_qs(query).get("language", [""])[0]
+        if asked in WORDS:
+            return asked
         return "ko" if self.headers.get("accept-language", "").startswith("ko") else "en"
 
-    def _answer(self, status: int, body: bytes) -> None:
+    def _begin(self, status: int, kind: str) -> None:
         self.send_response(status)
-        self.send_header("content-type", "text/html; charset=utf-8")
-        self.send_header("content-security-policy", "default-src 'none'; style-src 'unsafe-inline'")
-        self.send_header("cache-control", "no-store")
-        self.send_header("content-length", str(len(body)))
+        self.send_header("content-type", f"{kind}; charset=utf-8")
+        for name, value in SECURITY:
+            self.send_header(name, value)
         self.end_headers()
+
+    def _answer(self, status: int, kind: str, body: bytes) -> None:
+        self._begin(status, kind)
         self.wfile.write(body)
 
 
-def main(port: str, model: str) -> None:
-    """Serve on this machine alone."""
-    Chat.client, Chat.model = openai.OpenAI(max_retries=0), model
-    with ThreadingHTTPServer(("127.0.0.1", int(port)), Chat) as server:
-        sys.stdout.write(f"http://127.0.0.1:{server.server_port}/\n")
-        sys.stdout.flush()
-        server.serve_forever()
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:3])
+def open_server(chat: Chat, port: int) -> ThreadingHTTPServer:
+    """A server on this machine alone; 0 is any free port."""
+    handler = type("ChatRequest", (Request,), {"chat": chat})
+    return ThreadingHTTPServer(("127.0.0.1", port), handler)

@@ -282,3 +282,16 @@ def test_the_policy_explains_shows_and_checks_itself(place: Installation, tmp_pa
     (tmp_path / "versions" / "odd.toml").write_text("id = 3\n")
     odd = run_command(place, "policy", "lint", str(tmp_path), "--json", status=1)
     assert json.loads(odd.stdout)["problems"]
+
+
+def test_another_installation_on_a_port_that_is_taken_is_refused(
+    place: Installation, tmp_path: Path
+) -> None:
+    """Neither would know which of the two answers."""
+    port = str(place.port)
+    refused = run_command(
+        place, "serve", "--data", str(tmp_path / "other"), "--port", port, status=1
+    )
+    assert f"port {port} cannot be used" in refused.stderr
+    assert "--set server.port=" in refused.stderr
+    assert not (tmp_path / "other" / "postgres").exists()

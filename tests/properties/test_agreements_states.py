@@ -4,16 +4,13 @@ Whatever happens: nothing is executed without both signatures, by those who may;
 never changes, and is in the log once, with the digest of its document.
 """
 
-import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from tests.fixtures.agreements import (
     FORMS,
     NEWER,
@@ -25,24 +22,18 @@ from tests.fixtures.agreements import (
     person,
     two_versions,
 )
+from tests.fixtures.crashing import TENANTS, Running, campaign, opened
 from tests.fixtures.postgres import FreshDatabase
 
 from bailee.drivers.memory import ManualClock
-from bailee.drivers.postgres.database import PostgresDatabase
-from bailee.drivers.postgres.engine import connector
-from bailee.drivers.postgres_embedded.initialise import OWNER_ROLE
 from bailee.governance.agreements.model import Kind, Language
 from bailee.governance.agreements.service import Agreements
-from bailee.kernel.errors import BaileeError
 from bailee.kernel.ids import TenantId
 from bailee.kernel.instants import DAY_MS, MINUTE_MS
 from bailee.policy.access.model import Actor, Role
-from bailee.ports.database import DatabaseTransaction
-from bailee.schema.roles import ADMINISTRATOR, CLERK
 from bailee.transparency.base64 import to_base64
 from bailee.transparency.entry import parse
 
-TENANTS: Final = (TenantId(bytes(15) + b"\x21"), TenantId(bytes(15) + b"\x22"))
 STANDS: Final = (
     "form, version, text_digest, signed_by, signed_name, signed_title, signed_at,"
     " countersigned_by, countersigned_name, countersigned_title, countersigned_at, operator_name,"
@@ -60,69 +51,10 @@ MAY_SIGN: Final = {"key_0011223344556677", "user_owner"}
 STEPS: Final = ("submit", "begin_review", "accept", "decline", "sign", "countersign", "terminate")
 
 
-class _Crash(Exception):
-    """The process is gone."""
-
-
-class CrashingDatabase:
-    """A database whose next transaction is lost before its commit, or just after it."""
-
-    def __init__(self, database: PostgresDatabase) -> None:
-        self._database = database
-        self.crash: str | None = None
-
-    @asynccontextmanager
-    async def transaction(self, tenant: TenantId | None) -> AsyncIterator[DatabaseTransaction]:
-        crash, self.crash = self.crash, None
-        async with self._database.transaction(tenant) as transaction:
-            yield transaction
-            if crash == "before":
-                raise _Crash
-        if crash == "after":
-            raise _Crash
-
-    def platform_reading(self) -> Any:
-        return self._database.platform_reading()
-
-
 @pytest.fixture
-def running(postgres_database: FreshDatabase) -> Iterator["Running"]:
-    with asyncio.Runner() as runner:
-        made = Running(runner, postgres_database)
-        try:
-            runner.run(made.open())
-            yield made
-        finally:
-            runner.run(made.stack.aclose())
-
-
-class Running:
-    """The connections that all examples share, on a loop of their own."""
-
-    def __init__(self, runner: asyncio.Runner, database: FreshDatabase) -> None:
-        self.runner = runner
-        self.server = database
-        self.stack = AsyncExitStack()
-        self.databases: list[CrashingDatabase] = []
-
-    async def open(self) -> None:
-        self.owner = await connector(self.server.url(OWNER_ROLE), None)()
-        self.stack.push_async_callback(self.owner.close)
-        for role in (ADMINISTRATOR, CLERK):
-            engine = await self.stack.enter_async_context(self.server.engine(role))
-            self.databases.append(CrashingDatabase(PostgresDatabase(engine)))
-
-    async def empty(self) -> None:
-        """As at the beginning, with two organisations."""
-        for table in ("agreements", "agreement_versions", "audit_events", "outbox"):
-            await self.owner.execute(f"DELETE FROM {table}")  # noqa: S608
-        for tenant in TENANTS:
-            await self.owner.execute(
-                "INSERT INTO organisations (tenant, name, status, created_at, log_salt)"
-                " VALUES ($1, 'x', 'active', 0, $2) ON CONFLICT DO NOTHING",
-                bytes(tenant),
-                bytes(32),
-            )
+def running(postgres_database: FreshDatabase) -> Iterator[Running]:
+    with opened(postgres_database) as made:
+        yield made
 
 
 class Agreeing(RuleBasedStateMachine):
@@ -132,22 +64,15 @@ class Agreeing(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.run = self.running.runner.run
-        self.run(self.running.empty())
-        office, clerk = self.running.databases
-        self.databases = office, clerk
+        self.run = self.running.run
+        self.run(self.running.empty("agreements", "agreement_versions"))
+        self.databases = self.running.administrators, self.running.clerks
+        office, clerk = self.databases
         self.world = World(office, clerk, ManualClock(NOW), two_versions(), operator=OPERATOR)
         self.stood: dict[bytes, tuple[Any, ...]] = {}
 
     def attempt(self, command: Callable[[], Awaitable[object]]) -> bool:
-        async def attempted() -> bool:
-            try:
-                await command()
-            except (BaileeError, _Crash):
-                return False
-            return True
-
-        return self.run(attempted())
+        return self.running.attempt(command) is not None
 
     @rule(
         who=st.sampled_from(sorted(PEOPLE)),
@@ -291,23 +216,10 @@ class Agreeing(RuleBasedStateMachine):
         assert len(in_force) == len(set(in_force))
 
 
-def campaign(running: Running, examples: int) -> None:
-    machine = type("Agreeing", (Agreeing,), {"running": running})
-    run_state_machine_as_test(
-        machine,
-        settings=settings(
-            max_examples=examples,
-            stateful_step_count=25,
-            deadline=None,
-            suppress_health_check=list(HealthCheck),
-        ),
-    )
-
-
 def test_agreements(running: Running) -> None:
-    campaign(running, 50)
+    campaign(Agreeing, running, 50)
 
 
 @pytest.mark.soak
 def test_agreements_at_length(running: Running) -> None:
-    campaign(running, 4000)
+    campaign(Agreeing, running, 4000)

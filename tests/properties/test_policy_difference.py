@@ -79,7 +79,7 @@ def before(facts: Facts, every: bool) -> Outcome:
     return outcome_of(POLICY, facts, EVERY_PURPOSE if every else HELD_PURPOSES)
 
 
-@settings(deadline=None, max_examples=12)
+@settings(deadline=None, max_examples=8)
 @given(drafts(), st.booleans())
 def test_a_draft_changes_exactly_what_its_difference_says(
     draft: PolicyVersion, every: bool

@@ -11,6 +11,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from bailee.cli.findings import Finding, ok, problem, warning
+from bailee.cli.listening import asked_ports, trouble
 from bailee.cli.status_files import announced_address
 from bailee.kernel.errors import BaileeError, InvalidInput
 from bailee.kernel.instants import DAY_MS, Instant, to_rfc3339
@@ -52,33 +53,18 @@ def port(settings: Settings) -> Finding:
     """The ports are free, or held by this installation."""
     if serves(settings.data_folder):
         return _served(settings.data_folder)
-    server = settings.server
-    names = {"server.port": server.port}
-    if server.client_certificate_port:
-        names["server.client_certificate_port"] = server.client_certificate_port
+    server, names = settings.server, dict(asked_ports(settings))
     for name, number in names.items():
-        trouble = _trouble(server.host, number)
-        if trouble is not None:
+        why = trouble(server.host, number)
+        if why is not None:
             return problem(
                 "port",
-                f"{server.host} port {number} cannot be used ({trouble})",
+                f"{server.host} port {number} cannot be used ({why})",
                 f"stop what holds it, or choose another with server.host and {name}",
             )
     several = "ports" if len(names) > 1 else "port"
     numbers = " and ".join(map(str, names.values()))
     return ok("port", f"{server.host} {several} {numbers} {'are' if len(names) > 1 else 'is'} free")
-
-
-def _trouble(host: str, number: int) -> str | None:
-    """Why nobody can listen there."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host, number))
-        except OSError as error:
-            return error.strerror
-    return None
 
 
 def serves(data_folder: Path) -> bool:

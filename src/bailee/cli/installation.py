@@ -17,6 +17,7 @@ from bailee.cli.administration import wiring
 from bailee.cli.certificates import certificates
 from bailee.cli.env import base_address
 from bailee.cli.handover import Handover
+from bailee.cli.listening import free_ports
 from bailee.cli.output import console
 from bailee.cli.progress import Progress
 from bailee.cli.status_files import announce, announce_address, announced
@@ -57,6 +58,7 @@ def run(settings: Settings, arguments: tuple[str, ...], *, alone: bool = True) -
     """
     clock = SystemClock()
     progress = Progress(console(), settings.data_folder / "logs", clock)
+    asyncio.run(free_ports(settings, clock, progress.say))
     files = certificates(settings, clock.now())
     for made in files.made:
         progress.say(f"made {made}")

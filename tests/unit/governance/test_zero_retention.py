@@ -1,22 +1,13 @@
 """Applications for retention modes: assessed by rule, decided by people, in force everywhere."""
 
-import asyncio
-import contextlib
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, Final
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    invariant,
-    precondition,
-    rule,
-    run_state_machine_as_test,
-)
 from sqlalchemy.ext.asyncio import AsyncEngine
 from tests.fixtures.postgres import FreshDatabase
 from tests.unit.governance.conftest import Installation
@@ -32,7 +23,6 @@ from bailee.governance.tenancy.projects import Projects
 from bailee.governance.zero_retention.assessment import assess, packaged_rules
 from bailee.governance.zero_retention.model import (
     REVIEW_MS,
-    Application,
     Facts,
     Likelihood,
     State,
@@ -477,110 +467,3 @@ def test_the_rules_are_in_order_and_reach_every_likelihood() -> None:
 
 
 # Any order of commands.
-
-
-class Commands(RuleBasedStateMachine):
-    """Whatever is commanded in whatever order, a mode is in force only while it is approved."""
-
-    loop: asyncio.AbstractEventLoop
-    build: Callable[[], Awaitable[World]]
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.known: list[bytes] = []
-        self.world: World = self.run(type(self).build())
-        self.told = len(self.run(self.world.entries()))
-
-    def run(self, command: Any) -> Any:
-        """In the loop of the database's connections."""
-        return asyncio.run_coroutine_threadsafe(command, self.loop).result(30)
-
-    def do(self, command: Any) -> None:
-        """Run it; a refusal is an answer too."""
-        with contextlib.suppress(Conflict, Forbidden):
-            self.run(command)
-
-    @property
-    def scope(self) -> dict[str, ProjectId | None]:
-        return {"project": self.world.project.project, "organisation": None}
-
-    @rule(
-        scope=st.sampled_from(["project", "organisation"]), mode=st.sampled_from([ZERO, MODIFIED])
-    )
-    def apply(self, scope: str, mode: RetentionMode) -> None:
-        self.known.append(self.run(self.world.assessed(self.scope[scope], mode)))
-
-    @precondition(lambda self: self.known)
-    @rule(data=st.data(), verb=st.sampled_from(["approve", "decline", "revoke"]))
-    def decide(self, data: st.DataObject, verb: str) -> None:
-        application = data.draw(st.sampled_from(self.known))
-        self.do(getattr(self.world.lead, verb)(self.world.tenant, application, "Because"))
-
-    @precondition(lambda self: self.known)
-    @rule(data=st.data(), ahead=st.integers(1, 3))
-    def approve_later(self, data: st.DataObject, ahead: int) -> None:
-        since = Instant(self.world.clock.now() + ahead * 60_000)
-        application = data.draw(st.sampled_from(self.known))
-        self.do(self.world.lead.approve(self.world.tenant, application, "Then", since=since))
-
-    @rule(
-        scope=st.sampled_from(["project", "organisation"]),
-        mode=st.sampled_from([DEFAULT, MODIFIED, ZERO]),
-    )
-    def ask(self, scope: str, mode: RetentionMode) -> None:
-        projects, tenant = self.world.projects, self.world.tenant
-        if scope == "organisation":
-            self.do(projects.set_organisation_retention(tenant, mode))
-        else:
-            self.do(projects.set_retention(tenant, self.world.project.project, mode))
-
-    @rule(
-        scope=st.sampled_from(["project", "organisation"]),
-        mode=st.sampled_from([None, DEFAULT, MODIFIED, ZERO]),
-    )
-    def operate(self, scope: str, mode: RetentionMode | None) -> None:
-        self.do(self.world.operator.set_mode(self.world.tenant, self.scope[scope], mode))
-
-    @rule(minutes=st.integers(1, 3))
-    def pass_time(self, minutes: int) -> None:
-        self.world.clock.advance(minutes * 60_000)
-        self.world.lead._actor = self.world.lead._actor._replace(
-            signed_in_at=self.world.clock.now()
-        )
-        self.run(self.world.watch.step())
-
-    @invariant()
-    def what_is_in_force_is_approved(self) -> None:
-        world, run = self.world, self.run
-        rows: list[Application] = run(world.owner.all(world.tenant))
-        now, project = world.clock.now(), world.project.project
-        organisation = run(world.projects.organisation(world.tenant)).retention_mode
-        own = run(world.projects.project(world.tenant, project)).retention_mode
-        for scope, mode in ((None, organisation), (project, own)):
-            if mode not in (None, DEFAULT):
-                assert any(row.permits(scope, mode, now) for row in rows), (scope, mode)
-
-    @invariant()
-    def the_log_tells_of_every_approval_and_revocation(self) -> None:
-        rows = self.run(self.world.owner.all(self.world.tenant))
-        told = self.run(self.world.entries())[self.told :]
-        approved = [row for row in rows if row.approved]
-        assert told.count("zero_retention_approved") == len(approved)
-        assert told.count("zero_retention_revoked") == len(
-            [row for row in approved if row.revoked_at is not None]
-        )
-
-
-async def test_any_order_of_commands(build: Callable[[], Awaitable[World]]) -> None:
-    class Here(Commands):
-        pass
-
-    Here.loop = asyncio.get_running_loop()
-    Here.build = staticmethod(build)
-    few = settings(
-        max_examples=12,
-        stateful_step_count=12,
-        deadline=None,
-        suppress_health_check=list(HealthCheck),
-    )
-    await asyncio.to_thread(run_state_machine_as_test, Here, settings=few)

@@ -120,7 +120,7 @@ async def _canary(root: Path, prompts: int, console: Console) -> tuple[Result, l
         clear_hits=len(
             found.places_of(marks.default.encode()) | found.places_of(marks.modified.encode())
         ),
-        zdr_sealed=zero_sealed,
+        zdr_sealed=len(zero_sealed),
         unrecorded_records=len(zero.records) + len(modified.records),
         local_model=local,
         recorded=len(recorded),
@@ -137,6 +137,7 @@ async def _canary(root: Path, prompts: int, console: Console) -> tuple[Result, l
         )
         for trace in traces[mark]
     ]
+    wrong += [f"after the calls under zero retention there is {place}" for place in zero_sealed]
     return result, wrong + _said(zero.complaints + modified.complaints + default.complaints)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 from bailee.cli.canary.sinks import as_owner
 from bailee.cli.house import House
 from bailee.cli.tour.inside import open_inside
+from bailee.custody.catalogue.entries import packaged_catalogue
 from bailee.custody.journal.places import FOLDER
 from bailee.custody.journal.reader import scan
 from bailee.drivers.files_local import LocalFiles
@@ -16,21 +17,33 @@ from bailee.wiring.places import Places
 
 _PATIENCE_S: Final = 30.0
 _LOOK_S: Final = 0.2
-_NOT_CONTENT: Final = ("log", "sequencer", ".lock")
-"""What the bucket holds beside content."""
+_LOCK: Final = ".lock"
+"""The one file of the object folder that is no object."""
+_CONTENT: Final = "api_data"
+"""The category of the catalogue."""
 
 
-async def sealed_anywhere(house: House) -> int:
-    """How many sealed parts, objects and rows with an object's key there are."""
+async def sealed_anywhere(house: House) -> list[str]:
+    """Where sealed parts, objects and rows with an object's key are: one place for each."""
     objects = Places(house.data).objects
     stored = [
-        path
-        for path in objects.rglob("*")
-        if path.is_file() and path.relative_to(objects).parts[0] not in _NOT_CONTENT
+        f"objects/{name}"
+        for name in (
+            str(path.relative_to(objects)) for path in objects.rglob("*") if path.is_file()
+        )
+        if name != _LOCK and is_content(name)
     ]
     async with as_owner(house) as connection:
         rows = await connection.fetchval("SELECT count(*) FROM held_objects")
-    return sum(1 for _ in _in_journals(house)) + len(stored) + int(rows)
+    parts = [f"a journal, record {RecordId.unpack(one)}" for one in _in_journals(house)]
+    return parts + stored + ["a row of held_objects"] * int(rows)
+
+
+def is_content(name: str) -> bool:
+    """Whether an object is API data, as the catalogue has it. What it does not name is."""
+    (bucket,) = (store for store in packaged_catalogue().stores if store.family == "objects")
+    handled = [one.handling for one in bucket.entries if name.startswith(one.name)]
+    return not handled or any(one.category == _CONTENT for one in handled)
 
 
 async def count_found(house: House, wanted: set[RecordId]) -> int:

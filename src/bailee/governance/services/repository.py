@@ -1,7 +1,7 @@
 """All SQL of services."""
 
 from bailee.governance.services.model import Service
-from bailee.kernel.ids import ProjectId
+from bailee.kernel.ids import ProjectId, TenantId
 from bailee.kernel.instants import Instant
 from bailee.ports.database import DatabaseTransaction
 
@@ -46,3 +46,9 @@ async def put_project_under(
         project=project,
     )
     return bool(rows)
+
+
+async def house(transaction: DatabaseTransaction) -> TenantId | None:
+    """Across organisations: the operator's own."""
+    rows = await transaction.rows("SELECT tenant FROM organisations WHERE house")
+    return TenantId(bytes(rows[0].tenant)) if rows else None

@@ -55,6 +55,8 @@ class Services:
     async def register(self, service: str, english: str, korean: str) -> Service:
         """Register a service. Its policy is drafted and published like the API's.
 
+        The audit log of the operator's own organisation tells of it, as soon as there is one.
+
         Raises:
             InvalidInput: a name or a title that cannot be.
             Conflict: there is a service of that name.
@@ -77,14 +79,16 @@ class Services:
         known = Conflict("There is a service of this name. List the services.")
         if service == API_SERVICE:
             raise known
-        async with self._database.transaction(self._actor.tenant) as transaction:
+        tenant = self._actor.tenant
+        if tenant is None:
+            async with self._database.platform_reading() as reading:
+                tenant = await repository.house(reading)
+        async with self._database.transaction(tenant) as transaction:
             if any(one.service == service for one in await repository.services(transaction)):
                 raise known
             await repository.add(transaction, row)
-            if self._actor.tenant is not None:
-                event = AuditEvent(
-                    "service.registered", self._actor.tenant, service, {"id": service}
-                )
+            if tenant is not None:
+                event = AuditEvent("service.registered", tenant, service, {"id": service})
                 await self._audit.write(transaction, event)
         return row
 
