@@ -9,7 +9,7 @@ from bailee.custody.reading import Reading
 from bailee.drivers.files_local import LocalFiles
 from bailee.drivers.keeper_socket import KeeperClient
 from bailee.drivers.postgres.database import PostgresDatabase
-from bailee.drivers.postgres.engine import check_schema, open_engine
+from bailee.drivers.postgres.engine import check_schema, open_engine, server_version
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.system import SystemClock, ThreadOffload
 from bailee.governance.tenancy.acknowledgement import Acknowledgements
@@ -404,9 +404,9 @@ def probe_database(settings: Settings) -> str:
         engine = open_engine(database_url(settings, places, ADMINISTRATOR), ADMINISTRATOR)
         try:
             await check_schema(engine)
+            return f"PostgreSQL {await server_version(engine)}"
         finally:
             await engine.dispose()
-        return "PostgreSQL"
 
     return asyncio.run(run())
 
