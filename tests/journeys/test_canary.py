@@ -25,6 +25,7 @@ def canary(folder: Path, prompts: int, timeout_s: float) -> tuple[int, dict[str,
 
 def check(code: int, found: dict[str, Any], story: str, prompts: int) -> None:
     assert code == 0, story
+    assert found["zdr_sealed_places"] == []
     assert found["prompts"] == prompts
     assert found["zdr_hits"] == found["clear_hits"] == found["zdr_sealed"] == 0
     assert found["recorded"] == found["sealed"] > prompts // 20

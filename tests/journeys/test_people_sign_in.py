@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 import pytest
+import segno
 from tests.fixtures.authenticator import Authenticator
 from tests.fixtures.clients import ask_command, run_command
 from tests.fixtures.installation import Installation, installation
@@ -107,14 +108,19 @@ def test_a_person_enrols_signs_in_and_out(world: World, http: httpx.Client) -> N
     token = {"token": world.enrolment}
     assert post("/enrolment", token).json()["organization_name"] == "Customer"
     shown = post("/enrolment/password/begin", token).json()
+    qr_code = segno.make_qr(shown["address"])
+    assert shown["image"] == qr_code.svg_data_uri(border=4, light="white", omitsize=True)
     secret = base64.b32decode(shown["secret"])
     step = SystemClock().now() // STEP_MS
     body = {**token, "attempt": shown["attempt"], "password": PASSWORD}
+    wrong = post("/enrolment/password", {**body, "code": "none"})
+    assert (wrong.status_code, wrong.json()["error"]["code"]) == (401, "code_refused")
     codes = post("/enrolment/password", {**body, "code": code_at(secret, step)}).json()["codes"]
     assert post("/enrolment", token).status_code == 401
     entering = {"email": world.email, "password": PASSWORD, "code": codes[0]}
-    refused = post("/password", {**entering, "code": "000000"})
+    refused = post("/password", {**entering, "code": code_at(secret, step)})  # used a moment ago
     assert (refused.status_code, refused.json()["error"]["code"]) == (401, "sign_in_refused")
+    assert "wait for the next" in refused.json()["error"]["message"]
     opened = post("/password", entering)
     session = opened.json()
     assert session["roles"] == ["owner"]
@@ -194,6 +200,7 @@ def test_the_page_allows_its_own_script_alone(http: httpx.Client) -> None:
     policy = page.headers["content-security-policy"]
     assert f"script-src 'sha256-{digest}'" in policy
     assert "default-src 'none'" in policy
+    assert re.search(r"img-src [^;]*data:", policy)  # the QR code
     named = set(re.findall(r'(?:at|on|show)\("([a-z-]+)"', script))
     present = set(re.findall(r'id="([a-z-]+)"', page.text))
     assert named - present == {"openid"}  # no provider is set

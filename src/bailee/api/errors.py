@@ -11,6 +11,7 @@ import msgspec
 from bailee.api.compatibility import why_refused
 from bailee.governance.identity.errors import (
     AdminKeyNeeded,
+    CodeRefused,
     EnrolmentRefused,
     SessionRefused,
     SignInRefused,
@@ -86,6 +87,7 @@ _KINDS: Final = (
     (NotFound, Shape(404, _INVALID, "not_found")),
     (SignInRefused, Shape(401, _INVALID, "sign_in_refused")),
     (EnrolmentRefused, Shape(401, _INVALID, "enrolment_refused")),
+    (CodeRefused, Shape(401, _INVALID, "code_refused")),
     (SessionRefused, Shape(401, _INVALID, "session_ended")),
     (TooManyGuesses, Shape(429, "requests", "too_many_attempts")),
     (AdminKeyNeeded, Shape(403, _INVALID, "admin_key_needed")),

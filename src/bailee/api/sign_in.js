@@ -104,6 +104,7 @@ let begun = null;
 on("enrol-password", "click", async () => {
   const token = location.hash.slice(1);
   begun = await ask("POST", "sign_in/enrolment/password/begin", { token });
+  at("image").src = begun.image;
   at("shown").textContent = `${begun.secret}\n${begun.address}`;
   show("set", true);
 });
@@ -113,6 +114,8 @@ on("set", "submit", async () => {
   const { codes } = await ask("POST", "sign_in/enrolment/password", {
     token, attempt: begun.attempt, password: at("new").value, code: at("first").value,
   });
+  at("image").removeAttribute("src");
+  at("shown").textContent = "";
   at("codes").textContent = codes.join("\n");
   show("set", false);
   show("recovery", true);

@@ -21,6 +21,7 @@ background:var(--card);color:var(--ink)}
 button{cursor:pointer;border-color:var(--mark);color:var(--mark)}
 button.main{background:var(--mark);color:var(--paper)}button .both span{color:inherit!important}
 [hidden]{display:none!important}
+pre{white-space:pre-wrap;overflow-wrap:anywhere}#image{width:12rem;justify-self:center}
 #told{min-height:1.6em;color:var(--bad)}
 """
 _SCRIPT: Final = resources.files("bailee.api").joinpath("sign_in.js").read_text("utf-8")
@@ -70,6 +71,7 @@ def _sign_in(openid: str) -> str:
         + _field("email", "E-mail address", "이메일 주소", "email", "username")
         + _field("secret", "Password", "비밀번호", "password", "current-password")
         + _field("code", "Code of your authenticator", "인증 앱의 코드", "text", "one-time-code")
+        + f"<small>{_both('Each code works once: wait for the next.', _EACH)}</small>"
         + f"<button>{_both('Sign in with a password', '비밀번호로 로그인')}</button>"
         + "</form></section>"
     )
@@ -83,14 +85,18 @@ def _enrol() -> str:
         + _button("enrol-passkey", "Register a passkey", "패스키 등록", main=True)
         + _button("enrol-password", "Set a password", "비밀번호 설정")
         + '</div><form id="set" hidden><p>'
-        + _both("Put this into your authenticator app, then enter its code.", _AUTHENTICATOR)
+        + _both("Scan this with your authenticator app, then enter its code.", _AUTHENTICATOR)
+        + '</p><img id="image" alt="QR code"><p>'
+        + _both("Or type it in, or open it:", "직접 입력하거나 아래 주소를 열 수도 있습니다.")
         + '</p><pre id="shown"></pre>'
         + _field("new", "New password, 12 characters or more", _NEW, "password", "new-password")
         + _field("first", "Code of your authenticator", "인증 앱의 코드", "text", "one-time-code")
         + f"<button>{_both('Set the password', '비밀번호 저장')}</button></form>"
         '<div id="recovery" hidden><p>'
         + _both("Keep these codes. Each works once in place of your authenticator.", _RECOVERY)
-        + '</p><pre id="codes"></pre></div></section>'
+        + '</p><pre id="codes"></pre><p>'
+        + _both("Then sign in with your authenticator's next code: each works once.", _NEXT)
+        + "</p></div></section>"
     )
 
 
@@ -104,7 +110,9 @@ def _signed_in() -> str:
 
 
 _ONCE: Final = "앞으로 쓸 로그인 방법을 정해 주세요. 이 주소는 한 번만 쓸 수 있습니다."
-_AUTHENTICATOR: Final = "아래 값을 인증 앱에 등록한 뒤 앱에 나타난 코드를 입력하세요."
+_AUTHENTICATOR: Final = "인증 앱으로 QR 코드를 찍은 뒤 앱에 나타난 코드를 입력하세요."
+_EACH: Final = "코드는 한 번씩만 쓸 수 있습니다. 방금 썼다면 다음 코드를 기다리세요."
+_NEXT: Final = "이제 인증 앱에 다음 코드가 나타나면 로그인하세요. 코드는 한 번씩만 쓸 수 있습니다."
 _NEW: Final = "새 비밀번호(12자 이상)"
 _RECOVERY: Final = (
     "복구 코드입니다. 인증 앱을 쓸 수 없을 때 하나씩 한 번만 쓸 수 있으니 잘 보관하세요."

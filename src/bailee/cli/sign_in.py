@@ -28,8 +28,9 @@ def login(
 ) -> None:
     """Sign in with a password and the code of your authenticator, or a recovery code.
 
-    You are asked for both; a program gives them on standard input, a line each. The session is
-    kept in a file that only you can read, and used where OPENAI_ADMIN_KEY is not set.
+    Each code works once: one that you gave when you enrolled, or a moment ago, is refused until
+    the next. You are asked for both; a program gives them on standard input, a line each. The
+    session is kept in a file that only you can read, and used where OPENAI_ADMIN_KEY is not set.
 
     Example: bailee login --email ada@example.com
     """
@@ -113,7 +114,7 @@ def _current(settings: "Settings") -> Any:
 
 
 def _secrets() -> tuple[str, str]:
-    return _asked("Password", hidden=True), _asked("Code")
+    return _asked("Password", hidden=True), _asked("Code (each works once)")
 
 
 def _asked(what: str, *, hidden: bool = False) -> str:

@@ -36,7 +36,14 @@ class ServerSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         ),
     ] = 0
     workers: Annotated[
-        int, Meta(ge=1, le=256, description="Gateway workers: processes that answer.")
+        int,
+        Meta(
+            ge=1,
+            le=256,
+            description="Gateway workers: processes that answer. When the only one dies, "
+            "connections are refused for the seconds until it is there again; of two or more, the "
+            "others go on.",
+        ),
     ] = 1
     http2: Annotated[
         bool,

@@ -17,12 +17,20 @@ from bailee.governance.audit.model import Wanted
 from bailee.governance.audit.service import AuditLog, AuditTrail
 from bailee.governance.identity.enrolment import Enrolling, Enrolments
 from bailee.governance.identity.errors import (
+    CodeRefused,
     EnrolmentRefused,
     SessionRefused,
     SignInRefused,
     TooManyGuesses,
 )
-from bailee.governance.identity.model import IDLE_MS, LONGEST_MS, Bearer, OpenedSession
+from bailee.governance.identity.model import (
+    ATTEMPT_MS,
+    CODE_TRIES,
+    IDLE_MS,
+    LONGEST_MS,
+    Bearer,
+    OpenedSession,
+)
 from bailee.governance.identity.passkeys import Site
 from bailee.governance.identity.sealing import Vault
 from bailee.governance.identity.second_factor import STEP_MS, code_at
@@ -185,6 +193,39 @@ async def test_guesses_are_counted_by_account_and_by_address(world: World) -> No
         await world.sign_in.with_password("eve@example.org", "x", "1", None, "192.0.2.1")
 
 
+async def test_a_mistyped_code_leaves_the_enrolment_alive_five_times(world: World) -> None:
+    ada = await world.person("ada")
+    token = (await world.enrolments().make(world.tenant, ada.person)).decode()
+
+    async def answer(attempt: str, code: str) -> None:
+        await world.enrolling.set_password(token, attempt, PASSWORD, code)
+
+    shown = await world.enrolling.begin_password(token)
+    for _ in range(CODE_TRIES - 1):
+        with pytest.raises(CodeRefused, match="shows now"):
+            await answer(shown.attempt, "wrong")
+    with pytest.raises(EnrolmentRefused):
+        await answer(shown.attempt, "wrong")
+    with pytest.raises(EnrolmentRefused):
+        await answer(shown.attempt, world.code(base64.b32decode(bytes(shown.secret))))
+
+    shown = await world.enrolling.begin_password(token)
+    world.clock.advance(ATTEMPT_MS - MINUTE_MS)
+    with pytest.raises(CodeRefused):
+        await answer(shown.attempt, "wrong")
+    world.clock.advance(MINUTE_MS)  # a try gives no more time
+    with pytest.raises(EnrolmentRefused):
+        await answer(shown.attempt, world.code(base64.b32decode(bytes(shown.secret))))
+
+    shown = await world.enrolling.begin_password(token)
+    with pytest.raises(CodeRefused):
+        await answer(shown.attempt, "wrong")
+    code = world.code(base64.b32decode(bytes(shown.secret)))
+    await answer(shown.attempt, f"{code} ")
+    with pytest.raises(SignInRefused, match="each code works once, so wait for the next"):
+        await world.sign_in.with_password(ada.email, PASSWORD, code, None, "192.0.2.1")
+
+
 async def test_a_recovery_code_works_once(world: World) -> None:
     ada = await world.known("ada")
     code = ada.recovery[0].decode()
@@ -203,9 +244,6 @@ async def test_an_enrolment_is_used_once_and_replaces_what_was(world: World) -> 
     shown = await world.enrolling.begin_password(token)
     with pytest.raises(InvalidInput):
         await world.enrolling.set_password(token, shown.attempt, "short", "000000")
-    with pytest.raises(EnrolmentRefused):
-        await world.enrolling.set_password(token, shown.attempt, PASSWORD, "000000")
-    shown = await world.enrolling.begin_password(token)
     code = world.code(base64.b32decode(bytes(shown.secret)))
     await world.enrolling.set_password(token, shown.attempt, "another long password", code)
     with pytest.raises(EnrolmentRefused):

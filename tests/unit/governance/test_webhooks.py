@@ -434,6 +434,15 @@ async def test_addresses_that_cannot_be(world: World, url: str) -> None:
     assert await world.webhooks.all(world.tenant) == []
 
 
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1", "10.0.0.1", "192.168.1.9", "169.254.169.254", "[fd00::1]"]
+)
+async def test_a_private_address_is_refused_and_the_setting_named(world: World, host: str) -> None:
+    with pytest.raises(InvalidInput, match=r"private network.*webhooks\.allow_private_addresses"):
+        await world.webhooks.create(world.tenant, f"https://{host}/hook", ["*"])
+    assert await world.webhooks.all(world.tenant) == []
+
+
 async def test_what_else_cannot_be(world: World) -> None:
     for types in ([], ["project.exploded"], ["*", "nothing"]):
         with pytest.raises(InvalidInput) as refused:

@@ -7,6 +7,7 @@ request must come from one of them.
 from typing import Any, Final
 
 import msgspec
+import segno
 from litestar import Response, Router, get, post
 
 from bailee.api.administration.asked import body_of
@@ -130,12 +131,16 @@ class EnrolmentView(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SecondFactorView(HiddenStruct, frozen=True, kw_only=True):
-    """A new second factor, this once: the secret, and the same as an address to scan."""
+    """A new second factor, this once: the secret, the same as an address, and that as a QR code.
+
+    `image` is a `data:` address of an SVG, which a page can show as it is.
+    """
 
     object: str = "bailee.second_factor"
     attempt: str
     secret: str
     address: str
+    image: str
 
 
 class RecoveryCodesView(HiddenStruct, frozen=True, kw_only=True):
@@ -255,16 +260,23 @@ async def begin_password(request: AnyRequest) -> Response[SecondFactorView]:
     """A new second factor to put into an authenticator."""
     asked = await body_of(request, Enrol)
     shown = await administration_of(request).enrolling.begin_password(asked.token)
+    address = shown.address.decode()
     return answer(
         SecondFactorView(
-            attempt=shown.attempt, secret=shown.secret.decode(), address=shown.address.decode()
+            attempt=shown.attempt,
+            secret=shown.secret.decode(),
+            address=address,
+            image=segno.make_qr(address).svg_data_uri(border=4, light="white", omitsize=True),
         )
     )
 
 
 @post("/enrolment/password", status_code=200, summary="Set a password", security=[])
 async def set_password(request: AnyRequest) -> Response[RecoveryCodesView]:
-    """Set a password with the second factor; uses up the token and ends former sessions."""
+    """Set a password with the second factor; uses up the token and ends former sessions.
+
+    A wrong code (`code_refused`) leaves the attempt as it is, up to five times within ten minutes.
+    """
     asked = await body_of(request, EnrolPassword)
     codes = await administration_of(request).enrolling.set_password(
         asked.token, asked.attempt, asked.password, asked.code

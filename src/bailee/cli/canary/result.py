@@ -17,6 +17,8 @@ class Result(Struct, frozen=True, kw_only=True):
     """
     zdr_sealed: int
     """Sealed parts and objects after the calls under zero retention alone. None may be."""
+    zdr_sealed_places: tuple[str, ...] = ()
+    """Where these are: the first twenty."""
     unrecorded_records: int
     """Records that answers named in modes in which content is not kept for monitoring. None may
     be."""

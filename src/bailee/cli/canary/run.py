@@ -121,6 +121,7 @@ async def _canary(root: Path, prompts: int, console: Console) -> tuple[Result, l
             found.places_of(marks.default.encode()) | found.places_of(marks.modified.encode())
         ),
         zdr_sealed=len(zero_sealed),
+        zdr_sealed_places=tuple(zero_sealed[:_SHOWN]),
         unrecorded_records=len(zero.records) + len(modified.records),
         local_model=local,
         recorded=len(recorded),

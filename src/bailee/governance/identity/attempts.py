@@ -1,7 +1,8 @@
 """Sign-ins that have begun: what is needed to end them, known to whoever bears their name.
 
-A name is 256 random bits, is there for ten minutes and is taken once. Its row says nothing to
-whoever reads the table: the name is hashed and the details are sealed.
+A name is 256 random bits, is there for ten minutes and is taken once; whoever took it may put it
+back for what is left of them. Its row says nothing to whoever reads the table: the name is hashed
+and the details are sealed.
 """
 
 from typing import Final, TypeVar
@@ -31,15 +32,17 @@ class Attempts:
         self._randomness = randomness
         self._vault = vault
 
-    async def begin(self, details: msgspec.Struct, name: str | None = None) -> str:
-        """Keep details; gives the name under which they are taken."""
+    async def begin(
+        self, details: msgspec.Struct, name: str | None = None, until: Instant | None = None
+    ) -> str:
+        """Keep details until then, else for ten minutes; gives the name that they are taken by."""
         name = name or random_text(self._randomness).decode()
         now = self._clock.now()
         digest = self._vault.digest(_KIND, name.encode())
         sealed = self._vault.seal(_KIND, digest, msgspec.json.encode(details))
         async with self._database.transaction(None) as transaction:
             await repository.add_attempt(
-                transaction, digest, sealed, now, Instant(now + ATTEMPT_MS)
+                transaction, digest, sealed, now, until or Instant(now + ATTEMPT_MS)
             )
         return name
 

@@ -8,10 +8,14 @@ use it in their name: for people with more than a developer's role it asks for `
 
 from typing import Any, Final, NamedTuple
 
+from msgspec import structs
+
 from bailee.governance.identity import passkeys, repository
 from bailee.governance.identity.attempts import Attempts
-from bailee.governance.identity.errors import EnrolmentRefused
+from bailee.governance.identity.errors import CodeRefused, EnrolmentRefused
 from bailee.governance.identity.model import (
+    ATTEMPT_MS,
+    CODE_TRIES,
     ENROLMENT_MS,
     RECOVERY_CODES,
     Enrolment,
@@ -24,7 +28,7 @@ from bailee.governance.identity.passwords import check_new, verifier_of
 from bailee.governance.identity.sealing import Vault
 from bailee.governance.identity.second_factor import address, base32, new_secret, step_of
 from bailee.governance.identity.sessions import USER
-from bailee.kernel.errors import NotFound
+from bailee.kernel.errors import Forbidden, NotFound
 from bailee.kernel.ids import TenantId, handle_text
 from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import HiddenStruct, Secret
@@ -48,6 +52,9 @@ class SecondFactorBegun(HiddenStruct, frozen=True):
     second_factor: bytes
     digest: bytes
     """Of the enrolment's token."""
+    until: Instant
+    tries: int
+    """How many codes may still be given."""
 
 
 class PasskeyBegun(HiddenStruct, frozen=True):
@@ -150,8 +157,9 @@ class Enrolling:
     async def begin_password(self, token: str) -> ShownSecondFactor:
         """A new second factor to show. Raises EnrolmentRefused."""
         enrolment = await self.enrolment(token)
-        secret = new_secret(self._randomness)
-        attempt = await self._attempts.begin(SecondFactorBegun(bytes(secret), self._digest(token)))
+        secret, until = new_secret(self._randomness), Instant(self._clock.now() + ATTEMPT_MS)
+        begun = SecondFactorBegun(bytes(secret), self._digest(token), until, CODE_TRIES)
+        attempt = await self._attempts.begin(begun, until=until)
         return ShownSecondFactor(
             attempt,
             Secret(base32(secret).encode()),
@@ -164,7 +172,8 @@ class Enrolling:
         """Set password and second factor; gives recovery codes, which are shown this once.
 
         Raises:
-            EnrolmentRefused: the token, the attempt or the code is none that lasts.
+            CodeRefused: the code is wrong, and there are tries left.
+            EnrolmentRefused: the token or the attempt is none that lasts, or this was the last try.
             InvalidInput: the password may not be set.
         """
         check_new(password)
@@ -172,9 +181,9 @@ class Enrolling:
         begun = await self._attempts.take(attempt, SecondFactorBegun)
         if begun is None or begun.digest != self._digest(token):
             raise EnrolmentRefused
-        step = step_of(begun.second_factor, code, now)
+        step = step_of(begun.second_factor, code.strip(), now)
         if step is None:
-            raise EnrolmentRefused
+            raise await self._wrong_code(attempt, begun)
         verifier = await self._offload.run(lambda: verifier_of(password, self._randomness))
         person = enrolment.person
         row = Password(
@@ -195,6 +204,14 @@ class Enrolling:
             )
             await _write(self._audit, transaction, "enrolment.used", enrolment.tenant, person)
         return [Secret(code.encode()) for code in codes]
+
+    async def _wrong_code(self, attempt: str, begun: SecondFactorBegun) -> Forbidden:
+        """Put an attempt back, with a try less."""
+        if begun.tries <= 1:
+            return EnrolmentRefused()
+        again = structs.replace(begun, tries=begun.tries - 1)
+        await self._attempts.begin(again, attempt, begun.until)
+        return CodeRefused()
 
     async def begin_passkey(self, token: str) -> tuple[str, dict[str, Any]]:
         """An attempt, and what a browser is asked to register. Raises EnrolmentRefused."""

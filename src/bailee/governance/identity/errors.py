@@ -8,8 +8,9 @@ class SignInRefused(Forbidden):
 
     def __init__(self) -> None:
         super().__init__(
-            "This does not sign anybody in. Check what you gave, and name the organisation if your"
-            " address belongs to several; or ask an administrator for a new enrolment."
+            "This does not sign anybody in. Check what you gave: each code works once, so wait for"
+            " the next. Name the organisation if your address belongs to several; or ask an"
+            " administrator for a new enrolment."
         )
 
 
@@ -37,6 +38,16 @@ class EnrolmentRefused(Forbidden):
         super().__init__(
             "This enrolment is over, or what was shown does not fit it. Begin it again, or ask an"
             " administrator for a new one."
+        )
+
+
+class CodeRefused(Forbidden):
+    """The code is none of the second factor that was shown. The attempt goes on."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This is no code of the second factor that was shown, or too old. Enter the code that"
+            " your authenticator shows now; if it is never right, look at its clock."
         )
 
 

@@ -23,6 +23,8 @@ ENROLMENT_MS: Final = 3 * DAY_MS
 """How long an enrolment's token can be used."""
 ATTEMPT_MS: Final = 10 * MINUTE_MS
 """How long a sign-in that began may take."""
+CODE_TRIES: Final = 5
+"""How often a second factor that was shown may be answered with a code of it."""
 RECOVERY_CODES: Final = 8
 PREFIX: Final = "sess-"
 _SHAPE: Final = re.compile(rb"sess-([0-9a-f]{16})-[A-Za-z0-9_-]{43}")
