@@ -3,8 +3,8 @@
     python bailee_verify.py receipt.json --log-key VKEY --keeper-key HEX
         [--receipt-key HEX --request FILE --answer FILE]   is it about my exchange?
 
-Exit code 0: verified. 1: not verified; the receipt proves nothing. The numbered steps are those
-of docs/formats/receipt.md, which says where the two keys come from.
+Exit code 0: verified. 1: not verified. 2: malformed option. The numbered steps are those of
+docs/formats/receipt.md, which says where the two keys come from.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import base64
 import hashlib
 import json
 import sys
+import textwrap
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,7 @@ def check_signature(key: bytes, signature: bytes, message: bytes, what: str) -> 
 
 def open_checkpoint(note: str, log_key: str) -> tuple[int, bytes]:
     """Size and root that the log's key signed (C2SP signed-note, tlog-checkpoint)."""
+    need(log_key.count("+") > 1, "the log key is not written NAME+ID+KEY")
     name, key_id, encoded = log_key.split("+", 2)
     key = unbase64(encoded, 33)
     need(key[0] == 1 and sha256(name.encode(), b"\n", key)[:4].hex() == key_id, "bad log key")
@@ -173,28 +175,26 @@ def verify(
     return [logged, about, "It does not prove that the content has been destroyed.", LIMITS]
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description="Verify a Bailee receipt offline.")
     parser.add_argument("receipt", type=Path)
     parser.add_argument("--log-key", required=True, help="the log's vkey")
-    parser.add_argument("--keeper-key", required=True, help="64 hexadecimal digits")
-    parser.add_argument("--receipt-key", help="the answer's bailee-receipt-key, in hexadecimal")
+    parser.add_argument("--keeper-key", required=True, type=bytes.fromhex, help="hexadecimal")
+    parser.add_argument("--receipt-key", type=bytes.fromhex, help="the answer's bailee-receipt-key")
     parser.add_argument("--request", type=Path, help="file with the request's body as sent")
     parser.add_argument("--answer", type=Path, help="file with the answer's body as received")
     given = parser.parse_args()
     try:
-        exchange: tuple[bytes, ...] = ()
-        if given.receipt_key:
-            key = bytes.fromhex(given.receipt_key)
-            exchange = (key, given.request.read_bytes(), given.answer.read_bytes())
+        bodies = [file.read_bytes() for file in (given.request, given.answer) if file]
+        need(len(bodies) in (0, 2), "give both --request and --answer")
+        exchange = (given.receipt_key, *bodies) if given.receipt_key else ()
         document = json.loads(given.receipt.read_bytes())
-        sentences = verify(document, given.log_key, bytes.fromhex(given.keeper_key), exchange)
+        said = verify(document, given.log_key, given.keeper_key, exchange)
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError) as error:
-        print(f"NOT VERIFIED: {error}", file=sys.stderr)
-        return 1
-    print("VERIFIED", *sentences, sep="\n")
-    return 0
+        why = f"the receipt has no field {error}" if isinstance(error, KeyError) else error
+        sys.exit(f"NOT VERIFIED: {why}")
+    print("VERIFIED", *(textwrap.fill(one, 100) for one in said), sep="\n")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

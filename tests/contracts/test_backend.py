@@ -14,7 +14,7 @@ from bailee.drivers.system import SystemClock
 from bailee.kernel.errors import InvalidInput
 from bailee.ports.backend import Backend, BackendCall, BackendFailure
 
-BODY = b'{"model": "m",  "messages": [], "unknown": [1, 2.50, null]}'
+BODY = b'{"model": "m",  "messages": [{"role":"user","content":"hi"}], "unknown": [1, 2.50, null]}'
 CALL = BackendCall("/chat/completions", BODY, False)
 STREAM = BackendCall("/chat/completions", BODY, True)
 
@@ -208,7 +208,9 @@ async def test_errors_are_in_the_openai_shape(make: Make) -> None:
         pair.upstream.script.append(Reply(status=400, parts=[error]))
         answer = await pair.backend.send(CALL)
         assert answer.status == 400
-        assert await answer.read() == error
+        told = msgspec.json.decode(await answer.read())["error"]
+        assert set(told) == {"message", "type", "param", "code"}
+        assert (told["type"], told["param"]) == ("invalid_request_error", None)
 
 
 async def test_retry_after_is_told(pair: Pair) -> None:

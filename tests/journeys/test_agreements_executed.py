@@ -115,16 +115,16 @@ def logged(place: Installation) -> list[dict[str, Any]]:
 
 def step(house: House, place: Installation, office: Office, role: Role, *typed: str) -> Any:
     """The JSON of a command that somebody of the house gives who is signed in."""
+    named = (*typed, "--organisation", office.organisation, *place.arguments, "--json")
+    return json.loads(run_command(place, *named, environment=home_of(house, place, role)).stdout)
+
+
+def home_of(house: House, place: Installation, role: Role) -> dict[str, str]:
+    """The variables of somebody's shell who is signed in."""
     home = place.root / role.value
     file = home / ".config" / "bailee" / "sessions.json"
     keep_token(file, base_address(place.settings), house.tokens[role])
-    variables = {
-        **bare_environment(place),
-        "HOME": str(home),
-        "OPENAI_ORG_ID": office.organisation,
-    }
-    done = run_command(place, *typed, *place.arguments, "--json", environment=variables)
-    return json.loads(done.stdout)
+    return {**bare_environment(place), "HOME": str(home)}
 
 
 def carry_out(place: Installation, office: Office, house: House, kind: Kind) -> dict[str, Any]:
@@ -145,6 +145,9 @@ def carry_out(place: Installation, office: Office, house: House, kind: Kind) -> 
     assert http.post(f"{path}/sign", headers=officer).status_code == 403
     assert ask(place, office, "sign", row["id"])["status"] == "signed"
     signing = ("agreements", "countersign", row["id"], "--name", "O. Officer", "--title", "Officer")
+    home = home_of(house, place, Role.PRIVACY_OFFICER)
+    unnamed = run_command(place, *signing, *place.arguments, environment=home, status=1)
+    assert "`--organisation org_…`" in unnamed.stderr, "it is looked for in their own"
     step(house, place, office, Role.PRIVACY_OFFICER, *signing)
 
     def executed() -> dict[str, Any] | None:

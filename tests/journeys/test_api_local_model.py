@@ -1,5 +1,6 @@
 """The embedded model: a real llama.cpp in its own process, behind the same contract."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
 from typing import Any
@@ -129,10 +130,69 @@ async def test_its_errors_are_openais(backend: LlamaBackend) -> None:
         "messages",
         "invalid_request_error",
     )
-    answer = await backend.send(call(messages="x"))
+
+
+IMAGE = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+SCHEMA = {"name": "a", "schema": {"type": "SECRET"}}
+
+
+@pytest.mark.parametrize(
+    ("members", "field"),
+    [
+        ({"messages": [{"role": "user", "content": [IMAGE]}]}, "messages[0].content[0]"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function"),
+        ({"n": 3}, "n"),
+        ({"seed": "SECRET"}, "seed"),
+        ({"response_format": {"type": "json_schema", "json_schema": SCHEMA}}, "response_format"),
+        ({"messages": [{"role": "assistant", "content": "SECRET"}] * 2}, "messages"),
+        ({"unknown": 10**400}, None),
+    ],
+)
+async def test_a_mistake_of_the_caller_is_told_in_words_of_ours(
+    backend: LlamaBackend, members: dict[str, Any], field: str | None
+) -> None:
+    answer = await backend.send(call(**members))
     error = json.loads(await answer.read())["error"]
-    assert (answer.status, error["type"]) == (400, "invalid_request_error")
-    assert error["code"] is None
+    assert (answer.status, error["param"], error["code"]) == (400, field, None)
+    assert error["type"] == "invalid_request_error"
+    for word in ("json.exception", "template", "SECRET", "00000"):
+        assert word not in error["message"]
+
+
+async def test_an_answer_without_a_limit_ends_with_the_context(backend: LlamaBackend) -> None:
+    long = [{"role": "user", "content": "hi " * 190}]
+    answer = await backend.send(call(messages=long, max_tokens=None, ignore_eos=True))
+    document = json.loads(await answer.read())
+    assert document["choices"][0]["finish_reason"] == "length"
+    assert document["usage"]["total_tokens"] == small_model().context_tokens
+
+
+async def test_whoever_leaves_an_answer_without_a_limit_stops_it() -> None:
+    """The next one gets the only place, which the first would have held for minutes."""
+    alone = small_model()._replace(context_tokens=8192, parallel=1)
+    process = ModelProcess(alone, SystemRandomness())
+    running = await process.start()
+    client = OpenAiBackend(parse_target(running.base_url), running.api_key, Limits(), SystemClock())
+    left = LlamaBackend(client)
+    try:
+        answer = await left.send(call(stream=True, max_tokens=None, ignore_eos=True))
+        await anext(answer.chunks())
+        answer.abandon()
+        async with asyncio.timeout(30):
+            assert (await left.send(call())).status == 200
+    finally:
+        await left.close()
+        await process.stop()
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_a_text_completion_has_a_name_of_its_own(backend: LlamaBackend, stream: bool) -> None:
+    asked = {"model": "m", "prompt": "Once", "max_tokens": 2, "stream": stream}
+    answer = await backend.send(BackendCall("/completions", json.dumps(asked).encode(), stream))
+    told = (await answer.read()).split(b"\n\n")
+    documents = [json.loads(one.removeprefix(b"data: ")) for one in told if b"{" in one]
+    assert documents
+    assert all(document["id"].startswith("cmpl-") for document in documents)
 
 
 async def test_nobody_else_on_this_machine_is_answered(running: ModelRunning) -> None:

@@ -27,7 +27,7 @@ from tests.fixtures.waiting import until
 from tools.make_openapi_reference import TARGET
 
 from bailee.api.compatibility import Entry, beyond, entries
-from bailee.api.errors import COMPATIBILITY_TABLE
+from bailee.api.errors import OPENAPI_DOCUMENT
 from bailee.governance.audit.model import EVENT_TYPES
 
 pytestmark = pytest.mark.journey
@@ -187,7 +187,7 @@ def test_what_is_refused_says_why_and_reaches_no_backend(
         asker = admin if path.startswith((ORGANIZATION, "/v1/projects/")) else client
         got = asker.request(entry.method, path)
         error = got.json()["error"]
-        told = COMPATIBILITY_TABLE in error["message"] and entry.note in error["message"]
+        told = OPENAPI_DOCUMENT in error["message"] and entry.note in error["message"]
         if not (got.status_code == 404 and told) and not _another_method(entry, got):
             wrong.append((entry.name, got.status_code, error["message"]))
     assert wrong == []

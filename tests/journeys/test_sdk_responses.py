@@ -253,6 +253,39 @@ def test_chat_completions_are_stored_when_asked(client: OpenAI) -> None:
         client.chat.completions.retrieve(names[0])
 
 
+def test_metadata_of_another_type_is_named(client: OpenAI) -> None:
+    metadata: Any = {"SECRET": 1}
+    with pytest.raises(BadRequestError) as refused:
+        client.chat.completions.create(
+            model="mirror",
+            messages=[{"role": "user", "content": "x"}],
+            store=True,
+            metadata=metadata,
+        )
+    assert refused.value.param == "metadata"
+    assert "SECRET" not in str(refused.value)
+
+
+IMAGE: Any = {"type": "input_image", "image_url": "data:image/png;base64,AAAA"}
+
+
+@pytest.mark.parametrize(
+    ("members", "param"),
+    [
+        ({"input": [{"role": "user", "content": [IMAGE]}]}, "input[0].content[0]"),
+        ({"input": "x", "max_output_tokens": 0}, "max_output_tokens"),
+        ({"input": []}, "input"),
+    ],
+)
+def test_the_local_models_refusals_name_what_the_client_sent(
+    client: OpenAI, members: dict[str, Any], param: str
+) -> None:
+    with pytest.raises(BadRequestError) as refused:
+        client.responses.create(model=REAL, **members)
+    assert refused.value.param == param
+    assert f"'{param}'" in str(refused.value)
+
+
 def test_a_streamed_chat_completion_is_stored_as_it_was_told(client: OpenAI) -> None:
     stream = client.chat.completions.create(
         model="mirror", messages=[{"role": "user", "content": "x"}], store=True, stream=True

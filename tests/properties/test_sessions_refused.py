@@ -218,7 +218,7 @@ class SigningIn(RuleBasedStateMachine):
 
 
 def test_sessions(running: Running) -> None:
-    campaign(SigningIn, running, 150)
+    campaign(SigningIn, running, 90)
 
 
 @pytest.mark.soak

@@ -293,7 +293,7 @@ class Telling(RuleBasedStateMachine):
 
 
 def test_webhooks(running: Running) -> None:
-    campaign(Telling, running, 25)
+    campaign(Telling, running, 18)
 
 
 @pytest.mark.soak

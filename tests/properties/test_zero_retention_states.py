@@ -305,7 +305,7 @@ class Applying(RuleBasedStateMachine):
 
 
 def test_applications(running: Running) -> None:
-    campaign(Applying, running, 30)
+    campaign(Applying, running, 20)
 
 
 @pytest.mark.soak

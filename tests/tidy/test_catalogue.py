@@ -45,7 +45,6 @@ NOT_STORED = {
     "build/": "weights of the local model, made before anything is stored",
     "bailee/": "a label of what is hashed or signed",
     "census/": "the subject of a receipt",
-    "docs/": "a page that an error points to",
     "endpoints/": "below the policy folder",
     "epoch/": "the subject of a statement",
     "harassment/": "a moderation category",

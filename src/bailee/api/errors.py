@@ -35,7 +35,7 @@ from bailee.serving.errors import Because, CallRefused
 Headers = list[tuple[str, str]]
 
 _JSON: Final = ("content-type", "application/json")
-COMPATIBILITY_TABLE: Final = "docs/compatibility.md"
+OPENAPI_DOCUMENT: Final = "/bailee/v1/openapi/openapi.json"
 
 
 class Shape(NamedTuple):
@@ -171,7 +171,7 @@ def unknown_operation(method: str, path: str) -> CallRefused:
     return CallRefused(
         Because.OPERATION,
         f"Unknown request URL: {method[:16]} {path[:200]}. This server offers the operations of "
-        f"its compatibility table ({COMPATIBILITY_TABLE}) and no others."
+        f"its OpenAPI document (GET {OPENAPI_DOCUMENT}) and no others."
         + (f" Of this one it says: {why}" if why else ""),
     )
 

@@ -8,7 +8,10 @@ import typer
 
 from bailee.cli.options import ConfigOption, DataOption, JsonOption, SetOption, load_settings
 
-app = typer.Typer(help="Make the first admin key; list and revoke them.", no_args_is_help=True)
+app = typer.Typer(
+    help="The operator's word: first admin keys, invitations, enrolment, the house.",
+    no_args_is_help=True,
+)
 
 
 @app.command("bootstrap")

@@ -5,7 +5,14 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
-from bailee.cli.options import ConfigOption, DataOption, JsonOption, SetOption, load_settings
+from bailee.cli.options import (
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    OrganisationOption,
+    SetOption,
+    load_settings,
+)
 from bailee.kernel.errors import BaileeError, InvalidInput
 
 if TYPE_CHECKING:
@@ -31,15 +38,18 @@ def templates(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show what can be agreed to, with the fields of each form.
 
     Example: bailee agreements templates data_processing_addendum --korean
     """
-    from bailee.cli.output import print_json, print_table
+    from bailee.cli.output import cells, print_json, print_table
 
-    found = _remote(config, data, assignments).call("GET", f"{_PATH}/templates")["data"]
+    found = _remote(config, data, assignments, organisation).call("GET", f"{_PATH}/templates")[
+        "data"
+    ]
     if kind is not None:
         found = [one for one in found if one["kind"] == kind]
         if not found:
@@ -49,7 +59,7 @@ def templates(
         return
     if kind is None:
         columns = ("kind", "version", "reviewed", "requires", "notice_days", "published_at")
-        print_table(columns, [[one[column] for column in columns] for one in found])
+        print_table(columns, [cells(one, columns) for one in found])
         return
     language = "korean" if korean else "english"
     for one in found:
@@ -77,6 +87,7 @@ def submit(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Fill in the form of an agreement and hand it in.
@@ -85,7 +96,7 @@ def submit(
 
     Example: bailee agreements submit data_processing_addendum --field legal_name="Acme Ltd" …
     """
-    remote, form = _remote(config, data, assignments), _form(fields)
+    remote, form = _remote(config, data, assignments, organisation), _form(fields)
     if kind.startswith("agreement_"):
         row = remote.call("POST", f"{_PATH}/{kind}", {"form": form})
         if not draft:
@@ -105,22 +116,23 @@ def list_agreements(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the organisation's agreements, newest first.
 
     Example: bailee agreements list
     """
-    from bailee.cli.output import print_json, print_table
+    from bailee.cli.output import cells, print_json, print_table
 
     path = f"{_PATH}/waiting" if waiting else _PATH
-    remote = _remote(config, data, assignments)
+    remote = _remote(config, data, assignments, organisation)
     found = remote.call("GET", path, query={"limit": "100"})["data"]
     if as_json:
         print_json(found)
         return
-    columns = ("id", "organization", "kind", "version", "status", "in_force")
-    print_table(columns, [[row[column] for column in columns] for row in found])
+    columns = ("id", "organization", "kind", "version", "status", "in_force", "in_force_until")
+    print_table(columns, [cells(row, columns) for row in found])
 
 
 @app.command("review")
@@ -131,6 +143,7 @@ def review(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Assess a submitted agreement for the operator.
@@ -139,7 +152,9 @@ def review(
     """
     body = {"decision": decision, "reasons": reasons}
     path = f"{_PATH}/{agreement}/review"
-    _show(_remote(config, data, assignments).call("POST", path, body), as_json=as_json)
+    _show(
+        _remote(config, data, assignments, organisation).call("POST", path, body), as_json=as_json
+    )
 
 
 @app.command("sign")
@@ -148,6 +163,7 @@ def sign(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Sign an agreement for your organisation, under the name that its form gives.
@@ -155,7 +171,7 @@ def sign(
     Example: bailee agreements sign agreement_0123456789abcdef0123456789abcdef
     """
     path = f"{_PATH}/{agreement}/sign"
-    _show(_remote(config, data, assignments).call("POST", path), as_json=as_json)
+    _show(_remote(config, data, assignments, organisation).call("POST", path), as_json=as_json)
 
 
 @app.command("countersign")
@@ -166,6 +182,7 @@ def countersign(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Sign an agreement for the operator.
@@ -174,7 +191,9 @@ def countersign(
     """
     path = f"{_PATH}/{agreement}/countersign"
     body = {"name": name, "title": title}
-    _show(_remote(config, data, assignments).call("POST", path, body), as_json=as_json)
+    _show(
+        _remote(config, data, assignments, organisation).call("POST", path, body), as_json=as_json
+    )
 
 
 @app.command("terminate")
@@ -184,6 +203,7 @@ def terminate(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """End an agreement, or give up preparing it.
@@ -191,7 +211,7 @@ def terminate(
     Example: bailee agreements terminate agreement_0123… --reasons "No longer needed"
     """
     path = f"{_PATH}/{agreement}/terminate"
-    row = _remote(config, data, assignments).call("POST", path, {"reasons": reasons})
+    row = _remote(config, data, assignments, organisation).call("POST", path, {"reasons": reasons})
     _show(row, as_json=as_json)
 
 
@@ -204,6 +224,7 @@ def download(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Write the signed document (PDF) of an executed agreement to a file.
@@ -214,7 +235,7 @@ def download(
 
     from bailee.cli.output import print_json
 
-    pdf = _remote(config, data, assignments).file(f"{_PATH}/{agreement}/document")
+    pdf = _remote(config, data, assignments, organisation).file(f"{_PATH}/{agreement}/document")
     file = output or Path(f"{agreement}.pdf")
     try:
         file.write_bytes(pdf)
@@ -234,22 +255,23 @@ def publish(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Put a newer text in force; shows who is to execute it anew, and until when.
 
     Example: bailee agreements publish data_processing_addendum 2027-03-01
     """
-    from bailee.cli.output import print_json, print_table
+    from bailee.cli.output import cells, print_json, print_table
 
     body = {"kind": kind, "version": version}
-    remote = _remote(config, data, assignments)
+    remote = _remote(config, data, assignments, organisation)
     due = remote.call("POST", f"{_PATH}/templates/publish", body)["data"]
     if as_json:
         print_json(due)
         return
     columns = ("agreement", "organization", "version", "in_force_until")
-    print_table(columns, [[row[column] for column in columns] for row in due])
+    print_table(columns, [cells(row, columns) for row in due])
 
 
 @app.command("protect")
@@ -258,6 +280,7 @@ def protect(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Put a project under the business associate agreement, until it is archived.
@@ -268,7 +291,7 @@ def protect(
     """
     from bailee.cli.output import print_json
 
-    remote = _remote(config, data, assignments)
+    remote = _remote(config, data, assignments, organisation)
     row = remote.call("POST", f"{_PATH}/protected-projects/{project}")
     if as_json:
         print_json(row)
@@ -276,10 +299,15 @@ def protect(
         print(f"{project} is protected")
 
 
-def _remote(config: Path | None, data: Path | None, assignments: list[str] | None) -> "Remote":
+def _remote(
+    config: Path | None,
+    data: Path | None,
+    assignments: list[str] | None,
+    organisation: str | None,
+) -> "Remote":
     from bailee.cli.remote import remote
 
-    return remote(load_settings(config, data, assignments).settings)
+    return remote(load_settings(config, data, assignments).settings, organisation)
 
 
 def _form(fields: list[str] | None) -> dict[str, str]:

@@ -216,6 +216,17 @@ def roles(settings: Settings) -> Finding:
     return ok("roles", "every role was confirmed in time")
 
 
+def operator(settings: Settings) -> Finding:
+    """Agreements can be counter-signed."""
+    if settings.agreements.operator_name:
+        return ok("agreements", f"they are signed for {settings.agreements.operator_name}")
+    return warning(
+        "agreements",
+        "agreements.operator_name is unset, so that none can be counter-signed",
+        "set [agreements], if customers are to sign any",
+    )
+
+
 def links(settings: Settings) -> Finding:
     """Readers of both languages can be sent somewhere."""
     unset = [

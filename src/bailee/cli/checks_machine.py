@@ -4,6 +4,7 @@ Each takes what it looks at as arguments where that can differ, so that tests ca
 machine. Linux only; elsewhere a check says that it cannot tell.
 """
 
+import importlib.util
 import os
 import shutil
 import sys
@@ -95,6 +96,28 @@ def swap(devices: Sequence[str] | None = None) -> Finding:
             "turn swap off (swapoff -a) or use an encrypted or compressed-memory swap",
         )
     return ok("swap", "memory is not written to a disk")
+
+
+def user(identifier: int | None = None) -> Finding:
+    """Bailee has a user of its own, and is not root."""
+    if (os.geteuid() if identifier is None else identifier) == 0:
+        return warning(
+            "user",
+            "this is root, from whom nothing on this machine is kept",
+            "run Bailee as a user of its own",
+        )
+    return ok("user", "not root")
+
+
+def fine_tuning(*, installed: bool | None = None) -> Finding:
+    """What training on this machine needs is installed."""
+    if importlib.util.find_spec("torch") is not None if installed is None else installed:
+        return ok("fine-tuning", "what training on this machine needs is installed")
+    return warning(
+        "fine-tuning",
+        "it is not installed, so jobs on this machine fail",
+        "run `make install-finetuning` and restart, if anybody is to fine-tune here",
+    )
 
 
 def _in_memory(device: str) -> bool:

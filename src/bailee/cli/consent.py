@@ -9,7 +9,14 @@ from typing import Annotated, Any
 
 import typer
 
-from bailee.cli.options import ConfigOption, DataOption, JsonOption, SetOption, load_settings
+from bailee.cli.options import (
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    OrganisationOption,
+    SetOption,
+    load_settings,
+)
 
 app = typer.Typer(
     help="See, give and withdraw consent to sharing data for improvement.", no_args_is_help=True
@@ -47,6 +54,7 @@ def show(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show whether consent stands, or stood, and the text that is agreed to now.
@@ -56,7 +64,7 @@ def show(
     from bailee.cli.output import print_json
     from bailee.cli.remote import remote
 
-    here = remote(load_settings(config, data, assignments).settings)
+    here = remote(load_settings(config, data, assignments).settings, organisation)
     query = {"kind": kind.value} | ({} if project is None else {"project": project})
     instants = {"as_of": as_of, "known_at": known_at}
     at = {name: _seconds(text, name) for name, text in instants.items() if text is not None}
@@ -87,6 +95,7 @@ def give(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Agree to the current text; its digest says that you read it.
@@ -96,7 +105,7 @@ def give(
     from bailee.cli.output import print_json
     from bailee.cli.remote import remote
 
-    here = remote(load_settings(config, data, assignments).settings)
+    here = remote(load_settings(config, data, assignments).settings, organisation)
     text = here.call("GET", f"{_PATH}/text", query={"kind": kind.value})
     body = _body(kind, project) | {"text": text["version"], "digest": digest}
     if since is not None:
@@ -117,6 +126,7 @@ def withdraw(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Stop sharing; the key to everything that was shared is destroyed before this returns.
@@ -126,7 +136,7 @@ def withdraw(
     from bailee.cli.output import print_json
     from bailee.cli.remote import remote
 
-    here = remote(load_settings(config, data, assignments).settings)
+    here = remote(load_settings(config, data, assignments).settings, organisation)
     withdrawn = here.call("POST", f"{_PATH}/withdraw", _body(kind, project))
     if as_json:
         print_json(withdrawn)
@@ -146,6 +156,7 @@ def history(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the ledger: when consent held, and when that was known.
@@ -155,7 +166,7 @@ def history(
     from bailee.cli.output import print_json, print_table
     from bailee.cli.remote import remote
 
-    here = remote(load_settings(config, data, assignments).settings)
+    here = remote(load_settings(config, data, assignments).settings, organisation)
     query = {"limit": _PAGE}
     query |= {} if kind is None else {"kind": kind.value}
     query |= {} if project is None else {"project": project}

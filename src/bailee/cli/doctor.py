@@ -58,6 +58,7 @@ def examine(settings: "Settings") -> "list[Finding]":
     return [
         installation.there(folder),
         installation.port(settings),
+        machine.user(),
         machine.disk(folder),
         installation.permissions(folder),
         installation.certificate(settings, certificate_names(settings), now),
@@ -68,6 +69,8 @@ def examine(settings: "Settings") -> "list[Finding]":
         machine.swap(),
         installation.database(settings),
         installation.model(settings),
+        machine.fine_tuning(),
         installation.roles(settings),
+        installation.operator(settings),
         installation.links(settings),
     ]

@@ -21,7 +21,7 @@ TRUST_VARIABLES = (
 )
 _FORMER = "_BEFORE_BAILEE_"
 """Not `BAILEE_…`: whatever begins so is a setting."""
-VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", *TRUST_VARIABLES)
+VARIABLES = ("OPENAI_BASE_URL", "OPENAI_API_KEY", "BAILEE_DATA_FOLDER", *TRUST_VARIABLES)
 
 
 def env(
@@ -73,14 +73,17 @@ def variables(settings: "Settings") -> dict[str, str]:
     for file in (bundle, key_file):
         if not file.is_file():
             raise NotFound(
-                f"{file} is not there; start `bailee serve` once with this data folder, or set "
-                "OPENAI_API_KEY yourself to a key from `bailee keys create`"
+                f"{file} is not there; name the installation's data folder with --data, or start "
+                "`bailee serve` once with this one, or set OPENAI_API_KEY yourself to a key from "
+                "`bailee keys create`"
             )
     address = announced_address(settings.data_folder / "run") or base_address(settings)
     values = {
         "OPENAI_BASE_URL": f"{address}/v1",
         "OPENAI_API_KEY": key_file.read_text().strip(),
     }
+    if not settings.regions:  # with several, one folder would be taken for another region's
+        values["BAILEE_DATA_FOLDER"] = str(settings.data_folder.absolute())
     return values | dict.fromkeys(TRUST_VARIABLES, str(Path.absolute(bundle)))
 
 

@@ -124,25 +124,9 @@ def keyring(
 
 
 def _print_fields(row: Any, *, as_json: bool) -> None:
-    from bailee.cli.output import print_json, print_table
+    from bailee.cli.output import print_fields, print_json
 
     if as_json:
         print_json(row)
         return
-    print_table(
-        ("what", "is"),
-        [(name.replace("_", " "), _shown(value)) for name, value in row.items()],
-    )
-
-
-def _shown(value: Any) -> str:
-    """A value for people: one line, and a line for each of several things with fields."""
-    if value is None or value == []:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, list):
-        return ("\n" if isinstance(value[0], dict) else ", ").join(_shown(item) for item in value)
-    if isinstance(value, dict):
-        return "; ".join(f"{key.replace('_', ' ')}: {_shown(item)}" for key, item in value.items())
-    return str(value)
+    print_fields(row, ("what", "is"))

@@ -8,6 +8,7 @@ they need when they run, so that help comes at once.
 import importlib
 import importlib.util
 import sys
+from typing import Annotated
 
 import typer
 
@@ -84,6 +85,24 @@ app.command("keeper", rich_help_panel=_PARTS)(processes.keeper)
 app.command("clerk", rich_help_panel=_PARTS)(processes.clerk)
 app.command("worker", rich_help_panel=_PARTS)(processes.worker)
 app.command("model-runner", rich_help_panel=_PARTS)(processes.model_runner)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    shown: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """What `bailee` takes without a command."""
 
 
 @app.command("version", rich_help_panel=_OPERATE)

@@ -22,6 +22,14 @@ SetOption = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="NAME=VALUE", help="One setting, as in server.port=9443."),
 ]
+OrganisationOption = Annotated[
+    str | None,
+    typer.Option(
+        "--organisation",
+        metavar="ORG",
+        help="Another organisation (org_…) than your own, for house roles.",
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 SupervisedOption = Annotated[
     bool,

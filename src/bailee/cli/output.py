@@ -1,13 +1,15 @@
 """Printing: tables for people, JSON for programs, errors in one place."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 from rich.console import Console
 from rich.table import Table
 
 from bailee.kernel.errors import BaileeError, InvalidInput
+from bailee.kernel.instants import Instant, to_rfc3339
 
 
 def console() -> Console:
@@ -27,8 +29,41 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> No
     for heading in headings:
         table.add_column(heading, overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell).replace("[", r"\[") for cell in row))
+        table.add_row(*(shown(cell).replace("[", r"\[") for cell in row))
     console().print(table)
+
+
+def shown(value: object) -> str:
+    """A value for people: yes, no and –; a line for each of several things with fields."""
+    if value is None or value in ("", [], (), {}):
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, list | tuple):
+        return ("\n" if isinstance(value[0], Mapping) else ", ").join(map(shown, value))
+    if isinstance(value, Mapping):
+        return "; ".join(f"{key.replace('_', ' ')}: {shown(item)}" for key, item in value.items())
+    return str(value)
+
+
+def cells(row: Mapping[str, Any], columns: Iterable[str]) -> list[object]:
+    """A row's fields; what the API tells in Unix seconds is RFC 3339."""
+    return [_timed(column, row.get(column)) for column in columns]
+
+
+def print_fields(row: Mapping[str, Any], headings: Sequence[str] = ("field", "value")) -> None:
+    """Print one thing, a line for each field."""
+    lines = zip(row, cells(row, row), strict=True)
+    print_table(headings, [(name.replace("_", " "), value) for name, value in lines])
+
+
+def _timed(name: str, value: object) -> object:
+    if isinstance(value, Mapping):
+        return {key: _timed(key, item) for key, item in value.items()}
+    timed = name.endswith(("_at", "_until")) or name in ("in_force", "since")
+    if timed and isinstance(value, int | float) and not isinstance(value, bool):
+        return to_rfc3339(Instant(int(1000 * value)))
+    return value
 
 
 def print_error(error: BaileeError) -> int:

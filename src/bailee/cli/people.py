@@ -5,7 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from bailee.cli.options import ConfigOption, DataOption, JsonOption, SetOption, load_settings
+from bailee.cli.options import (
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    OrganisationOption,
+    SetOption,
+    load_settings,
+)
+from bailee.kernel.errors import InvalidInput
 
 people = typer.Typer(help="People of your organisation.", no_args_is_help=True)
 roles = typer.Typer(help="Give roles, end them, confirm them each quarter.", no_args_is_help=True)
@@ -20,6 +28,7 @@ def list_people(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List people with their roles.
@@ -29,9 +38,8 @@ def list_people(
     from bailee.cli.remote import remote
 
     settings = load_settings(config, data, assignments).settings
-    rows = _all(remote(settings), "/bailee/v1/people")
-    shown: list[Row] = [{**row, "roles": ", ".join(row["roles"])} for row in rows]
-    _print_rows(rows if as_json else shown, ("id", "name", "email", "roles"), as_json=as_json)
+    rows = _all(remote(settings, organisation), "/bailee/v1/people")
+    _print_rows(rows, ("id", "name", "email", "roles"), as_json=as_json)
 
 
 @people.command("enrol")
@@ -40,6 +48,7 @@ def enrol(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Print the address at which a person sets what they sign in with; it works once.
@@ -50,7 +59,7 @@ def enrol(
     from bailee.cli.remote import remote
 
     settings = load_settings(config, data, assignments).settings
-    made = remote(settings).call("POST", f"/bailee/v1/people/{person}/enrolments")
+    made = remote(settings, organisation).call("POST", f"/bailee/v1/people/{person}/enrolments")
     if as_json:
         print_json(made)
     else:
@@ -63,6 +72,7 @@ def sign_out(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """End every session of a person.
@@ -73,7 +83,7 @@ def sign_out(
     from bailee.cli.remote import remote
 
     settings = load_settings(config, data, assignments).settings
-    ended = remote(settings).call("DELETE", f"/bailee/v1/people/{person}/sessions")
+    ended = remote(settings, organisation).call("DELETE", f"/bailee/v1/people/{person}/sessions")
     if as_json:
         print_json(ended)
     else:
@@ -86,6 +96,7 @@ def list_roles(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the roles that a person holds and held.
@@ -95,7 +106,7 @@ def list_roles(
     from bailee.cli.remote import remote
 
     settings = load_settings(config, data, assignments).settings
-    rows = _all(remote(settings), f"/bailee/v1/people/{person}/roles")
+    rows = _all(remote(settings, organisation), f"/bailee/v1/people/{person}/roles")
     _print_rows(rows, ("role", "given_by", "given_at", "ended_by", "ended_at"), as_json=as_json)
 
 
@@ -106,6 +117,7 @@ def give(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Give a person a role.
@@ -115,7 +127,9 @@ def give(
     from bailee.cli.remote import remote
 
     settings = load_settings(config, data, assignments).settings
-    given = remote(settings).call("POST", f"/bailee/v1/people/{person}/roles", {"role": role})
+    given = remote(settings, organisation).call(
+        "POST", f"/bailee/v1/people/{person}/roles", {"role": role}
+    )
     _print_one(given, f"{person} holds {role} now", as_json=as_json)
 
 
@@ -126,6 +140,7 @@ def end(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Take a role from a person; that they held it stays on record.
@@ -135,7 +150,9 @@ def end(
     from bailee.cli.remote import remote
 
     settings = load_settings(config, data, assignments).settings
-    ended = remote(settings).call("DELETE", f"/bailee/v1/people/{person}/roles/{role}")
+    ended = remote(settings, organisation).call(
+        "DELETE", f"/bailee/v1/people/{person}/roles/{role}"
+    )
     _print_one(ended, f"{person} does not hold {role} any more", as_json=as_json)
 
 
@@ -144,6 +161,7 @@ def due(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the roles that somebody should confirm or end in this quarter.
@@ -153,17 +171,20 @@ def due(
     from bailee.cli.remote import remote
 
     settings = load_settings(config, data, assignments).settings
-    rows = _all(remote(settings), "/bailee/v1/roles/recertifications")
+    rows = _all(remote(settings, organisation), "/bailee/v1/roles/recertifications")
     _print_rows(rows, ("id", "person", "role", "given_at", "confirmed_at"), as_json=as_json)
 
 
 @roles.command("recertify")
 def recertify(
     assignment: Annotated[str, typer.Argument(help="The assignment (assign_…), of `roles due`.")],
-    keep: Annotated[bool, typer.Option("--keep/--end", help="Confirm it, or end it.")],
+    keep: Annotated[
+        bool | None, typer.Option("--keep/--end", help="Confirm it, or end it; give one.")
+    ] = None,
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Record that a person goes on holding a role, or end it.
@@ -173,8 +194,10 @@ def recertify(
     from bailee.cli.remote import remote
 
     settings = load_settings(config, data, assignments).settings
+    if keep is None:
+        raise InvalidInput("give --keep to confirm the role, or --end to end it")
     path = f"/bailee/v1/roles/recertifications/{assignment}"
-    decided = remote(settings).call("POST", path, {"keep": keep})
+    decided = remote(settings, organisation).call("POST", path, {"keep": keep})
     _print_one(decided, "confirmed" if keep else "ended", as_json=as_json)
 
 
@@ -190,19 +213,13 @@ def _all(asked: Any, path: str) -> list[Row]:
 
 
 def _print_rows(rows: list[Row], columns: tuple[str, ...], *, as_json: bool) -> None:
-    from bailee.cli.output import print_json, print_table
-    from bailee.kernel.instants import Instant, to_rfc3339
+    from bailee.cli.output import cells, print_json, print_table
 
     if as_json:
         print_json(rows)
         return
-
-    def shown(column: str, value: Any) -> Any:
-        timed = column.endswith("_at") and value is not None
-        return to_rfc3339(Instant(1000 * value)) if timed else value
-
     headings = tuple(column.removesuffix("_at").replace("_", " ") for column in columns)
-    print_table(headings, [[shown(name, row[name]) for name in columns] for row in rows])
+    print_table(headings, [cells(row, columns) for row in rows])
 
 
 def _print_one(row: Row, said: str, *, as_json: bool) -> None:

@@ -145,7 +145,7 @@ def lint(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Check a policy folder and name everything that is wrong with it.
+    """Check a policy folder (versions/, endpoints/) and name everything that is wrong with it.
 
     Example: bailee policy lint ./policy
     """
@@ -172,7 +172,7 @@ def _files(folder: Path) -> dict[str, str]:
     try:
         return {
             path.relative_to(folder).as_posix(): path.read_text("utf-8")
-            for path in sorted(folder.rglob("*.toml"))
+            for path in sorted([*folder.glob("versions/*.toml"), *folder.glob("endpoints/*.toml")])
         }
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{folder} cannot be read; its files are UTF-8 TOML") from error

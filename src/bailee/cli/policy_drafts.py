@@ -243,7 +243,8 @@ def _ask(
 ) -> Any:
     from bailee.cli.remote import remote
 
-    return remote(load_settings(*settings).settings).call(method, _PATH + path, body, query=query)
+    asked = remote(load_settings(*settings).settings, of_organisations=False)
+    return asked.call(method, _PATH + path, body, query=query)
 
 
 def _tell(said: Any, *, as_json: bool) -> None:

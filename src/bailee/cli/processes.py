@@ -83,7 +83,7 @@ def worker(
     """Run the worker: it answers the lines of batches and trains fine-tuning jobs.
 
     `bailee serve` runs one already. More of them share the batches; one at a time trains. Killed,
-    it loses nothing: batches go on after 15 s at most, a job after 60 s from its last checkpoint.
+    it loses nothing: batches go on after 15 s at most, a job from its last checkpoint.
     Not to be confused with gateway workers, which answer customers (`bailee gateway`).
 
     Example: bailee worker --data /srv/bailee

@@ -142,7 +142,7 @@ def set_project(
     Example: bailee projects set proj_… --retention zero_data_retention --store reject
     """
     from bailee.cli.administration import Row, wiring
-    from bailee.cli.output import print_json, print_table
+    from bailee.cli.output import print_fields, print_json
 
     async def run() -> Row:
         async with wiring().administration(settings) as installation:
@@ -162,4 +162,4 @@ def set_project(
     if as_json:
         print_json(row)
     else:
-        print_table(("setting", "value"), [(name, str(value)) for name, value in row.items()])
+        print_fields(row, ("setting", "value"))

@@ -2,13 +2,14 @@
 
 The server is the one that this data folder's installation announced, or `OPENAI_BASE_URL`; the
 credential is `OPENAI_ADMIN_KEY`, or else the session of `bailee login`. Somebody with a house role
-chooses an organisation with `OPENAI_ORG_ID`. A refusal becomes the error of its kind, with the
-server's words.
+chooses an organisation with `--organisation`, or `OPENAI_ORG_ID`. A refusal becomes the error of
+its kind, with the server's words, and what they mean for whoever gives commands.
 """
 
 import http.client
 import json
 import ssl
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -38,15 +39,25 @@ _KINDS: Final[Mapping[int, type[BaileeError]]] = {
     409: Conflict,
     422: InvalidInput,
 }
+_BY_CODE: Final = {"sign_in_again": "Here: `bailee login --again`, then the same command."}
+_ANOTHERS: Final = "Another organisation's is named with `--organisation org_…`."
 
 
 class Remote:
     """The API of one installation, for one bearer."""
 
     def __init__(
-        self, address: str, bundle: Path | None, credential: str, organisation: str = ""
+        self,
+        address: str,
+        bundle: Path | None,
+        credential: str,
+        organisation: str = "",
+        *,
+        hints: Mapping[type[BaileeError], str] | None = None,
     ) -> None:
+        """`hints`: what commands add to a refusal of a kind."""
         self._organisation = organisation
+        self._hints = hints or {}
         self._address = urlsplit(address)
         self._bundle = bundle
         self._credential = credential
@@ -72,7 +83,7 @@ class Remote:
             raise Unavailable(f"the server's answer ({status}) is not JSON") from None
         if status < 400:
             return document
-        raise _refusal(status, document)
+        raise _refusal(status, document, self._hints)
 
     def file(self, path: str) -> bytes:
         """Ask for a file. Raises as `call`."""
@@ -83,7 +94,7 @@ class Remote:
             document = json.loads(answer)
         except ValueError:
             document = None
-        raise _refusal(status, document)
+        raise _refusal(status, document, self._hints)
 
     def raw(
         self,
@@ -120,10 +131,18 @@ class Remote:
             connection.close()
 
 
-def remote(settings: "Settings", *, session_alone: bool = False) -> Remote:
+def remote(
+    settings: "Settings",
+    organisation: str | None = None,
+    *,
+    session_alone: bool = False,
+    of_organisations: bool = True,
+) -> Remote:
     """The installation of these settings, for whoever's credential is at hand.
 
-    `session_alone`: for the session of `bailee login`, whatever else there is.
+    `organisation` (org_…) is the one to act in, by default the bearer's own. `session_alone`: for
+    the session of `bailee login`, whatever else there is. `of_organisations`: what the command
+    names belongs to an organisation, so that another's can be meant.
 
     Raises:
         Forbidden: there is no credential.
@@ -132,21 +151,31 @@ def remote(settings: "Settings", *, session_alone: bool = False) -> Remote:
 
     variables = environment()
     credential = "" if session_alone else variables.get("OPENAI_ADMIN_KEY", "")
-    credential = credential or kept_token(*session_place(settings)) or ""
+    session = "" if credential else kept_token(*session_place(settings)) or ""
+    credential = credential or session
     if not credential:
         raise Forbidden(
             "this command acts for you over the API: sign in with `bailee login`, or set"
             " OPENAI_ADMIN_KEY to an admin key (`bailee admin bootstrap` makes the first)"
         )
-    return server(settings, credential, variables.get("OPENAI_ORG_ID", ""))
+    chosen = organisation or variables.get("OPENAI_ORG_ID", "")
+    hints: dict[type[BaileeError], str] | None
+    hints = {NotFound: _ANOTHERS} if session and of_organisations and not chosen else None
+    return server(settings, credential, chosen, hints=hints)
 
 
-def server(settings: "Settings", credential: str = "", organisation: str = "") -> Remote:
+def server(
+    settings: "Settings",
+    credential: str = "",
+    organisation: str = "",
+    *,
+    hints: Mapping[type[BaileeError], str] | None = None,
+) -> Remote:
     """The installation of these settings, for nobody in particular by default."""
+    _tell_where(settings)
     bundle = settings.data_folder / "tls" / "bundle.pem"
-    return Remote(
-        _address(settings), bundle if bundle.is_file() else None, credential, organisation
-    )
+    known = bundle if bundle.is_file() else None
+    return Remote(_address(settings), known, credential, organisation, hints=hints)
 
 
 def session_place(settings: "Settings") -> tuple[Path, str]:
@@ -164,9 +193,28 @@ def _address(settings: "Settings") -> str:
     return announced or given or base_address(settings)
 
 
-def _refusal(status: int, document: Any) -> BaileeError:
+def _tell_where(settings: "Settings") -> None:
+    """Say so where a data folder's installation is meant although the environment names another."""
+    from bailee.drivers.system import environment
+
+    given = environment().get("OPENAI_BASE_URL", "").removesuffix("/").removesuffix("/v1")
+    address = _address(settings)
+    if given and given != address:
+        print(
+            f"bailee: asking {address}, the installation of {settings.data_folder}, and not"
+            " OPENAI_BASE_URL; for that one name a data folder without an installation (--data)",
+            file=sys.stderr,
+        )
+
+
+def _refusal(
+    status: int, document: Any, hints: Mapping[type[BaileeError], str] | None = None
+) -> BaileeError:
+    code = None
     try:
-        message = str(document["error"]["message"])
-    except (KeyError, TypeError):
+        message, code = str(document["error"]["message"]), document["error"].get("code")
+    except (AttributeError, KeyError, TypeError):
         message = f"the server answered {status}"
-    return _KINDS.get(status, Unavailable)(message)
+    kind = _KINDS.get(status, Unavailable)
+    added = _BY_CODE.get(code or "") or (hints or {}).get(kind)
+    return kind(f"{message} {added}" if added else message)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from bailee.cli.options import ConfigOption, DataOption, JsonOption, SetOption, load_settings
+from bailee.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
     from bailee.settings import Settings
@@ -119,8 +120,11 @@ def _secrets() -> tuple[str, str]:
 def _asked(what: str, *, hidden: bool = False) -> str:
     if sys.stdin.isatty():
         answer: str = typer.prompt(what, hide_input=hidden, err=True)
-        return answer
-    return sys.stdin.readline().rstrip("\r\n")
+    else:
+        answer = sys.stdin.readline().rstrip("\r\n")
+    if not answer:
+        raise InvalidInput(f"{what}: nothing was given, so nothing was sent")
+    return answer
 
 
 def _said(session: Any) -> str:

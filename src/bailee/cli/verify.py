@@ -102,14 +102,19 @@ def _said(
         gone = receipt.verify_destruction(document, log_key, keeper_key)
         says = f"{gone.subject} was destroyed, unusable from {to_rfc3339(gone.unusable_at)}"
         lines = [f"{says}, {gone.lateness_ms} ms late", receipt.DESTRUCTION_PROVES]
-        return True, [*lines, receipt.DESTRUCTION_DOES_NOT_PROVE]
+        return True, [*lines, _not_proved(receipt.DESTRUCTION_DOES_NOT_PROVE)]
     facts = receipt.verify_response(document, log_key, keeper_key)
     lines = [f"{facts.record} was recorded in {facts.region}, {to_rfc3339(facts.sealed_at)}"]
     if exchange is not None:
         if not facts.is_about(*exchange):
             return False, [*lines, "it is about another exchange than the one given"]
         lines.append("it is about exactly this request and answer")
-    return True, [*lines, receipt.RESPONSE_PROVES, receipt.RESPONSE_DOES_NOT_PROVE]
+    lines.append(receipt.RESPONSE_PROVES)
+    return True, [*lines, _not_proved(receipt.RESPONSE_DOES_NOT_PROVE)]
+
+
+def _not_proved(what: str) -> str:
+    return f"It does not prove that {what}"
 
 
 def _read(path: Path) -> bytes:

@@ -4,7 +4,15 @@ from typing import Annotated, Any
 
 import typer
 
-from bailee.cli.options import ConfigOption, DataOption, JsonOption, SetOption, load_settings
+from bailee.cli.options import (
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    OrganisationOption,
+    SetOption,
+    load_settings,
+)
+from bailee.kernel.errors import InvalidInput
 
 app = typer.Typer(
     help="Register webhooks; see what was sent, and send it again.", no_args_is_help=True
@@ -25,6 +33,7 @@ def create(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Register a webhook and show its secret, this once.
@@ -32,7 +41,8 @@ def create(
     Example: bailee webhooks create https://example.org/hooks --event project.updated
     """
     body = {"url": url, "event_types": event, "description": description}
-    found = _call(config, data, assignments, "POST", "", body)
+    _check_events(config, data, assignments, organisation, event)
+    found = _call(config, data, assignments, organisation, "POST", "", body)
     if as_json:
         _print(found, as_json=True)
         return
@@ -45,13 +55,16 @@ def list_webhooks(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the organisation's webhooks.
 
     Example: bailee webhooks list
     """
-    found = _call(config, data, assignments, "GET", "", query={"limit": "100"})["data"]
+    found = _call(config, data, assignments, organisation, "GET", "", query={"limit": "100"})[
+        "data"
+    ]
     _print_list(found, ("id", "url", "enabled", "disabled", "event_types"), as_json=as_json)
 
 
@@ -60,13 +73,14 @@ def types(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the types of events, and what each tells.
 
     Example: bailee webhooks types
     """
-    found = _call(config, data, assignments, "GET", "/event_types")["data"]
+    found = _call(config, data, assignments, organisation, "GET", "/event_types")["data"]
     _print_list(found, ("type", "english", "korean"), as_json=as_json)
 
 
@@ -84,6 +98,7 @@ def update(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Change a webhook; what happens while it is disabled is not sent to it.
@@ -91,7 +106,10 @@ def update(
     Example: bailee webhooks update wh_0123456789abcdef0123456789abcdef --enable
     """
     body = {"url": url, "event_types": event, "description": description, "enabled": enabled}
-    _print(_call(config, data, assignments, "POST", f"/{webhook}", body), as_json=as_json)
+    _check_events(config, data, assignments, organisation, event or [])
+    _print(
+        _call(config, data, assignments, organisation, "POST", f"/{webhook}", body), as_json=as_json
+    )
 
 
 @app.command("delete")
@@ -100,13 +118,14 @@ def delete(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Delete a webhook; what was not sent is not.
 
     Example: bailee webhooks delete wh_0123456789abcdef0123456789abcdef
     """
-    _print(_call(config, data, assignments, "DELETE", f"/{webhook}"), as_json=as_json)
+    _print(_call(config, data, assignments, organisation, "DELETE", f"/{webhook}"), as_json=as_json)
 
 
 @app.command("rotate-secret")
@@ -118,6 +137,7 @@ def rotate_secret(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Give a webhook a new secret and show it, this once.
@@ -125,7 +145,7 @@ def rotate_secret(
     Example: bailee webhooks rotate-secret wh_0123456789abcdef0123456789abcdef
     """
     body = {"overlap_seconds": overlap_seconds}
-    found = _call(config, data, assignments, "POST", f"/{webhook}/secret", body)
+    found = _call(config, data, assignments, organisation, "POST", f"/{webhook}/secret", body)
     if as_json:
         _print(found, as_json=True)
     else:
@@ -138,6 +158,7 @@ def deliveries(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """List the latest messages to a webhook, and what became of them.
@@ -146,7 +167,7 @@ def deliveries(
     """
     query = {"limit": "100"}
     path = f"/{webhook}/deliveries"
-    found = _call(config, data, assignments, "GET", path, query=query)["data"]
+    found = _call(config, data, assignments, organisation, "GET", path, query=query)["data"]
     _print_list(found, ("id", "type", "state", "attempts", "status", "problem"), as_json=as_json)
 
 
@@ -156,13 +177,16 @@ def send_test(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Send a message of the type webhook.tested.
 
     Example: bailee webhooks test wh_0123456789abcdef0123456789abcdef
     """
-    _print(_call(config, data, assignments, "POST", f"/{webhook}/test"), as_json=as_json)
+    _print(
+        _call(config, data, assignments, organisation, "POST", f"/{webhook}/test"), as_json=as_json
+    )
 
 
 @app.command("replay")
@@ -175,20 +199,39 @@ def replay(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Send events again, under the identifiers that they had.
 
     Example: bailee webhooks replay wh_0123456789abcdef0123456789abcdef --since 1795419000
     """
+    if (event is None) == (since is None):
+        raise InvalidInput("give one of --event audit_log-… and --since")
     body = {"event_id": event, "since": since}
-    _print(_call(config, data, assignments, "POST", f"/{webhook}/replay", body), as_json=as_json)
+    _print(
+        _call(config, data, assignments, organisation, "POST", f"/{webhook}/replay", body),
+        as_json=as_json,
+    )
+
+
+def _check_events(
+    config: Any, data: Any, assignments: Any, organisation: str | None, events: list[str]
+) -> None:
+    listed = _call(config, data, assignments, organisation, "GET", "/event_types")["data"]
+    known = {"*", *(one["type"] for one in listed)}
+    for event in events:
+        if event not in known:
+            raise InvalidInput(
+                f"--event {event}: there is no such type; `bailee webhooks types` lists them"
+            )
 
 
 def _call(
     config: Any,
     data: Any,
     assignments: Any,
+    organisation: str | None,
     method: str,
     path: str,
     body: Any = None,
@@ -198,23 +241,23 @@ def _call(
     from bailee.cli.remote import remote
 
     settings = load_settings(config, data, assignments).settings
-    return remote(settings).call(method, _PATH + path, body, query=query)
+    return remote(settings, organisation).call(method, _PATH + path, body, query=query)
 
 
 def _print(found: Any, *, as_json: bool) -> None:
-    from bailee.cli.output import print_json, print_table
+    from bailee.cli.output import print_fields, print_json
 
     if as_json:
         print_json(found)
     else:
-        print_table(("field", "value"), [(name, str(value)) for name, value in found.items()])
+        print_fields(found)
 
 
 def _print_list(rows: Any, columns: tuple[str, ...], *, as_json: bool) -> None:
-    from bailee.cli.output import print_json, print_table
+    from bailee.cli.output import cells, print_json, print_table
 
     if as_json:
         print_json(rows)
     else:
         headings = [column.replace("_", " ") for column in columns]
-        print_table(headings, [[str(row[column]) for column in columns] for row in rows])
+        print_table(headings, [cells(row, columns) for row in rows])

@@ -5,7 +5,15 @@ from typing import Annotated, Any
 
 import typer
 
-from bailee.cli.options import ConfigOption, DataOption, JsonOption, SetOption, load_settings
+from bailee.cli.options import (
+    ConfigOption,
+    DataOption,
+    JsonOption,
+    OrganisationOption,
+    SetOption,
+    load_settings,
+)
+from bailee.kernel.errors import InvalidInput
 
 app = typer.Typer(
     help="Apply for zero retention or modified monitoring; decide and revoke.",
@@ -44,6 +52,7 @@ def apply(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Apply; it is assessed at once, by the facts that are shown, and then decided by a person.
@@ -60,7 +69,7 @@ def apply(
         "project_id": project,
         "submit": not draft,
     }
-    _print(remote(settings).call("POST", _PATH, body), as_json=as_json)
+    _print(remote(settings, organisation).call("POST", _PATH, body), as_json=as_json)
 
 
 @app.command("submit")
@@ -69,6 +78,7 @@ def submit(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Submit a draft.
@@ -78,7 +88,7 @@ def submit(
     from bailee.cli.remote import remote
 
     settings = load_settings(config, data, assignments).settings
-    found = remote(settings).call("POST", f"{_PATH}/{application}/submission")
+    found = remote(settings, organisation).call("POST", f"{_PATH}/{application}/submission")
     _print(found, as_json=as_json)
 
 
@@ -90,17 +100,18 @@ def show(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show an application with its assessment, or list the organisation's.
 
     Example: bailee zero-retention show
     """
-    from bailee.cli.output import print_json, print_table
+    from bailee.cli.output import print_json
     from bailee.cli.remote import remote
 
     settings = load_settings(config, data, assignments).settings
-    bearer = remote(settings)
+    bearer = remote(settings, organisation)
     if application is not None:
         _print(bearer.call("GET", f"{_PATH}/{application}"), as_json=as_json)
         return
@@ -108,10 +119,49 @@ def show(
     if as_json:
         print_json(rows)
         return
-    columns = ("id", "mode", "project_id", "state", "review_at")
-    print_table(
-        [column.replace("_", " ") for column in columns],
-        [[row[column] for column in columns] for row in rows],
+    _print_rows(rows, ("id", "mode", "project_id", "state", "review_at"))
+
+
+@app.command("list")
+def list_waiting(
+    undecided: Annotated[
+        bool, typer.Option("--undecided", help="What waits for a decision.")
+    ] = False,
+    due: Annotated[bool, typer.Option("--due", help="Approvals whose review is due.")] = False,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List what waits for the house, of every organisation; yours alone: `show`.
+
+    Decide with `--organisation`, which the list names.
+
+    Example: bailee zero-retention list --undecided
+    """
+    from bailee.cli.output import print_json
+    from bailee.cli.remote import remote
+
+    if undecided == due:
+        raise InvalidInput("give one of --undecided and --due")
+    settings = load_settings(config, data, assignments).settings
+    path = f"{_PATH}/{'undecided' if undecided else 'due'}"
+    rows = remote(settings).call("GET", path, query={"limit": "100"})["data"]
+    if as_json:
+        print_json(rows)
+        return
+    _print_rows(
+        rows,
+        (
+            "id",
+            "organization_id",
+            "project_id",
+            "mode",
+            "category",
+            "state",
+            "submitted_at",
+            "review_at",
+        ),
     )
 
 
@@ -120,9 +170,10 @@ def rules(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show the categories of use, and how each counts.
+    """Show every rule with its points, and from how many points misuse counts as likelier.
 
     Example: bailee zero-retention rules
     """
@@ -130,12 +181,18 @@ def rules(
     from bailee.cli.remote import remote
 
     settings = load_settings(config, data, assignments).settings
-    found = remote(settings).call("GET", "/bailee/v1/zero_retention/rules")
+    found = remote(settings, organisation).call("GET", "/bailee/v1/zero_retention/rules")
     if as_json:
         print_json(found)
         return
-    columns = ("id", "points", "english")
-    print_table(columns, [[row[column] for column in columns] for row in found["categories"]])
+    print(f"rules {found['version']}: points are added up, and a person reads them and decides")
+    print(f"likelihood medium from {found['medium']} points, high from {found['high']}; else low\n")
+    rows = [
+        (fact, rule["id"], rule["points"], rule["english"])
+        for fact in ("account_age", "verified_domain", "flags", "categories")
+        for rule in found[fact]
+    ]
+    print_table(("fact", "if it is", "points", "why"), rows)
 
 
 @app.command("decide")
@@ -152,6 +209,7 @@ def decide(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Decide an assessed application, as one of the house who did not apply.
@@ -167,7 +225,7 @@ def decide(
         "since": since,
         "review_at": review_at,
     }
-    found = remote(settings).call("POST", f"{_PATH}/{application}/decision", body)
+    found = remote(settings, organisation).call("POST", f"{_PATH}/{application}/decision", body)
     _print(found, as_json=as_json)
 
 
@@ -181,6 +239,7 @@ def review(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Let a standing approval go on until another review.
@@ -191,7 +250,7 @@ def review(
 
     settings = load_settings(config, data, assignments).settings
     body = {"review_at": review_at}
-    found = remote(settings).call("POST", f"{_PATH}/{application}/review", body)
+    found = remote(settings, organisation).call("POST", f"{_PATH}/{application}/review", body)
     _print(found, as_json=as_json)
 
 
@@ -202,6 +261,7 @@ def revoke(
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
+    organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """End an approval and every mode that needed it; on return it holds everywhere.
@@ -212,24 +272,33 @@ def revoke(
 
     settings = load_settings(config, data, assignments).settings
     body = {"reasons": reasons}
-    found = remote(settings).call("POST", f"{_PATH}/{application}/revocation", body)
+    found = remote(settings, organisation).call("POST", f"{_PATH}/{application}/revocation", body)
     _print(found, as_json=as_json)
 
 
+def _print_rows(rows: Any, columns: tuple[str, ...]) -> None:
+    from bailee.cli.output import cells, print_table
+
+    headings = [
+        column.removesuffix("_id").removesuffix("_at").replace("_", " ") for column in columns
+    ]
+    print_table(headings, [cells(row, columns) for row in rows])
+
+
 def _print(found: Any, *, as_json: bool) -> None:
-    from bailee.cli.output import print_json, print_table
+    from bailee.cli.output import print_fields, print_json, print_table
 
     if as_json:
         print_json(found)
         return
     shown = {name: value for name, value in found.items() if name != "assessment"}
-    print_table(("field", "value"), [(name, str(value)) for name, value in shown.items()])
+    print_fields(shown)
     if found["assessment"] is not None:
         print(f"\nlikelihood of misuse: {found['assessment']['likelihood']}")
         print_table(
             ("fact", "value", "points", "why"),
             [
-                (one["fact"], one["value"], str(one["points"]), one["english"])
+                (one["fact"], one["value"], one["points"], one["english"])
                 for one in found["assessment"]["reasons"]
             ],
         )

@@ -24,6 +24,8 @@ class Subject(NamedTuple):
 
     name: bytes
     limit_per_minute: int
+    whose: str
+    """As a refusal says it."""
 
 
 class Gauges(NamedTuple):
@@ -43,16 +45,24 @@ class Admission(Struct, frozen=True):
 def gauges_of(caller: Caller, model: str = "") -> Gauges:
     """The limits that are set for a key, its project, and the project's use of a model."""
     all_ = [
-        (b"k" + caller.key_id, caller.key_limits),
-        (b"p" + caller.project, caller.project_limits),
+        (b"k" + caller.key_id, caller.key_limits, "this API key"),
+        (b"p" + caller.project, caller.project_limits, "this project"),
     ]
     own = caller.model_limits.get(model)
     if own is not None:
         name = hashlib.blake2b(caller.project + model.encode(), digest_size=16).digest()
-        all_.append((b"m" + name, own))
+        all_.append((b"m" + name, own, f"the model `{model[:128]}` in this project"))
     return Gauges(
-        tuple(Subject(b"r" + n, x.requests_per_minute) for n, x in all_ if x.requests_per_minute),
-        tuple(Subject(b"t" + n, x.tokens_per_minute) for n, x in all_ if x.tokens_per_minute),
+        tuple(
+            Subject(b"r" + name, limits.requests_per_minute, whose)
+            for name, limits, whose in all_
+            if limits.requests_per_minute
+        ),
+        tuple(
+            Subject(b"t" + name, limits.tokens_per_minute, whose)
+            for name, limits, whose in all_
+            if limits.tokens_per_minute
+        ),
     )
 
 
@@ -88,11 +98,11 @@ class Limits:
     ) -> None:
         take = self._rate_limit.take
         nearest: Allowance | None = None
-        for name, limit in subjects:
+        for name, limit, whose in subjects:
             # A call above the whole limit may use it up; it could never be let in otherwise.
             taken = take(name, min(limit, amount), limit, now)
             if not taken.allowed:
-                raise _refused(counted, taken)
+                raise _refused(counted, taken, whose)
             if nearest is None or taken.remaining < nearest.remaining:
                 nearest = taken
         if nearest is not None:
@@ -132,10 +142,10 @@ def duration_text(duration_ms: int) -> str:
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 
-def _refused(counted: _Counted, allowance: Allowance) -> CallRefused:
+def _refused(counted: _Counted, allowance: Allowance, whose: str) -> CallRefused:
     return CallRefused(
         counted.because,
-        f"Rate limit reached for {counted.what} per minute: limit {allowance.limit}, "
+        f"Rate limit reached for {counted.what} per minute of {whose}: limit {allowance.limit}, "
         f"remaining {allowance.remaining}. "
         f"Please try again in {duration_text(allowance.reset_after_ms)}.",
         retry_after_ms=allowance.reset_after_ms,

@@ -23,7 +23,7 @@ from bailee.serving.chat_storing import ChatStoring
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.kept import ApplicationState, Keep, kept_for, kept_until
 from bailee.serving.responses.frame import Made
-from bailee.serving.responses.refusals import invalid, unsupported
+from bailee.serving.responses.refusals import invalid, unsupported, wrong
 from bailee.serving.responses.request import CreateResponse, check_metadata, read_request
 from bailee.serving.responses.translation import ResponseTranslation
 from bailee.serving.routing import Plan, Planner, refused_by_policy
@@ -183,11 +183,14 @@ class Responding:
         return self._clock.now() // 1000
 
 
+_METADATA: Final = dict[str, str] | None
+
+
 class _ChatAsked(msgspec.Struct):
     """What of a chat request is kept beside its answer."""
 
     messages: list[dict[str, Any]]
-    metadata: dict[str, str] | None = None
+    metadata: Any = None
 
     def __repr__(self) -> str:
         return hidden(self)
@@ -197,10 +200,11 @@ def _asked(body: bytes) -> _ChatAsked:
     try:
         asked = msgspec.json.decode(body, type=_ChatAsked)
     except msgspec.ValidationError:
-        raise invalid(
-            "messages", "To be stored, 'messages' are objects and 'metadata' has strings."
-        ) from None
-    check_metadata(asked.metadata)
+        raise wrong("messages", "an array of objects, to be stored") from None
+    try:
+        check_metadata(msgspec.convert(asked.metadata, _METADATA))
+    except msgspec.ValidationError:
+        raise wrong("metadata", "an object whose values are strings") from None
     return asked
 
 

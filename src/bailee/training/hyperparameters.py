@@ -92,4 +92,5 @@ def _within(value: float | Auto, low: float, high: float, field: str) -> None:
     least = low <= value if isinstance(value, int) and low else low < value
     if not (least and value <= high):
         more = "from" if low else "more than"
-        raise InvalidInput(f"this must be {more} {low:g} to {high:g}; correct it", field=field)
+        name = field.rpartition(".")[2]
+        raise InvalidInput(f"{name} must be {more} {low:g} to {high:g}; correct it", field=field)

@@ -136,6 +136,7 @@ class Carrying:
             job = await self._change(_one_more_attempt)
             if job.details.attempts > MOST_ATTEMPTS:
                 raise TrainingFailure("The job was begun too often.", retry_safe=False)
+            log.info("fine_tuning_begins", job=self.job.public_id)
             task = await self._task(job)
             job = await self._decide(task)
             await self._train(job, task)
@@ -346,6 +347,7 @@ class Carrying:
         await self._change_for(held, change, fine_tuning.SUCCEEDED)
         await self._end([ObjectId(old) for old in former])
         await self.notes.run_is_over()
+        log.info("fine_tuning_succeeded", job=self.job.public_id)
 
     def _finish_s(self, step: int) -> int | None:
         left_s = self.progress.left_s(step, self.keeping.clock.monotonic_s())
@@ -457,6 +459,7 @@ class Carrying:
 
         await self.story.say("The job failed", level="error")
         await self.story.tell()
+        log.warning("fine_tuning_failed", job=self.job.public_id, kind=error.code)
         with suppress(_EndedError):
             await self._change(change, fine_tuning.FAILED)
             for details in left:

@@ -9,9 +9,10 @@ from bailee.custody.reading import Reading
 from bailee.drivers.files_local import LocalFiles
 from bailee.drivers.keeper_socket import KeeperClient
 from bailee.drivers.postgres.database import PostgresDatabase
-from bailee.drivers.postgres.engine import check_schema, open_engine
+from bailee.drivers.postgres.engine import check_schema, open_engine, server_version
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.system import SystemClock, ThreadOffload
+from bailee.governance.tenancy.acknowledgement import Acknowledgements
 from bailee.governance.tenancy.model import ApiKey, Limits, Status
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound, UnknownKey
 from bailee.kernel.ids import (
@@ -75,7 +76,7 @@ class OpenInstallation:
         self._ledger = ledger
         self._reading = reading
         self._clock = clock
-        self._database = database
+        self.database = database
 
     async def create_key(
         self, *, project: str | None, name: str, expires_in_days: int | None
@@ -311,7 +312,7 @@ class OpenInstallation:
 
     async def inspect_kept(self, name: str) -> Row:
         """What is held of a thing that a project keeps; never content."""
-        return await inspect_kept(self._database, name)
+        return await inspect_kept(self.database, name)
 
     async def inspect_epoch(self, epoch: str) -> list[Row]:
         """One half hour's keys and what is sealed to them."""
@@ -389,6 +390,9 @@ async def first_start(settings: Settings) -> str | None:
         if demo.created is None:
             return None
         write_private(places.demo_key, demo.created.credential)
+        # Whoever is shown the key may use it: every gateway worker knows it by then.
+        everywhere = Acknowledgements(installation.database, SystemClock()).everywhere
+        await everywhere(round(1000 * settings.snapshot.grace_s))
         return demo.created.credential.decode()
 
 
@@ -400,9 +404,9 @@ def probe_database(settings: Settings) -> str:
         engine = open_engine(database_url(settings, places, ADMINISTRATOR), ADMINISTRATOR)
         try:
             await check_schema(engine)
+            return f"PostgreSQL {await server_version(engine)}"
         finally:
             await engine.dispose()
-        return "PostgreSQL"
 
     return asyncio.run(run())
 

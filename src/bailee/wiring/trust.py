@@ -51,7 +51,8 @@ def read_trust(places: Places) -> Trust:
         trust = msgspec.json.decode(places.trust.read_bytes(), type=Trust)
     except FileNotFoundError:
         raise Unavailable(
-            f"{places.data} holds no installation yet; start `bailee serve` with it first"
+            f"{places.data} holds no installation; name one's data folder with --data, or start"
+            " one there with `bailee serve`"
         ) from None
     if trust.simulated != places.simulated_clock.exists():
         raise Conflict(

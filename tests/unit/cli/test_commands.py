@@ -12,6 +12,7 @@ import typer.core
 import typer.main
 
 from bailee.cli.main import app
+from bailee.cli.output import cells, shown
 from bailee.cli.status_files import announce_address
 from bailee.cli.verify import public_keys
 from bailee.kernel.errors import InvalidInput
@@ -57,6 +58,7 @@ def test_every_command_says_what_it_does_with_an_example(
 
 def test_version_and_help_need_nothing(tmp_path: Path) -> None:
     assert run(tmp_path, "version").stdout.strip()
+    assert run(tmp_path, "--version").stdout == run(tmp_path, "version").stdout
     shown = run(tmp_path, "--help")
     assert shown.returncode == 0
     assert "bailee serve" in shown.stdout
@@ -157,9 +159,50 @@ def test_policy_lint_names_what_is_wrong(tmp_path: Path) -> None:
     assert run(tmp_path, "policy", "lint").returncode == 0
     (tmp_path / "versions").mkdir()
     (tmp_path / "versions" / "x.toml").write_text("nonsense = 1\n")
+    (tmp_path / "bailee.toml").write_text("[server]\nport = 1\n")
     broken = run(tmp_path, "policy", "lint", str(tmp_path))
     assert broken.returncode == 1
     assert "versions/x.toml" in broken.stderr
+    assert "bailee.toml" not in broken.stderr, "what is no part of a policy is left alone"
+
+
+@pytest.mark.parametrize(
+    ("command", "said"),
+    [
+        (("webhooks", "replay", "wh_0"), "--since"),
+        (("roles", "recertify", "assign_0"), "--keep"),
+        (("zero-retention", "list"), "--due"),
+        (("login", "--email", "ada@example.com"), "nothing was sent"),
+    ],
+)
+def test_what_is_missing_is_said_before_anything_is_sent(
+    tmp_path: Path, command: tuple[str, ...], said: str
+) -> None:
+    refused = run(tmp_path, *command)
+    assert refused.returncode == 2
+    assert said in refused.stderr
+
+
+def test_an_organisation_can_be_named_wherever_a_command_acts_in_one() -> None:
+    alone = {"bailee agreements templates", "bailee zero-retention list"}
+    groups = ("agreements", "consent", "people", "roles", "webhooks", "zero-retention")
+    found = {
+        path: {name for parameter in command.params for name in parameter.opts}
+        for path, command in commands()
+        if path.split()[1] in groups and path not in alone
+    }
+    assert all("--organisation" in options for options in found.values())
+
+
+def test_tables_are_for_people() -> None:
+    assert [shown(value) for value in (None, True, False, ["*"], [], 3)] == [
+        *("–", "yes", "no", "*", "–", "3"),
+    ]
+    assert shown({"a_b": [1, 2]}) == "a b: 1, 2"
+    assert cells({"created_at": 1_795_700_000, "points": 3}, ("created_at", "points")) == [
+        "2026-11-26T13:33:20.000Z",
+        3,
+    ]
 
 
 def test_a_second_serve_from_the_same_folder_is_refused(tmp_path: Path) -> None:

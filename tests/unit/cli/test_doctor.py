@@ -77,6 +77,17 @@ def test_swap_and_separation() -> None:
     assert machine.separation(4, enforcement="none").state == "problem"
 
 
+def test_root_and_what_is_not_set_up(tmp_path: Path) -> None:
+    assert machine.user(0).state == "warning"
+    assert machine.user(1000).state == "ok"
+    assert machine.fine_tuning(installed=False).state == "warning"
+    assert machine.fine_tuning(installed=True).state == "ok"
+    names = {"operator_name": "Example Hosting", "operator_address": "1 Road, Town"}
+    named = settings(tmp_path, **{f"agreements.{key}": value for key, value in names.items()})
+    assert installation.operator(settings(tmp_path)).state == "warning"
+    assert installation.operator(named).state == "ok"
+
+
 def test_a_port_that_another_holds(tmp_path: Path) -> None:
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
@@ -148,4 +159,4 @@ def test_doctor_ends_with_1_when_something_must_be_done(tmp_path: Path) -> None:
     assert found["model"]["state"] == "problem"
     assert all(f["to_do"] for f in found.values() if f["state"] != "ok")
     assert found["installation"]["state"] == "warning", "nothing was begun there"
-    assert len(found) == 14
+    assert len(found) == 17

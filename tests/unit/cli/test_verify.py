@@ -28,6 +28,7 @@ def test_receipts_are_verified_and_say_what_they_do_not_prove(files: Path) -> No
     code, said = verify(files / "response", files / "destruction")
     assert code == 0
     assert said.count(": verified") == 2
+    assert said.count("It does not prove that ") == 2
     assert "nobody copied plaintext" in said
 
 

@@ -1,12 +1,18 @@
 """What reaches the local model of a request: nothing that leads to what another left there."""
 
 import json
+import re
+from collections.abc import AsyncIterator
 from typing import Any
 
+import msgspec
 import pytest
 
 from bailee.drivers.backend_llama.backend import apart
-from bailee.drivers.backend_llama.tools import Forced, ForcingRefused, forced
+from bailee.drivers.backend_llama.errors import openai_error
+from bailee.drivers.backend_llama.names import Renamed
+from bailee.drivers.backend_llama.requests import RequestRefused, check
+from bailee.drivers.backend_llama.tools import Forced, forced
 
 
 @pytest.mark.parametrize(
@@ -19,8 +25,9 @@ from bailee.drivers.backend_llama.tools import Forced, ForcingRefused, forced
     ],
 )
 def test_whatever_is_asked_nothing_earlier_is_gone_on_from(asked: bytes) -> None:
-    assert json.loads(apart(asked)) == {"model": "m", "cache_prompt": False}
-    assert apart(asked).count(b"cache") == 1
+    sent = msgspec.json.encode(apart(asked))
+    assert json.loads(sent) == {"model": "m", "cache_prompt": False}
+    assert sent.count(b"cache") == 1
 
 
 CITY: Any = {
@@ -102,14 +109,12 @@ def test_a_call_that_was_cut_off_says_so() -> None:
     [
         ("required", {"tools": []}, "tools"),
         ("required", {"tools": None}, "tools"),
-        ("required", {"tools": [{"type": "custom"}]}, "tools[0]"),
-        ("required", {"tools": [{"type": "function"}]}, "tools[0].function.name"),
         ({"type": "function", "function": {"name": "other"}}, {}, "tools"),
         ({"type": "allowed_tools"}, {}, "tool_choice"),
     ],
 )
 def test_what_cannot_be_forced_is_refused(choice: Any, more: dict[str, Any], field: str) -> None:
-    with pytest.raises(ForcingRefused) as refused:
+    with pytest.raises(RequestRefused) as refused:
         forced(asked(choice, **more))
     assert refused.value.field == field
 
@@ -131,6 +136,169 @@ def test_schemas_nested_without_end_are_refused(depth: int, functions: int, fits
     if fits:
         assert nested in sent()
         return
-    with pytest.raises(ForcingRefused, match="nested") as refused:
+    with pytest.raises(RequestRefused, match="nested") as refused:
         sent()
     assert refused.value.field == "tools"
+
+
+def parts(*content: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "user", "content": list(content)}]}
+
+
+def calling(call: Any) -> dict[str, Any]:
+    return {"messages": [{"role": "assistant", "content": None, "tool_calls": [call]}]}
+
+
+IMAGE: Any = {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA"}}
+
+
+@pytest.mark.parametrize(
+    ("members", "field"),
+    [
+        (parts({"type": "text", "text": "a"}, IMAGE), "messages[0].content[1]"),
+        (parts({"type": "input_image", "image_url": "SECRET"}), "messages[0].content[0]"),
+        (parts({"type": "input_audio", "input_audio": {}}), "messages[0].content[0]"),
+        (parts("SECRET"), "messages[0].content[0]"),
+        (parts({"type": "text", "text": 3}), "messages[0].content[0].text"),
+        ({"messages": []}, "messages"),
+        ({"messages": [3]}, "messages[0]"),
+        ({"messages": [{"role": "SECRET", "content": "a"}]}, "messages[0].role"),
+        ({"messages": [{"role": ["user"], "content": "a"}]}, "messages[0].role"),
+        ({"messages": [{"role": "user", "content": None}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": "a", "name": 3}]}, "messages[0].name"),
+        (calling(3), "messages[0].tool_calls[0]"),
+        (
+            calling({"type": "function", "function": {"arguments": "{}"}}),
+            "messages[0].tool_calls[0].function.name",
+        ),
+        ({"tools": {}}, "tools"),
+        ({"tools": [{"type": "custom"}]}, "tools[0]"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function"),
+        ({"tools": [{"type": "function", "function": {}}]}, "tools[0].function.name"),
+        (
+            {"tools": [{"type": "function", "function": {"name": "f", "parameters": 3}}]},
+            "tools[0].function.parameters",
+        ),
+        ({"tool_choice": "SECRET"}, "tool_choice"),
+        ({"response_format": 3}, "response_format.type"),
+        ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
+        ({"max_tokens": 0}, "max_tokens"),
+        ({"max_completion_tokens": -1}, "max_completion_tokens"),
+        ({"max_tokens": (1 << 32) + 5}, "max_tokens"),
+        ({"n": 0}, "n"),
+        ({"temperature": 2.1}, "temperature"),
+        ({"temperature": -1}, "temperature"),
+        ({"temperature": 10**400}, "temperature"),
+        ({"temperature": True}, "temperature"),
+        ({"top_p": 1.01}, "top_p"),
+        ({"top_p": "SECRET"}, "top_p"),
+        ({"stop": 3}, "stop"),
+        ({"stop": ["a", 3]}, "stop"),
+    ],
+)
+def test_a_mistake_of_the_caller_names_its_place(members: dict[str, Any], field: str) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        check("/chat/completions", apart(json.dumps(members).encode()))
+    assert refused.value.field == field
+    assert f"'{field}'" in str(refused.value)
+    assert "SECRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize("value", [b"1e999", b'"\\ud800"', b"[" * 5_000 + b"]" * 5_000])
+def test_what_json_lets_pass_and_no_number_or_text_is_refused(value: bytes) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        check("/chat/completions", {"stop": msgspec.Raw(value)})
+    assert refused.value.field == "stop"
+
+
+def test_what_openai_allows_and_what_is_not_known_goes_on() -> None:
+    none = dict.fromkeys(("temperature", "top_p", "n", "max_tokens", "stop", "tools", "unknown"))
+    function = {"name": "f", "arguments": "{}"}
+    messages = [
+        {"role": "developer", "content": [{"type": "text", "text": "a"}]},
+        {"role": "user", "content": "a", "name": "b"},
+        *calling({"id": "c", "type": "function", "function": function})["messages"],
+        {"role": "tool", "content": "a", "tool_call_id": "c"},
+    ]
+    most = {"temperature": 2, "top_p": 1.0, "n": 2, "max_tokens": 1, "stop": ["a"], "min_p": "x"}
+    for members in ({**none, "messages": messages}, {**most, "tools": TOOLS, "tool_choice": NAMED}):
+        check("/chat/completions", apart(json.dumps(members).encode()))
+
+
+def test_a_completion_needs_a_prompt() -> None:
+    for prompt in (b"[]", b"null", b"3"):
+        with pytest.raises(RequestRefused) as refused:
+            check("/completions", {"prompt": msgspec.Raw(prompt)})
+        assert refused.value.field == "prompt"
+    check("/completions", apart(b'{"prompt":["a",[1,2]],"messages":[]}'))
+
+
+@pytest.mark.parametrize(
+    ("status", "message", "told", "field"),
+    [
+        (400, "Field 'min_p': [json.exception.type_error.302] SECRET", 400, "min_p"),
+        (400, "Field 'n': Value must be between 1 <= value <= 2, but got 3", 400, "n"),
+        (
+            500,
+            "Failed to parse messages: [json.exception.out_of_range.403] SECRET",
+            400,
+            "messages",
+        ),
+        (500, "Failed to parse tools: SECRET", 400, "tools"),
+        (500, "Failed to parse input at pos 0: SECRET", 500, None),
+        (
+            400,
+            "Unable to generate parser for this template. JSON schema error at #: SECRET",
+            400,
+            "response_format",
+        ),
+        (400, "[json.exception.out_of_range.406] number overflow parsing SECRET", 400, None),
+        (501, "This server does not support SECRET", 400, None),
+    ],
+)
+def test_no_word_of_llama_cpp_is_passed_on(
+    status: int, message: str, told: int, field: str | None
+) -> None:
+    body = json.dumps({"error": {"code": status, "message": message, "type": "x"}}).encode()
+    found = openai_error(status, body, "/chat/completions")
+    error = json.loads(found.body)["error"]
+    assert (found.status, error["param"]) == (told, field)
+    assert not {"SECRET", "json.exception", "template"} & set(
+        re.split(r"[ :\[\]]", error["message"])
+    )
+    if field == "n":
+        assert "from 1 to 2" in error["message"]
+
+
+class Pieces:
+    """An answer that comes in given pieces."""
+
+    status = 200
+    content_type = "text/event-stream"
+
+    def __init__(self, pieces: list[bytes]) -> None:
+        self.pieces = pieces
+
+    def retry_after_s(self) -> float | None:
+        return None
+
+    async def read(self) -> bytes:
+        return b"".join(self.pieces)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            yield piece
+
+    def abandon(self) -> None:
+        pass
+
+
+@pytest.mark.parametrize("size", [1, 7, 1_000])
+async def test_a_completion_is_named_as_one_however_it_is_cut(size: int) -> None:
+    text = json.dumps('"id":"chatcmpl-b"')
+    whole = b'data: {"text":%s,"id":"chatcmpl-a"}\n\ndata: [DONE]' % text.encode()
+    expected = whole.replace(b'"chatcmpl-a"', b'"cmpl-a"')
+    pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
+    renamed = Renamed(Pieces(pieces))
+    assert b"".join([piece async for piece in renamed.chunks()]) == expected
+    assert await Renamed(Pieces(pieces)).read() == expected

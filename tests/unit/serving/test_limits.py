@@ -54,3 +54,25 @@ def test_tokens_beyond_the_estimate_are_counted_afterwards() -> None:
     limits.settle(gauges, admission, 100, NOW)
     with pytest.raises(CallRefused):
         limits.admit(gauges, 1, NOW)
+
+
+@pytest.mark.parametrize(
+    ("key", "project", "model", "whose"),
+    [
+        (1, 9, 9, "this API key"),
+        (9, 1, 9, "this project"),
+        (9, 9, 1, "the model `small` in this project"),
+    ],
+)
+def test_a_refusal_says_whose_limit_it_is(key: int, project: int, model: int, whose: str) -> None:
+    own = {"small": CallLimits(model, 1000 * model)}
+    who = caller(CallLimits(key, 1000 * key), CallLimits(project, 1000 * project))
+    gauges = gauges_of(who._replace(model_limits=own), "small")
+    limits = Limits(MemoryRateLimit())
+    limits.admit(gauges, 10, NOW)
+    with pytest.raises(CallRefused, match=f"requests per minute of {whose}: limit 1,"):
+        limits.admit(gauges, 10, NOW)
+    untold = gauges._replace(requests=())
+    limits.admit(untold, 900, NOW)
+    with pytest.raises(CallRefused, match=f"tokens per minute of {whose}: limit 1000,"):
+        limits.admit(untold, 900, NOW)

@@ -53,3 +53,4 @@ def test_what_is_not_allowed_names_its_field(
         read_hyperparameters(given, method)
     place = f"method.{method}.hyperparameters"
     assert raised.value.field == (f"{place}.{field}" if field else place)
+    assert field in str(raised.value)

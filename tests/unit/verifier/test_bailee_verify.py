@@ -64,6 +64,10 @@ def test_nonsense_is_not_verified(tmp_path: Path, receipt: str) -> None:
     assert done.stderr.startswith("NOT VERIFIED")
 
 
+def test_what_is_wrong_is_said_in_words(tmp_path: Path) -> None:
+    assert run(tmp_path, "{}").stderr == "NOT VERIFIED: the receipt has no field 'type'\n"
+
+
 def test_is_one_short_file_that_needs_nothing_of_bailee() -> None:
     source = SCRIPT.read_text()
     assert len(source.splitlines()) <= 200

@@ -1,5 +1,6 @@
 """`/bailee/v1/zero_retention`: applications for zero retention and modified monitoring."""
 
+from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -16,7 +17,7 @@ from bailee.api.administration.asked import (
 )
 from bailee.api.administration.session import AnyRequest, session_of
 from bailee.api.administration.shapes import Listed, answer, listed, seconds_or_none
-from bailee.governance.zero_retention.assessment import packaged_rules
+from bailee.governance.zero_retention.assessment import Rule, packaged_rules
 from bailee.governance.zero_retention.model import APPLICATION, Application, Assessment, State
 from bailee.kernel.errors import InvalidInput
 from bailee.kernel.ids import handle_text, project_text, tenant_text
@@ -78,8 +79,8 @@ class AssessmentView(msgspec.Struct, frozen=True, kw_only=True):
     reasons: list[ReasonView]
 
 
-class CategoryView(msgspec.Struct, frozen=True, kw_only=True):
-    """A category of use that can be applied for."""
+class RuleView(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule: what a fact counts, if it is so (`id`)."""
 
     id: str
     points: int
@@ -94,7 +95,10 @@ class RulesView(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     medium: int
     high: int
-    categories: list[CategoryView]
+    account_age: list[RuleView]
+    verified_domain: list[RuleView]
+    flags: list[RuleView]
+    categories: list[RuleView]
 
 
 class ApplicationView(msgspec.Struct, frozen=True, kw_only=True):
@@ -128,19 +132,33 @@ class ApplicationView(msgspec.Struct, frozen=True, kw_only=True):
 
 @get("/rules", summary="What applications are assessed by")
 async def read_rules() -> Response[RulesView]:
-    """The categories of use, and the points from which misuse counts as more likely. Public."""
+    """Every rule with its points, and from how many misuse counts as likelier. Public."""
     rules = packaged_rules()
     return answer(
         RulesView(
             version=rules.version,
             medium=rules.medium,
             high=rules.high,
-            categories=[
-                CategoryView(id=name, points=rule.points, english=rule.english, korean=rule.korean)
-                for name, rule in rules.categories.items()
+            account_age=[
+                _rule(
+                    "otherwise" if age.below_days is None else f"below_{age.below_days}_days",
+                    age.rule,
+                )
+                for age in rules.account_age
             ],
+            verified_domain=_rules(rules.verified_domain),
+            flags=_rules(rules.flags),
+            categories=_rules(rules.categories),
         )
     )
+
+
+def _rules(rules: Mapping[str, Rule]) -> list[RuleView]:
+    return [_rule(name, rule) for name, rule in rules.items()]
+
+
+def _rule(name: str, rule: Rule) -> RuleView:
+    return RuleView(id=name, points=rule.points, english=rule.english, korean=rule.korean)
 
 
 @get(

@@ -15,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
+from bailee.drivers.backend_llama.requests import RequestRefused
 from bailee.kernel.redacted import hidden
 
 _ANY: Final = "required"
@@ -31,14 +32,6 @@ _SYSTEM: Final = ("system", "developer")
 _ID_CHARACTERS: Final = 24
 _EVENTS: Final = "text/event-stream"
 _JSON: Final = "application/json"
-
-
-class ForcingRefused(Exception):
-    """What is forced cannot be: `field` names the member at fault."""
-
-    def __init__(self, message: str, field: str) -> None:
-        super().__init__(message)
-        self.field = field
 
 
 class Function(NamedTuple):
@@ -65,7 +58,7 @@ class Forced(NamedTuple):
         return hidden(self)
 
     def body(self) -> bytes:
-        """What llama.cpp is asked instead. Raises ForcingRefused for schemas nested too deeply."""
+        """What llama.cpp is asked instead. Raises RequestRefused for schemas nested too deeply."""
         members = {name: one for name, one in self.members.items() if name not in _NOT_BESIDE}
         members["messages"] = self._messages()
         try:
@@ -174,7 +167,10 @@ class _Call(msgspec.Struct):
 
 
 def forced(body: bytes) -> Forced | None:
-    """What a chat request forces; None: it forces no call. Raises ForcingRefused."""
+    """What a chat request that was checked forces; None: it forces no call.
+
+    Raises RequestRefused.
+    """
     if b"tool_choice" not in body and b"\\u" not in body:
         return None
     try:
@@ -190,16 +186,16 @@ def forced(body: bytes) -> Forced | None:
         chosen = choice.get("function")
         name = chosen.get("name") if isinstance(chosen, dict) else None
         if choice.get("type") != "function" or not isinstance(name, str):
-            raise ForcingRefused(
+            raise RequestRefused(
                 "This model can be made to call a function: 'tool_choice' is 'none', 'auto', "
                 "'required' or names one.",
                 "tool_choice",
             )
         functions = [function for function in functions if function.name == name][:1]
         if not functions:
-            raise ForcingRefused("'tool_choice' names none of the functions in 'tools'.", "tools")
+            raise RequestRefused("'tool_choice' names none of the functions in 'tools'.", "tools")
     if not functions:
-        raise ForcingRefused("'tool_choice' wants a call, and 'tools' has no functions.", "tools")
+        raise RequestRefused("'tool_choice' wants a call, and 'tools' has no functions.", "tools")
     try:
         told = msgspec.json.encode([function.told for function in functions]).decode()
     except RecursionError:
@@ -208,26 +204,15 @@ def forced(body: bytes) -> Forced | None:
     return Forced(tuple(functions), members, f"Answer with {what} these functions, as JSON: {told}")
 
 
-def _too_deep() -> ForcingRefused:
-    return ForcingRefused("The functions' schemas are nested too deeply. Flatten them.", "tools")
+def _too_deep() -> RequestRefused:
+    return RequestRefused("The functions' schemas are nested too deeply. Flatten them.", "tools")
 
 
 def _functions(tools: list[Any]) -> list[Function]:
-    found = []
-    for index, tool in enumerate(tools):
-        place = f"tools[{index}]"
-        if not isinstance(tool, dict) or tool.get("type") != "function":
-            raise ForcingRefused("This model can be made to call functions alone.", place)
-        function = tool.get("function")
-        if not isinstance(function, dict) or not isinstance(name := function.get("name"), str):
-            raise ForcingRefused("A function needs a name.", f"{place}.function.name")
-        parameters = function.get("parameters")
-        if not isinstance(parameters, dict | None):
-            raise ForcingRefused(
-                "A function's parameters are a JSON schema.", f"{place}.function.parameters"
-            )
-        found.append(Function(name, parameters or _NO_PARAMETERS, function))
-    return found
+    functions = [tool["function"] for tool in tools]
+    return [
+        Function(one["name"], one.get("parameters") or _NO_PARAMETERS, one) for one in functions
+    ]
 
 
 def _moved(schema: Any, place: str) -> Any:

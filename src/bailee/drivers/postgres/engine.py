@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import asyncpg
-from sqlalchemy import URL, make_url
+from sqlalchemy import URL, make_url, text
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -107,6 +107,14 @@ async def check_schema(engine: AsyncEngine) -> None:
     with kinds():
         async with engine.connect() as connection:
             await check_version(connection)
+
+
+async def server_version(engine: AsyncEngine) -> str:
+    """As in 16.4. Raises Unavailable."""
+    with kinds():
+        async with engine.connect() as connection:
+            found = await connection.scalar(text("SHOW server_version"))
+    return str(found).partition(" ")[0]
 
 
 def _engine(connect: Connect, connections: int) -> AsyncEngine:

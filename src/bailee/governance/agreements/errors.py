@@ -1,5 +1,7 @@
 """What is refused of agreements, each saying what to do."""
 
+from typing import Final
+
 from bailee.governance.agreements.model import Agreement, Kind, State
 from bailee.kernel.errors import Conflict, NotFound
 
@@ -17,10 +19,20 @@ def unknown() -> NotFound:
     return NotFound("There is no such agreement. List the organisation's agreements.")
 
 
+_FIRST: Final = {
+    State.DRAFT: "It is submitted first (`bailee agreements submit`).",
+    State.SUBMITTED: "The operator assesses it first (`bailee agreements review`).",
+    State.IN_REVIEW: "The operator assesses it first (`bailee agreements review`).",
+    State.ACCEPTED: "The organisation signs it first (`bailee agreements sign`).",
+    State.SIGNED: "The operator counter-signs it first (`bailee agreements countersign`).",
+}
+
+
 def wrong_state(row: Agreement, wanted: str) -> WrongState:
     """The agreement cannot be carried on like this."""
+    comes_first = _FIRST.get(row.state, "Read it again.")
     return WrongState(
-        f"The agreement is {row.state.value}; {wanted} is not possible then. Read it again."
+        f"The agreement is {row.state.value}; {wanted} is not possible then. {comes_first}"
     )
 
 
@@ -28,7 +40,7 @@ def not_in_force(kind: Kind) -> NotInForce:
     """Something needs an agreement that is not executed."""
     return NotInForce(
         f"This needs an executed {kind.value.replace('_', ' ')} that is in force. Execute one"
-        f" first: `POST /bailee/v1/agreements` with the kind `{kind.value}`."
+        f" first: `bailee agreements submit {kind.value}`, or `POST /bailee/v1/agreements`."
     )
 
 

@@ -103,7 +103,8 @@ class Template(NamedTuple):
     def checked(self, form: Mapping[str, str], *, complete: bool) -> dict[str, str]:
         """A form as it is kept; `complete`: with every field that is required.
 
-        Raises InvalidInput naming the field; the message repeats nothing of what was written.
+        Raises InvalidInput naming the field, or all that are missing; the message repeats nothing
+        of what was written.
         """
         known = {field.name: field for field in self.fields}
         for name in form:
@@ -112,15 +113,19 @@ class Template(NamedTuple):
                     f"The form has no such field; it has {', '.join(known)}.", field="form"
                 )
         kept: dict[str, str] = {}
+        missing: list[Field] = []
         for field in self.fields:
             value = unicodedata.normalize("NFC", form.get(field.name, "")).strip()
             if value:
                 kept[field.name] = _checked(field, value)
             elif complete and field.required:
-                raise InvalidInput(
-                    f"The field `{field.name}` is needed ({field.label.english}).",
-                    field=f"form.{field.name}",
-                )
+                missing.append(field)
+        if missing:
+            names = ", ".join(f"`{field.name}` ({field.label.english})" for field in missing)
+            raise InvalidInput(
+                f"The form still needs {names}.",
+                field=f"form.{missing[0].name}",
+            )
         return kept
 
 

@@ -5,8 +5,9 @@ to. `developer` becomes `system`, which every chat backend knows. Reasoning item
 chat completions have no place for them. What chat cannot carry is refused by name.
 """
 
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+from bailee.kernel.redacted import hidden
 from bailee.serving.responses.refusals import invalid, missing, shown_type, unsupported, wrong
 
 Item = dict[str, Any]
@@ -35,18 +36,34 @@ def input_items(value: object) -> list[Item]:
     return value
 
 
-def chat_messages(instructions: str | None, items: list[Item], first: int = 0) -> list[Message]:
+class ChatMessages(NamedTuple):
+    """Messages, and where each comes from."""
+
+    messages: list[Message]
+    places: list[str]
+    """As in `input[0]` or `instructions`, one for each message."""
+
+    def __repr__(self) -> str:
+        return hidden(self)
+
+
+def chat_messages(instructions: str | None, items: list[Item], first: int = 0) -> ChatMessages:
     """The messages that say what `instructions` and `items` say.
 
     `first` is how many of the items stand before those of the request, which refusals count.
     Raises CallRefused (WRONG_TYPE).
     """
     messages: list[Message] = []
+    places: list[str] = []
     if instructions:
         messages.append({"role": "system", "content": instructions})
+        places.append("instructions")
     for index, item in enumerate(items):
-        _add(messages, item, f"input[{index - first}]")
-    return messages
+        place = f"input[{index - first}]"
+        _add(messages, item, place)
+        if len(messages) > len(places):
+            places.append(place)
+    return ChatMessages(messages, places)
 
 
 def _add(messages: list[Message], item: Item, place: str) -> None:

@@ -5,6 +5,7 @@ the Response alone (`metadata`, `include`, `store`) stays here. Fields that woul
 without effect are refused.
 """
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -95,6 +96,8 @@ _CHATS: Final = {
     "n": "input",
 }
 """Chat's fields, with where the Responses API has the same."""
+_MESSAGE: Final = re.compile(r"messages\[(\d{1,6})\]")
+_FUNCTION: Final = re.compile(r"(tools\[\d{1,6}\])\.function")
 _REFUSED: Final = {
     "prompt": "Prompt templates are not kept here. Send 'instructions' and 'input'.",
     "context_management": "Contexts are not compacted here. Leave 'context_management' out.",
@@ -108,7 +111,7 @@ _DROPPED: Final = _STAYS | {"store", "stream_options", "background_options"}
 class CreateResponse:
     """One request."""
 
-    __slots__ = ("_members", "fields", "items", "tools")
+    __slots__ = ("_members", "_places", "fields", "items", "tools")
 
     def __init__(self, fields: Fields, members: dict[str, Raw]) -> None:
         self.fields: Final = fields
@@ -116,6 +119,7 @@ class CreateResponse:
         self.items: Final[list[Item]] = input_items(fields.input)
         """The request's own input."""
         self.tools: list[Tool] = fields.tools or []
+        self._places: list[str] = []
 
     @property
     def logprobs(self) -> bool:
@@ -130,10 +134,8 @@ class CreateResponse:
         fields = self.fields
         self._refuse_what_chat_lacks()
         items = [*before, *self.items]
-        body: dict[str, Any] = {
-            "model": upstream_model,
-            "messages": chat_messages(fields.instructions, items, len(before)),
-        }
+        messages, self._places = chat_messages(fields.instructions, items, len(before))
+        body: dict[str, Any] = {"model": upstream_model, "messages": messages}
         self.tools = function_tools(fields.tools or [])
         tools = chat_tools(self.tools, fields.tool_choice)
         if tools.tools:
@@ -156,6 +158,20 @@ class CreateResponse:
             body |= {"stream": True, "stream_options": {"include_usage": True}}
         body |= {name: raw for name, raw in self._members.items() if name not in _DROPPED}
         return msgspec.json.encode(body)
+
+    def place_of(self, field: str) -> str:
+        """What this request calls a member of the chat request that was made of it."""
+        message = _MESSAGE.match(field)
+        if message is not None and int(message[1]) < len(self._places):
+            return self._places[int(message[1])] + field[message.end() :]
+        function = _FUNCTION.match(field)
+        if function is not None:
+            return function[1] + field[function.end() :]
+        name, dot, rest = field.partition(".")
+        if name == "response_format":
+            rest = rest.removeprefix("json_schema").removeprefix(".")
+            return f"text.format.{rest}" if rest else "text.format"
+        return _CHATS.get(name, name) + dot + rest
 
     def native_body(self, upstream_model: str, before: list[Item]) -> bytes:
         """The request for a backend that speaks the Responses API itself.

@@ -142,7 +142,7 @@ class _Translated(_Wrapped):
     async def read(self) -> bytes:
         body = await self._answer.read()
         if self.status >= 300:
-            return _renamed(body)
+            return _renamed(body, self._translation.request.place_of)
         return self._translation.whole(body)
 
     async def chunks(self) -> AsyncIterator[bytes]:
@@ -201,14 +201,18 @@ def _object(value: Any) -> Document | None:
     return value if isinstance(value, dict) else None
 
 
-def _renamed(body: bytes) -> bytes:
+def _renamed(body: bytes, place_of: Callable[[str], str]) -> bytes:
     """A chat backend's error, in the words of whoever sent a Responses request."""
     try:
         document = msgspec.json.decode(body)
-        if document["error"]["param"] != "messages":
+        error = document["error"]
+        field = error["param"]
+        if not isinstance(field, str) or (place := place_of(field)) == field:
             return body
-        document["error"]["param"] = "input"
-    except (msgspec.DecodeError, RecursionError, LookupError, TypeError):
+        error["param"] = place
+        if isinstance(error.get("message"), str):
+            error["message"] = error["message"].replace(f"'{field}'", f"'{place}'")
+    except (msgspec.DecodeError, RecursionError, LookupError, TypeError, AttributeError):
         return body
     return msgspec.json.encode(document)
 

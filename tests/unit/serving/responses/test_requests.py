@@ -283,3 +283,34 @@ def test_a_native_backend_gets_everything_but_what_is_kept_here() -> None:
         "store": False,
         "metadata": {"a": "b"},
     }
+
+
+@pytest.mark.parametrize(
+    ("field", "place"),
+    [
+        ("messages", "input"),
+        ("messages[0].content", "instructions.content"),
+        ("messages[1].content", "input[-1].content"),
+        ("messages[2].content[1]", "input[0].content[1]"),
+        ("messages[4].content", "input[3].content"),
+        ("messages[9].content", "messages[9].content"),
+        ("max_completion_tokens", "max_output_tokens"),
+        ("response_format", "text.format"),
+        ("response_format.json_schema.schema", "text.format.schema"),
+        ("tools[0].function.parameters", "tools[0].parameters"),
+        ("temperature", "temperature"),
+    ],
+)
+def test_what_a_chat_backend_refuses_is_named_as_the_client_knows_it(
+    field: str, place: str
+) -> None:
+    items = [
+        {"role": "user", "content": [{"type": "input_text", "text": "a"}] * 2},
+        CALL,
+        {**CALL, "call_id": "c2"},
+        {"role": "user", "content": "b"},
+    ]
+    body = json.dumps({"model": "m", "input": items, "instructions": "be kind"}).encode()
+    request = read_request(body)
+    request.chat_body("m", [{"role": "user", "content": "before"}])
+    assert request.place_of(field) == place
