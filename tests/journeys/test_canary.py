@@ -20,6 +20,7 @@ def canary(folder: Path, prompts: int, timeout_s: float) -> tuple[int, dict[str,
         timeout=timeout_s,
         check=False,
     )
+    assert done.stdout, done.stderr
     return done.returncode, json.loads(done.stdout.splitlines()[-1]), done.stderr
 
 

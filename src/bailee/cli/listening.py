@@ -39,7 +39,12 @@ def trouble(host: str, number: int) -> str | None:
 async def free_ports(
     settings: Settings, clock: Clock, say: Callable[[str], None], patience_s: float = PATIENCE_S
 ) -> None:
-    """Return when nobody else listens. Raises Conflict when somebody goes on listening."""
+    """Return when nobody else listens. Raises Conflict when somebody goes on listening.
+
+    Where nothing was ever started from this data folder, nothing of it can linger: no wait.
+    """
+    if not any((settings.data_folder / "run").glob("*.ready")):
+        patience_s = 0
     host, until_s, said = settings.server.host, clock.monotonic_s() + patience_s, False
     for name, number in asked_ports(settings):
         while (why := trouble(host, number)) is not None:
