@@ -231,7 +231,7 @@ def test_refusals_are_the_sdks_exceptions(client: OpenAI) -> None:
     with pytest.raises(openai.BadRequestError) as wrong:
         client.chat.completions.create(model="mirror", messages=no_messages)
     assert (wrong.value.code, wrong.value.param) == ("invalid_type", "messages")
-    with pytest.raises(openai.NotFoundError, match="compatibility table"):
+    with pytest.raises(openai.NotFoundError, match="OpenAPI document"):
         client.images.generate(model="mirror", prompt="hi")
 
 
