@@ -1,7 +1,6 @@
 """The contract of `ports.backend`, for every driver."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -9,6 +8,7 @@ import pytest
 from tests.fixtures.backends import MAKERS, PATIENT, QUICK, Make, Pair, backend_and_upstream
 from tests.fixtures.upstream import CHAT_ANSWER, Reply, chunk, streamed
 
+from bailee.cli.ports import free_port
 from bailee.drivers.backend_openai import parse_target
 from bailee.drivers.system import SystemClock
 from bailee.kernel.errors import InvalidInput
@@ -88,10 +88,7 @@ async def test_a_new_connection_that_dies_is_not_tried_again(pair: Pair) -> None
 
 
 async def test_nobody_listening_is_unreachable_and_safe_to_retry(make: Make) -> None:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        port = taken.getsockname()[1]
-    backend = make(f"http://127.0.0.1:{port}/v1", QUICK)
+    backend = make(f"http://127.0.0.1:{free_port()}/v1", QUICK)
     failure = await failure_of(backend)
     assert (failure.reason, failure.retry_safe) == ("unreachable", True)
     await backend.close()

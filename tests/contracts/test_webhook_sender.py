@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from tests.fixtures.receiver import Receiver, receiver
 
+from bailee.cli.ports import free_port
 from bailee.drivers.webhook_sender import HttpsSender
 from bailee.ports.webhook_sender import SendFailure, WebhookSender
 
@@ -93,10 +94,7 @@ async def test_plain_http_is_for_loopback(tmp_path: Path) -> None:
 
 
 async def test_nobody_there(server: Receiver) -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    assert await failure(sender(server), f"https://127.0.0.1:{port}/") == "unreachable"
+    assert await failure(sender(server), f"https://127.0.0.1:{free_port()}/") == "unreachable"
     assert await failure(sender(server), "https://nowhere.invalid/") == "unreachable"
 
 

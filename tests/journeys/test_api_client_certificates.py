@@ -13,11 +13,12 @@ import httpx
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from tests.fixtures.authorities import BEGIN, Identity
-from tests.fixtures.gateway import CALLER, KEY, RunningGateway, free_port, running_gateway
+from tests.fixtures.gateway import CALLER, KEY, RunningGateway, running_gateway
 from tests.fixtures.upstream import DONE, chunk, streamed
 
 from bailee.api.http1.server import Http1Server
 from bailee.api.listener import Listener
+from bailee.cli.ports import free_port
 from bailee.drivers.certificates import CertificateFiles, ensure_certificates
 from bailee.drivers.system import SystemClock
 from bailee.kernel.errors import InvalidInput

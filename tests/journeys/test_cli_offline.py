@@ -15,8 +15,9 @@ from typing import Any, Final
 import pytest
 from tests.fixtures import offline
 from tests.fixtures.clients import REAL
-from tests.fixtures.gateway import free_port
 from tests.fixtures.model import model_file
+
+from bailee.cli.ports import free_port
 
 pytestmark = pytest.mark.journey
 

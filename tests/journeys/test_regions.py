@@ -10,9 +10,10 @@ import httpx
 import pytest
 from tests.fixtures.clients import ask_command, run_command
 from tests.fixtures.echo import MODEL, Echo
-from tests.fixtures.gateway import free_port
 from tests.fixtures.installation import CHAT, Installation, chat_body, installation
 from tests.fixtures.upstream import Received, Reply
+
+from bailee.cli.ports import free_port
 
 pytestmark = pytest.mark.journey
 

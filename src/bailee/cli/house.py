@@ -8,7 +8,6 @@ import asyncio
 import os
 import shutil
 import signal
-import socket
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Final
 from bailee import settings as settings_package
 from bailee.cli import lifeline
 from bailee.cli.env import base_address
+from bailee.cli.ports import free_port
 from bailee.cli.status_files import announced_address
 from bailee.drivers.system import environment, process_id
 from bailee.kernel.errors import InvalidInput, Unavailable
@@ -45,7 +45,7 @@ class House:
         the environment of its processes."""
         self.data = data
         self._file = data / "bailee.toml"
-        self._file.write_text(text.replace("{port}", str(_free_port())))
+        self._file.write_text(text.replace("{port}", str(free_port())))
         self._process: asyncio.subprocess.Process | None = None
         self._flags = {"data_folder": str(data), **flags}
         self._variables = variables
@@ -158,10 +158,3 @@ def empty_folder(data: Path) -> Path:
 def remove(data: Path) -> None:
     """Remove a data folder."""
     shutil.rmtree(data, ignore_errors=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
