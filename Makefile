@@ -7,6 +7,8 @@ BIN    := $(VENV)/bin
 MODEL  := build/models/SmolLM2-135M-Instruct.Q4_1.gguf
 UV     := uv==0.13.9
 ARGS   ?=
+# On every core at once; pip would do it on one. Some packages carry files that are no Python 3.
+COMPILE = $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export HF_HUB_OFFLINE := 1
@@ -77,25 +79,29 @@ $(VENV)/bin/python:
 
 $(VENV)/installed: requirements.lock pyproject.toml | $(VENV)/bin/python
 	@echo "Installing Bailee and what it needs, by hash …"
-	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements.lock
-	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --no-compile --require-hashes --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-compile --no-deps --no-build-isolation --editable .
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/installed-dev: requirements-dev.lock requirements-interoperability.lock $(VENV)/installed
 	@echo "Installing the tools for tests and checks, by hash …"
-	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-dev.lock
-	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps --ignore-requires-python --requirement requirements-interoperability.lock
+	@$(BIN)/python -m pip install --quiet --no-compile --require-hashes --requirement requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --no-compile --require-hashes --no-deps --ignore-requires-python --requirement requirements-interoperability.lock
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/installed-finetuning: requirements-finetuning.lock tools/install_torch.sh $(VENV)/installed
 	@tools/install_torch.sh $(BIN)/python
 	@echo "Installing what fine-tuning needs, by hash …"
-	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps --requirement requirements-finetuning.lock
+	@$(BIN)/python -m pip install --quiet --no-compile --require-hashes --no-deps --requirement requirements-finetuning.lock
+	@$(COMPILE)
 	@touch $@
 
 $(VENV)/installed-tour: requirements-tour.lock $(VENV)/installed
 	@echo "Installing the official SDK, which the tour uses, by hash …"
-	@$(BIN)/python -m pip install --quiet --require-hashes --requirement requirements-tour.lock
+	@$(BIN)/python -m pip install --quiet --no-compile --require-hashes --requirement requirements-tour.lock
+	@$(COMPILE)
 	@touch $@
 
 $(MODEL): | $(VENV)/bin/python

@@ -10,13 +10,13 @@ if "$python" -c "import importlib.metadata as m, sys; sys.exit(m.version('torch'
   exit 0
 fi
 echo "Installing torch $version for processors …"
-if "$python" -m pip install --quiet --no-deps "torch==$version+cpu" 2>/dev/null; then
+if "$python" -m pip install --quiet --no-compile --no-deps "torch==$version+cpu" 2>/dev/null; then
   exit 0
 fi
 if [ "$(uname -s)-$(uname -m)" = Linux-x86_64 ]; then
   echo "pip is not offered a build of torch for processors alone, so the one with CUDA comes, several GB."
   echo "To avoid it, let pip look at PyTorch's own packages for CPU (see docs/operating/finetuning.md)."
-  "$python" -m pip install --quiet "torch==$version"
+  "$python" -m pip install --quiet --no-compile "torch==$version"
 else
-  "$python" -m pip install --quiet --no-deps "torch==$version"
+  "$python" -m pip install --quiet --no-compile --no-deps "torch==$version"
 fi

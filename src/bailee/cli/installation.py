@@ -8,6 +8,7 @@ finish what is in flight; then clerk, worker and model runner, the keeper, the d
 import asyncio
 import contextlib
 import fcntl
+import os
 import shutil
 import sys
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -23,12 +24,15 @@ from bailee.cli.progress import Progress
 from bailee.cli.status_files import announce, announce_address, announced
 from bailee.cli.supervisor import ChildProcess, Supervisor
 from bailee.drivers.system import SystemClock, process_id
-from bailee.kernel.errors import Conflict
+from bailee.kernel.errors import Conflict, InvalidInput
 from bailee.settings import Settings
 
 _FIRST, _THEN = 1, 2
 _GATEWAYS_STOP, _INSIDE_STOP, _KEEPER_STOP = 3, 2, 1
 FOLDERS = ("keyring", "secrets", "tls", "journals", "objects", "run", "logs")
+LONGEST_SOCKET = str(Path("run", "adapters.sock"))
+SOCKET_NAME_MAX_BYTES = 107
+"""unix(7): `sun_path`, less the byte that ends it."""
 
 
 @contextlib.contextmanager
@@ -36,8 +40,15 @@ def owned_data_folder(folder: Path) -> Iterator[None]:
     """Make the data folder's parts and hold it for this process alone.
 
     Raises:
+        InvalidInput: if sockets in it would have longer names than the system has room for.
         Conflict: if another process serves from it.
     """
+    length, most = len(os.fsencode(folder)), SOCKET_NAME_MAX_BYTES - len(f"/{LONGEST_SOCKET}")
+    if length > most:
+        raise InvalidInput(
+            f"the path of the data folder {folder} has {length} bytes, and sockets in it have names"
+            f" only while it has at most {most}; choose a shorter one with --data"
+        )
     for part in ("", *FOLDERS):
         (folder / part).mkdir(mode=0o700, parents=True, exist_ok=True)
     with (folder / "run" / "serve.lock").open("w") as lock:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -213,6 +214,21 @@ def test_a_second_serve_from_the_same_folder_is_refused(tmp_path: Path) -> None:
     assert refused.returncode == 1
     assert "another `bailee serve` runs from" in refused.stderr
     assert (tmp_path / "data" / "keyring").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_data_folder_whose_sockets_would_have_too_long_names_is_refused(tmp_path: Path) -> None:
+    from bailee.cli.installation import LONGEST_SOCKET, SOCKET_NAME_MAX_BYTES, owned_data_folder
+    from bailee.wiring.places import Places
+
+    room = SOCKET_NAME_MAX_BYTES - len(f"{tmp_path}//{LONGEST_SOCKET}")
+    folder = tmp_path / ("x" * room)
+    assert Places(folder).adapters == folder / LONGEST_SOCKET
+    with owned_data_folder(folder), socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(folder / LONGEST_SOCKET))
+    refused = run(tmp_path, "serve", "--data", f"{folder}y")
+    assert refused.returncode == 2
+    assert "a shorter one with --data" in " ".join(refused.stderr.split())
+    assert not (tmp_path / f"{folder.name}y").exists()
 
 
 def test_keys_are_needed_to_verify(tmp_path: Path) -> None:

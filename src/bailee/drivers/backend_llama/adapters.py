@@ -55,6 +55,7 @@ class AdapterHost:
         self._idle_s = idle_s
         self._loaded: dict[str, _Loaded] = {}
         self._changing = asyncio.Lock()
+        self._ending: set[asyncio.Task[None]] = set()
 
     async def load(self, name: str, adapter: bytes) -> None:
         """Make `name` answer with this adapter; what it answered with before is replaced.
@@ -118,6 +119,7 @@ class AdapterHost:
         async with self._changing:
             for name in tuple(self._loaded):
                 await self._end(name)
+        await asyncio.gather(*self._ending)
 
     async def _start(self, name: str, adapter: bytes) -> tuple[ModelProcess, ModelRunning]:
         descriptor = _in_memory(adapter)
@@ -149,7 +151,11 @@ class AdapterHost:
             return False
         if entry.watch is not None:
             entry.watch.cancel()
-        await entry.process.stop()
+        ending = asyncio.create_task(entry.process.stop())
+        self._ending.add(ending)
+        ending.add_done_callback(self._ending.discard)
+        # Whoever waits here may be cancelled: `close` waits for the process all the same.
+        await asyncio.shield(ending)
         return True
 
     async def _watch(self, name: str, entry: _Loaded) -> None:
