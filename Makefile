@@ -61,7 +61,7 @@ install-finetuning: $(VENV)/installed-finetuning ## Install what fine-tuning nee
 
 install-finetuning-provider: $(VENV)/installed-tour ## Install what fine-tuning at a provider needs (the official SDK)
 
-install-dev: $(VENV)/installed-dev $(VENV)/installed-finetuning ## Install the tools for tests and checks too
+install-dev: $(VENV)/installed-finetuning $(VENV)/installed-dev ## Install the tools for tests and checks too
 
 lock: ## Resolve the dependencies anew and write the hash locks
 	@$(PYTHON) -m venv build/lock
@@ -88,7 +88,6 @@ $(VENV)/installed-dev: requirements-dev.lock requirements-interoperability.lock 
 	@echo "Installing the tools for tests and checks, by hash …"
 	@$(BIN)/python -m pip install --quiet --no-compile --require-hashes --requirement requirements-dev.lock
 	@$(BIN)/python -m pip install --quiet --no-compile --require-hashes --no-deps --ignore-requires-python --requirement requirements-interoperability.lock
-	@$(COMPILE)
 	@touch $@
 
 $(VENV)/installed-finetuning: requirements-finetuning.lock tools/install_torch.sh $(VENV)/installed
