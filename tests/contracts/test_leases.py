@@ -41,3 +41,17 @@ async def test_a_released_lease_is_free(database: DatabasePorts) -> None:
     assert first is not None
     assert second is not None
     assert second > first
+
+
+async def test_what_the_dead_held_is_free_and_nothing_else(database: DatabasePorts) -> None:
+    leases = database.leases
+    first = await leases.acquire("one", "node/clerk/a", 60_000)
+    await leases.acquire("two", "node/clerk/b", 60_000)
+    await leases.acquire("other", "node/worker/a", 60_000)
+    await leases.release_of("node/clerk/")
+    again = await leases.acquire("one", "node/clerk/c", 60_000)
+    assert first is not None
+    assert again is not None
+    assert again > first
+    assert await leases.acquire("two", "elsewhere", 60_000) is not None
+    assert await leases.acquire("other", "elsewhere", 60_000) is None

@@ -17,3 +17,10 @@ class Leases(Protocol):
     async def release(self, name: str, holder: str) -> None:
         """Give the lease up, if `holder` holds it."""
         ...
+
+    async def release_of(self, beginning: str) -> None:
+        """Give up every lease whose holder's name begins so.
+
+        For holders that are known to be dead. Whoever acquires such a lease gets a larger token.
+        """
+        ...

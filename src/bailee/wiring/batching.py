@@ -80,7 +80,12 @@ class Batching(NamedTuple):
 
 
 def open_batching(
-    settings: Settings, places: Places, trust: Trust, keeping: Keeping, engine: AsyncEngine
+    settings: Settings,
+    places: Places,
+    trust: Trust,
+    keeping: Keeping,
+    engine: AsyncEngine,
+    holder: str,
 ) -> Batching:
     """Everything that carrying batches takes. Nothing is connected yet."""
     clock, keeper, randomness = keeping.clock, keeping.keeper, SystemRandomness()
@@ -128,6 +133,5 @@ def open_batching(
         settings.limits.body_size_bytes,
         asyncio.Semaphore(settings.batches.concurrency),
     )
-    holder = f"{trust.node}-{randomness.random_bytes(8).hex()}"
     carrier = BatchCarrier(tools, PostgresLeases(engine, clock), holder)
     return Batching(carrier, answering, recorder, usage, ahead, decisions, backends)

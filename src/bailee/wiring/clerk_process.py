@@ -32,6 +32,7 @@ from bailee.transparency.note import Signer
 from bailee.wiring.agreements import execution
 from bailee.wiring.budgets import spend_watch
 from bailee.wiring.database import when_there
+from bailee.wiring.holding import become_holder
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
 from bailee.wiring.seal import document_root
@@ -59,13 +60,13 @@ def serve_clerk(
     """Run the clerk until it is told to stop."""
     trust, clock = needs.trust, open_clock(places)
     signer = Signer(trust.origin, needs.log_key)
-    holder = f"{trust.node}-{SystemRandomness().random_bytes(8).hex()}"
 
     async def main(stop: asyncio.Event) -> None:
         engine = open_engine(needs.database, CLERK)
         await when_there(lambda: check_schema(engine))
         ledger, outbox = PostgresLedger(engine), PostgresOutbox(engine)
         leases = PostgresLeases(engine, clock)
+        holder = await become_holder(places, trust.node, "clerk", leases, SystemRandomness())
         objects = objects_of(settings, places)
         files, offload = LocalFiles(places.data), ThreadOffload(2)
         keeper = KeeperClient(places.keeper_socket, "clerk", needs.token, SystemClock())

@@ -49,6 +49,10 @@ class Places(NamedTuple):
         """The worker's sign of life."""
         return self.data / "run" / "worker.sign"
 
+    def lock_of(self, part: str) -> Path:
+        """Held by the process that is this part of the installation, as in `clerk`."""
+        return self.data / "run" / f"{part}.lock"
+
     @property
     def demo_key(self) -> Path:
         """The demo project's API key, for `bailee env` on this machine."""

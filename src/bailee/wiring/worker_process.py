@@ -29,6 +29,7 @@ from bailee.training.carrier import Carrier
 from bailee.training.ending import RemoteEnds
 from bailee.wiring.batching import CONNECTIONS, Batching, open_batching
 from bailee.wiring.database import when_there
+from bailee.wiring.holding import become_holder
 from bailee.wiring.places import Places
 from bailee.wiring.processes import open_clock, run_until_stopped, until_first
 from bailee.wiring.standing import may_train_of
@@ -53,7 +54,6 @@ def serve_worker(
 ) -> None:
     """Run the worker until it is told to stop."""
     clock, randomness = open_clock(places), SystemRandomness()
-    holder = f"worker-{randomness.random_bytes(8).hex()}"
 
     async def main(stop: asyncio.Event) -> None:
         engine = open_engine(needs.database, CLERK, connections=CONNECTIONS)
@@ -68,7 +68,8 @@ def serve_worker(
             needs.trust.identity,
         )
         leases = PostgresLeases(engine, clock)
-        batching = open_batching(settings, places, needs.trust, keeping, engine)
+        holder = await become_holder(places, needs.trust.node, "worker", leases, randomness)
+        batching = open_batching(settings, places, needs.trust, keeping, engine, holder)
         tools = batching.carrier.tools
         may_train = may_train_of(tools.standing, tools.planner, clock)
         training = _training(settings, batching, keeping)

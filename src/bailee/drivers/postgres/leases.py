@@ -28,6 +28,9 @@ RETURNING token
 _RELEASE: Final = text("""
 UPDATE leases SET holder = '', expires_at = 0 WHERE name = :name AND holder = :holder
 """)
+_RELEASE_OF: Final = text("""
+UPDATE leases SET holder = '', expires_at = 0 WHERE starts_with(holder, :beginning)
+""")
 _TOKEN: Final = text("SELECT token FROM leases WHERE name = :name FOR SHARE")
 
 
@@ -72,3 +75,9 @@ class PostgresLeases:
         with kinds():
             async with self._engine.begin() as connection:
                 await connection.execute(_RELEASE, {"name": name, "holder": holder})
+
+    async def release_of(self, beginning: str) -> None:
+        """Give up every lease whose holder's name begins so."""
+        with kinds():
+            async with self._engine.begin() as connection:
+                await connection.execute(_RELEASE_OF, {"beginning": beginning})
