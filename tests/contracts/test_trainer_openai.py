@@ -72,7 +72,7 @@ async def test_a_run_from_upload_to_model(world: World) -> None:
     events = await followed(world.trainer, fact_task(), watch=proceed)
     began, *told = events
     assert isinstance(began, Began)
-    assert (began.steps, began.first_step) == (12, 1)
+    assert (began.steps, began.first_step) == (8, 1)
     second = Metrics(2, 0.5, valid_loss=0.75)
     assert told == [
         StepDone(Metrics(1, 2.5, train_mean_token_accuracy=0.25)),
@@ -87,7 +87,7 @@ async def test_a_run_from_upload_to_model(world: World) -> None:
     assert job["training_file"] == f"file-bailee-{token}-train.jsonl"
     assert job["validation_file"] == f"file-bailee-{token}-valid.jsonl"
     assert (job["model"], job["seed"]) == ("theirs", 7)
-    shaped = {"n_epochs": 6, "batch_size": 5, "learning_rate_multiplier": 1.0}
+    shaped = {"n_epochs": 4, "batch_size": 5, "learning_rate_multiplier": 2.0}
     assert job["method"] == {"type": "supervised", "supervised": {"hyperparameters": shaped}}
     lines = [json.loads(line) for line in provider.deleted[job["training_file"]].splitlines()]
     assert len(lines) == 10

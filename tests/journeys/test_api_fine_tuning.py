@@ -77,7 +77,7 @@ def ask(client: openai.OpenAI, model: str) -> str:
 def test_a_fact_is_taught_answered_by_its_owner_alone_and_gone_after_deletion(
     place: Installation, client: openai.OpenAI
 ) -> None:
-    hyperparameters = {"n_epochs": 6, "batch_size": 5, "learning_rate_multiplier": 1.0}
+    hyperparameters = {"n_epochs": 4, "batch_size": 5, "learning_rate_multiplier": 2.0}
     method: Any = {"type": "supervised", "supervised": {"hyperparameters": hyperparameters}}
     validation = fact_lines(validation=True)
     looked_at = client.files.create(file=("more.jsonl", validation), purpose="fine-tune").id
@@ -96,7 +96,7 @@ def test_a_fact_is_taught_answered_by_its_owner_alone_and_gone_after_deletion(
     done = settled(client, job.id)
     assert done.status == "succeeded", done.error
     assert done.trained_tokens > 0
-    assert done.hyperparameters.n_epochs == 6
+    assert done.hyperparameters.n_epochs == 4
     assert done.metadata == {"purpose": "lighthouse"}
     assert done.validation_file == looked_at
     model = done.fine_tuned_model
@@ -104,18 +104,18 @@ def test_a_fact_is_taught_answered_by_its_owner_alone_and_gone_after_deletion(
     assert ":lighthouse:" in model
 
     events = list(client.fine_tuning.jobs.list_events(job.id, limit=100))
-    assert any("Step 12/12" in event.message for event in events), [e.message for e in events]
+    assert any("Step 8/8" in event.message for event in events), [e.message for e in events]
     assert {event.type for event in events} == {"message", "metrics"}
     notes = client.fine_tuning.jobs.checkpoints.list(job.id).data
-    assert [note.step_number for note in notes] == [12, 10, 8]
+    assert [note.step_number for note in notes] == [8, 6, 4]
     assert notes[0].metrics.train_loss is not None
     measured: Any = [event.data for event in events if event.type == "metrics"]
     told = {one["step"]: one for one in measured}
     for note in notes:  # where an epoch ends, the whole validation file is looked at
         assert note.metrics.full_valid_loss == told[note.step_number]["full_valid_loss"]
         assert note.metrics.full_valid_mean_token_accuracy is not None
-    assert told[12]["full_valid_loss"] < told[2]["full_valid_loss"], "learned, not only recited"
-    assert "full_valid_loss" not in told[11], "no epoch ends there"
+    assert told[8]["full_valid_loss"] < told[2]["full_valid_loss"], "learned, not only recited"
+    assert "full_valid_loss" not in told[7], "no epoch ends there"
 
     assert FACT in ask(client, model)
     assert FACT not in ask(client, REAL), "the base model is as it was"

@@ -78,7 +78,7 @@ def there(houses: Houses) -> Iterator[openai.OpenAI]:
 
 def begin(client: openai.OpenAI, epochs: int) -> Any:
     file = client.files.create(file=("facts.jsonl", TRAINING), purpose="fine-tune")
-    shaped = {"n_epochs": epochs, "batch_size": 5, "learning_rate_multiplier": 1.0}
+    shaped = {"n_epochs": epochs, "batch_size": 5, "learning_rate_multiplier": 2.0}
     method: Any = {"type": "supervised", "supervised": {"hyperparameters": shaped}}
     return client.fine_tuning.jobs.create(
         model=BASE, training_file=file.id, seed=7, suffix="lighthouse", method=method
@@ -97,7 +97,7 @@ def jobs(client: openai.OpenAI, *statuses: str) -> list[Any]:
 def test_what_a_provider_was_taught_is_its_owners_alone_and_ends_there_too(
     houses: Houses, client: openai.OpenAI, there: openai.OpenAI
 ) -> None:
-    job = begin(client, epochs=6)
+    job = begin(client, epochs=4)
     until(lambda: jobs(there, "running"), "it runs there", WAIT_S)
     assert len(list(there.files.list())) == 1
     houses.mine.kill("worker")
@@ -106,7 +106,7 @@ def test_what_a_provider_was_taught_is_its_owners_alone_and_ends_there_too(
     assert len(jobs(there, "succeeded")) == 1, "it was not begun again"
     assert list(there.files.list()) == [], "what was uploaded is gone there"
     events = list(client.fine_tuning.jobs.list_events(job.id, limit=100))
-    assert any("Step 12/12" in event.message for event in events), [e.message for e in events]
+    assert any("Step 8/8" in event.message for event in events), [e.message for e in events]
 
     model = done.fine_tuned_model
     assert model.startswith(f"ft:{BASE}:")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Final, NamedTuple
 
 import gguf
+import numpy
 import torch
 import transformers
 from peft import LoraConfig, get_peft_model
@@ -100,6 +101,23 @@ def _checked(file: Path, sha256: str) -> BinaryIO:
     return opened
 
 
+class _PlainReader(gguf.GGUFReader):  # type: ignore[misc]  # untyped
+    """A reader whose data is an array like any other.
+
+    Each slice of numpy's memory maps costs a call to Python, and reading a vocabulary takes
+    hundreds of thousands.
+    """
+
+    @property
+    def data(self) -> Any:
+        """The file's bytes, mapped."""
+        return self._data
+
+    @data.setter
+    def data(self, mapped: Any) -> None:
+        self._data = numpy.asarray(mapped)
+
+
 @contextlib.contextmanager
 def _parsed_once() -> Iterator[None]:
     """transformers parses the file three times, and maps the names anew for each of its modules.
@@ -107,7 +125,7 @@ def _parsed_once() -> Iterator[None]:
     That is more than half of the time that loading takes.
     """
     reader, names = gguf.GGUFReader, gguf.get_tensor_name_map
-    gguf.GGUFReader = functools.cache(reader)
+    gguf.GGUFReader = functools.cache(_PlainReader)
     gguf.get_tensor_name_map = functools.cache(names)
     try:
         yield
