@@ -7,6 +7,8 @@ BIN    := $(VENV)/bin
 MODEL  := build/models/SmolLM2-135M-Instruct.Q4_1.gguf
 UV     := uv==0.13.9
 ARGS   ?=
+# Three keep two cores busy: each waits for its installation some of the time.
+TESTERS ?= 3
 # On every core at once; pip would do it on one. Some packages carry files that are no Python 3.
 COMPILE = $(BIN)/python -m compileall -q -j 0 $(VENV)/lib >/dev/null 2>&1 || true
 
@@ -30,7 +32,7 @@ consumer-chat: $(VENV)/installed-tour ## Start the example application beside `m
 	@exec $(BIN)/python examples/consumer_chat $(ARGS)
 
 test: install-dev model ## Run the tests (ARGS="tests/unit -k policy")
-	@$(BIN)/python -m pytest -m "not soak" -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest -m "not soak" -n $(TESTERS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: install-dev ## Formatting, lints, types, layers, and what keeps code and documents true
 	@$(BIN)/ruff format --check .
