@@ -191,8 +191,8 @@ def main() -> None:
         document = json.loads(given.receipt.read_bytes())
         said = verify(document, given.log_key, given.keeper_key, exchange)
     except (ValueError, LookupError, TypeError, AttributeError, ArithmeticError, OSError) as error:
-        why = f"the receipt has no field {error}" if isinstance(error, KeyError) else error
-        sys.exit(f"NOT VERIFIED: {why}")
+        told = {KeyError: "the receipt has no field ", json.JSONDecodeError: "no JSON: "}
+        sys.exit(f"NOT VERIFIED: {told.get(type(error), '')}{error}")
     print("VERIFIED", *(textwrap.fill(one, 100) for one in said), sep="\n")
 
 
