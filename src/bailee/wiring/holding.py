@@ -1,9 +1,9 @@
-"""Under which name a process holds leases, and those of its predecessor that was killed.
+"""Under which name a process holds leases, and those of its predecessors that were killed.
 
-Promises: what a process held that has ended is free as soon as its successor in the same data
-folder starts, however it ended; what a living one holds stays its own. Whether it lives is told by
-a lock that the kernel gives back with the process. Where that cannot be told, leases lapse by
-themselves.
+Promises: what a process held that has ended is free as soon as one like it starts in the same data
+folder, however it ended; what a living one holds stays its own, however many there are. Whether
+one lives is told by a lock that the kernel gives back with the process. Of data folders elsewhere
+nothing is known; leases that their processes held lapse by themselves.
 """
 
 import fcntl
@@ -22,21 +22,34 @@ async def become_holder(
 ) -> str:
     """This process's name as a holder of leases, unique; call it before any lease is acquired.
 
-    `part` is what the process does in its installation, as in `clerk`.
+    `part` is what the process does in its installation, as in `clerk`. Each process takes a place
+    among those of its part, and its name tells which.
     """
-    ours = f"{node}/{part}/"
-    if _alone(places.lock_of(part)):
-        await leases.release_of(ours)
-    return ours + randomness.random_bytes(_RANDOM_BYTES).hex()
+    ours: str | None = None
+    place = -1
+    while True:
+        place += 1
+        file = places.lock_of(part, place)
+        if ours is not None and not file.exists():
+            return ours + randomness.random_bytes(_RANDOM_BYTES).hex()
+        lock = _locked(file)
+        if lock is None:
+            continue
+        # Whoever held leases from this place is dead, and nobody takes it meanwhile.
+        name = f"{node}/{part}/{place}/"
+        await leases.release_of(name)
+        if ours is None:
+            ours = name  # and the lock stays for as long as the process
+        else:
+            os.close(lock)
 
 
-def _alone(lock: Path) -> bool:
-    """Whether no other process is this part; if so, none becomes it while this one lives."""
-    # Never closed: the lock is to last for as long as the process.
-    descriptor = os.open(lock, os.O_CREAT | os.O_RDWR, 0o600)
+def _locked(file: Path) -> int | None:
+    """A descriptor that holds a file's lock; None while another process does."""
+    descriptor = os.open(file, os.O_CREAT | os.O_RDWR, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         os.close(descriptor)
-        return False
-    return True
+        return None
+    return descriptor

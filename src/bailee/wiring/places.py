@@ -49,9 +49,9 @@ class Places(NamedTuple):
         """The worker's sign of life."""
         return self.data / "run" / "worker.sign"
 
-    def lock_of(self, part: str) -> Path:
-        """Held by the process that is this part of the installation, as in `clerk`."""
-        return self.data / "run" / f"{part}.lock"
+    def lock_of(self, part: str, place: int) -> Path:
+        """Held by the process that has a place among those of its part, as in `clerk`."""
+        return self.data / "run" / f"{part}-{place}.lock"
 
     @property
     def demo_key(self) -> Path:
