@@ -16,6 +16,8 @@ import pytest
 from tests.fixtures.installation import Installation, installation
 from tests.fixtures.waiting import until
 
+from bailee.application_state.deletion import ABANDONED_MS
+
 pytestmark = pytest.mark.journey
 
 ROUNDS = 8
@@ -26,7 +28,7 @@ VICTIMS = ("gateway-0", "keeper", "clerk", "database")
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
     root, settings = tmp_path_factory.mktemp("kills"), "[snapshot]\ngrace_s = 600.0\n"
-    with installation(root, settings=settings) as made:
+    with installation(root, settings=settings, simulated=True) as made, made.time_passes():
         yield made
 
 
@@ -117,6 +119,8 @@ def check(place: Installation, claims: Claims) -> None:
         until(receipts, "a receipt for each deletion")
         for name in found - claims.kept.keys():  # answers that nobody saw
             client.delete(f"/v1/files/{name}", headers=headers)
+
+    place.advance(ABANDONED_MS)  # uploads whose gateway died are given up then
 
     def no_more() -> bool:
         held = place.data / "objects" / "held"
