@@ -54,6 +54,44 @@ async def test_it_answers_whole_and_streamed(backend: LlamaBackend) -> None:
     assert events.endswith(b"data: [DONE]\n\n")
 
 
+async def test_more_choices_than_it_has_places_are_one_answer(backend: LlamaBackend) -> None:
+    alone = json.loads(await (await backend.send(call())).read())
+    document = json.loads(await (await backend.send(call(n=3))).read())
+    assert [choice["index"] for choice in document["choices"]] == [0, 1, 2]
+    assert document["choices"][0] == alone["choices"][0]
+    usage = document["usage"]
+    assert usage["prompt_tokens"] == alone["usage"]["prompt_tokens"]
+    assert usage["completion_tokens"] == 3 * alone["usage"]["completion_tokens"]
+
+
+@pytest.mark.parametrize("stream", [False, True])
+async def test_texts_go_on_each_with_its_log_probabilities(
+    backend: LlamaBackend, stream: bool
+) -> None:
+    asked = {"prompt": ["one two", "red blue"], "max_tokens": 4, "temperature": 0, "logprobs": 2}
+    asked |= {"stream": stream, "stream_options": {"include_usage": True}}
+    answer = await backend.send(BackendCall("/completions", json.dumps(asked).encode(), stream))
+    if stream:
+        events = (await answer.read()).decode().split("\n\n")
+        told = [json.loads(event.removeprefix("data: ")) for event in events if "{" in event]
+        usage = told.pop()["usage"]
+        choices = [choice for one in told for choice in one["choices"]]
+    else:
+        document = json.loads(await answer.read())
+        usage, choices = document["usage"], document["choices"]
+    assert usage["completion_tokens"] == 8
+    for index in (0, 1):
+        text = "".join(one["text"] for one in choices if one["index"] == index)
+        told = [one["logprobs"] for one in choices if one["index"] == index and one["logprobs"]]
+        tokens = [token for one in told for token in one["tokens"]]
+        assert len(tokens) == 4
+        assert "".join(tokens) == text
+        tops = [tops for one in told for tops in one["top_logprobs"]]
+        assert all(top[token] == max(top.values()) for top, token in zip(tops, tokens, strict=True))
+        starts = [at for one in told for at in one["text_offset"]]
+        assert starts == [sum(map(len, tokens[:number])) for number in range(4)]
+
+
 @pytest.mark.parametrize(
     "asks", ['"cache_prompt"', '"cache\\u005fprompt"'], ids=["plain", "escaped"]
 )
@@ -141,7 +179,7 @@ SCHEMA = {"name": "a", "schema": {"type": "SECRET"}}
     [
         ({"messages": [{"role": "user", "content": [IMAGE]}]}, "messages[0].content[0]"),
         ({"tools": [{"type": "function"}]}, "tools[0].function"),
-        ({"n": 3}, "n"),
+        ({"n": 129}, "n"),
         ({"seed": "SECRET"}, "seed"),
         ({"response_format": {"type": "json_schema", "json_schema": SCHEMA}}, "response_format"),
         ({"messages": [{"role": "assistant", "content": "SECRET"}] * 2}, "messages"),

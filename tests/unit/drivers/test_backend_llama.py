@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import AsyncIterator
 from typing import Any
 
 import msgspec
@@ -10,7 +9,6 @@ import pytest
 
 from bailee.drivers.backend_llama.backend import apart
 from bailee.drivers.backend_llama.errors import openai_error
-from bailee.drivers.backend_llama.names import Renamed
 from bailee.drivers.backend_llama.requests import RequestRefused, check
 from bailee.drivers.backend_llama.tools import Forced, forced
 
@@ -268,37 +266,3 @@ def test_no_word_of_llama_cpp_is_passed_on(
     )
     if field == "n":
         assert "from 1 to 2" in error["message"]
-
-
-class Pieces:
-    """An answer that comes in given pieces."""
-
-    status = 200
-    content_type = "text/event-stream"
-
-    def __init__(self, pieces: list[bytes]) -> None:
-        self.pieces = pieces
-
-    def retry_after_s(self) -> float | None:
-        return None
-
-    async def read(self) -> bytes:
-        return b"".join(self.pieces)
-
-    async def chunks(self) -> AsyncIterator[bytes]:
-        for piece in self.pieces:
-            yield piece
-
-    def abandon(self) -> None:
-        pass
-
-
-@pytest.mark.parametrize("size", [1, 7, 1_000])
-async def test_a_completion_is_named_as_one_however_it_is_cut(size: int) -> None:
-    text = json.dumps('"id":"chatcmpl-b"')
-    whole = b'data: {"text":%s,"id":"chatcmpl-a"}\n\ndata: [DONE]' % text.encode()
-    expected = whole.replace(b'"chatcmpl-a"', b'"cmpl-a"')
-    pieces = [whole[at : at + size] for at in range(0, len(whole), size)]
-    renamed = Renamed(Pieces(pieces))
-    assert b"".join([piece async for piece in renamed.chunks()]) == expected
-    assert await Renamed(Pieces(pieces)).read() == expected

@@ -4,19 +4,19 @@ It is spoken to by whatever speaks HTTP to backends, which is given; what is add
 that mistakes of the caller are told as such (`requests`, `errors`), and that no caller reaches what
 another has left in a slot: llama.cpp keeps the last prompt of each, and would go on from what a new
 one shares with it, and tell how much that was; and that a call of a function can be forced
-(`tools`). Other answers are passed on byte for byte, but for the names of completions (`names`):
-the model's name in them is the runner's. An answer ends where the model's context ends, at the
-latest, and when its connection is closed.
+(`tools`), and that several choices are one answer (`several`). Other answers are passed on as they
+come: the model's name in them is the runner's. An answer ends where the model's context ends, at
+the latest, and when its connection is closed.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from typing import Final
 
 import msgspec
 
 from bailee.drivers.backend_llama.errors import INVALID, error_json, openai_error
-from bailee.drivers.backend_llama.names import Renamed
-from bailee.drivers.backend_llama.requests import CHAT, COMPLETIONS, RequestRefused, check
+from bailee.drivers.backend_llama.requests import CHAT, RequestRefused, check
+from bailee.drivers.backend_llama.several import Streamed, Telling, asked
 from bailee.drivers.backend_llama.tools import forced
 from bailee.ports.backend import Backend, BackendAnswer, BackendCall, BackendFailure
 
@@ -43,12 +43,12 @@ class LlamaBackend:
                 call = msgspec.structs.replace(call, body=wanted.body(), stream=False)
         except RequestRefused as refused:
             return _Read(_FIRST_ERROR, error_json(str(refused), INVALID, refused.field))
-        answer = await self._runner.send(call)
+        answer = await self._ask(call)
         if answer.status < _FIRST_ERROR:
             if wanted is not None:
                 media, told = wanted.answer(await answer.read())
                 return _Read(answer.status, told, media)
-            return Renamed(answer) if call.path == COMPLETIONS else answer
+            return answer
         body = await answer.read()
         if answer.status == _STARTING:
             raise BackendFailure(
@@ -56,6 +56,28 @@ class LlamaBackend:
             )
         schema = "response_format" if wanted is None else "tools"
         return _Read(*openai_error(answer.status, body, call.path, schema))
+
+    async def _ask(self, call: BackendCall) -> BackendAnswer:
+        """The answer, told as one however many there are; or the first error."""
+        wanted = asked(call.path, msgspec.json.decode(call.body, type=dict[str, msgspec.Raw]))
+        telling = Telling(wanted)
+
+        def send(number: int) -> Awaitable[BackendAnswer]:
+            one = msgspec.structs.replace(call, body=wanted.bodies[number])
+            return self._runner.send(one)
+
+        answer = await send(0)
+        if wanted.plain or answer.status >= _FIRST_ERROR:
+            return answer
+        if call.stream:
+            return Streamed(answer, len(wanted.bodies), send, telling)
+        bodies = [await answer.read()]
+        for number in range(1, len(wanted.bodies)):
+            answer = await send(number)
+            if answer.status >= _FIRST_ERROR:
+                return answer
+            bodies.append(await answer.read())
+        return _Read(answer.status, telling.whole(bodies))
 
     async def check(self) -> None:
         """Return if the runner answers. Raises BackendFailure."""
