@@ -80,10 +80,21 @@ def test_a_range_is_read_alone(place: Installation, client: openai.OpenAI) -> No
             )
             assert (got.status_code, got.content) == (206, content[first : last + 1])
             assert got.headers["content-range"] == f"bytes {first}-{last}/{len(content)}"
-        beyond = {**place.demo.headers, "range": "bytes=999999999-"}
-        assert plain.get(f"/v1/files/{made.id}/content", headers=beyond).status_code == 416
-        beyond["range"] = f"bytes={'9' * 5_000}-"
-        assert plain.get(f"/v1/files/{made.id}/content", headers=beyond).status_code == 416
+        for suffix in (3, 262_145, len(content), len(content) + 1, int("9" * 40)):
+            asked = {**place.demo.headers, "range": f"bytes=-{suffix}"}
+            got = plain.get(f"/v1/files/{made.id}/content", headers=asked)
+            assert (got.status_code, got.content) == (206, content[-suffix:])
+            first = len(content) - len(got.content)
+            told = f"bytes {first}-{len(content) - 1}/{len(content)}"
+            assert got.headers["content-range"] == told
+        for range_ in ("bytes=999999999-", f"bytes={'9' * 5_000}-", "bytes=-0"):
+            asked = {**place.demo.headers, "range": range_}
+            got = plain.get(f"/v1/files/{made.id}/content", headers=asked)
+            assert got.status_code == 416
+            assert got.headers["content-range"] == f"bytes */{len(content)}"
+        several = {**place.demo.headers, "range": "bytes=0-1,-3"}
+        got = plain.get(f"/v1/files/{made.id}/content", headers=several)
+        assert (got.status_code, got.content) == (200, content)
     client.files.delete(made.id)
 
 

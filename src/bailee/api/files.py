@@ -27,7 +27,7 @@ from bailee.kernel.numbers import whole_number
 
 _DEFAULT_PAGE: Final = 100
 _LONGEST_PAGE: Final = 10_000
-_RANGE: Final = re.compile(r"bytes=([0-9]+)-([0-9]*)")
+_RANGE: Final = re.compile(r"bytes=(?:([0-9]+)-([0-9]*)|-([0-9]+))", re.IGNORECASE)
 
 
 def file_object(file: KeptFile) -> dict[str, Any]:
@@ -119,8 +119,9 @@ def _content(files: Files, admitted: Admitted, file: KeptFile, asked: str) -> AS
         "content-disposition": f"attachment; filename*=UTF-8''{quote(file.filename)}",
     }
     matched = _RANGE.fullmatch(asked)
-    first, last = (0, 0) if matched is None else _stretch(matched[1], matched[2], size)
-    if matched is None:
+    first, last = (0, 0) if matched is None else _stretch(matched, size)
+    # The end of nothing is nothing, for which `content-range` has no word (RFC 9110, 14.1.2).
+    if matched is None or (size == 0 and matched[3]):
         headers["content-length"] = str(size)
         content = files.keeping.content(admitted.whose, file.held)
         return Passing(content, media_type=_BINARY, headers=headers)
@@ -133,8 +134,13 @@ def _content(files: Files, admitted: Admitted, file: KeptFile, asked: str) -> AS
     return Passing(content, status_code=206, media_type=_BINARY, headers=headers)
 
 
-def _stretch(first: str, last: str, size: int) -> tuple[int, int]:
+def _stretch(asked: re.Match[str], size: int) -> tuple[int, int]:
     """First and last byte; the first is behind the last where there is no such stretch."""
+    first, last, suffix = asked[1], asked[2], asked[3]
+    if suffix:
+        # One that is longer than the content asks for all of it.
+        length = whole_number(suffix, 0, size)
+        return 0 if length is None else size - length, size - 1
     begin = whole_number(first, 0, size)
     end = whole_number(last, 0, size - 1) if last else None
     return size if begin is None else begin, size - 1 if end is None else end
