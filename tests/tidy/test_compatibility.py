@@ -4,8 +4,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
+from litestar.testing import TestClient
 from tools.make_compatibility import BEGIN, END, described_operations, main
-from tools.make_openapi_reference import served_document
+from tools.make_openapi_reference import described_application, served_document
 
 from bailee.api import application
 from bailee.api.compatibility import Entry, beyond, entries, matches, shape, why_refused
@@ -66,3 +67,19 @@ def test_a_refusal_has_its_reason() -> None:
     assert why_refused("GET", "/v1/nothing/of/the/kind") is None
     reasons = {entry.note for entry in entries() if not entry.served}
     assert all(reason.endswith(".") for reason in reasons)
+
+
+def test_whoever_calls_a_refused_operation_is_told_the_reason() -> None:
+    """Also where the path is one that another operation has, as `/v1/responses/{id}` is."""
+    refused = [entry for entry in entries() if not entry.served]
+    assert refused
+    with TestClient(described_application()) as client:
+        for entry in refused:
+            path = re.sub(r"\{[^}]*\}", "some_1", entry.path)
+            got = client.request(entry.method, path)
+            error = got.json()["error"]
+            assert (got.status_code, error["code"]) == (404, "unknown_url"), entry.name
+            assert error["message"].endswith(entry.note), entry.name
+            assert "allow" not in got.headers, entry.name
+        wrong = client.put("/v1/responses/resp_1")
+        assert (wrong.status_code, wrong.headers["allow"]) == (405, "DELETE, GET, OPTIONS")

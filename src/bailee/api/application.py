@@ -375,8 +375,11 @@ class Application:
     def _wrong_method(
         self, arrival: Arrival, scope: Scope, exchange: Exchange, allowed: str
     ) -> None:
-        status, own, body = self._refusals.whole(wrong_method(scope.method, scope.path, allowed))
-        exchange.answer(status, [*self._headers(arrival), *own, ("allow", allowed)], body)
+        refused = wrong_method(scope.method, scope.path, allowed)
+        status, own, body = self._refusals.whole(refused)
+        if refused.because is Because.METHOD:
+            own.append(("allow", allowed))
+        exchange.answer(status, [*self._headers(arrival), *own], body)
 
     def _refuse(self, arrival: Arrival, exchange: Exchange, refused: CallRefused) -> None:
         status, own, body = self._refusals.whole(refused)

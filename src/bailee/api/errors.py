@@ -177,7 +177,13 @@ def unknown_operation(method: str, path: str) -> CallRefused:
 
 
 def wrong_method(method: str, path: str, allowed: str) -> CallRefused:
-    """The refusal of a method that a path does not have."""
+    """The refusal of a method that a path does not have.
+
+    An operation of OpenAI's own that is refused says so, whatever else has its path: `POST
+    /v1/responses/input_tokens` is no wrong use of `/v1/responses/{id}`.
+    """
+    if why_refused(method, path):
+        return unknown_operation(method, path)
     return CallRefused(
         Because.METHOD, f"Not allowed to {method[:16]} on {path[:200]}. Use {allowed}."
     )

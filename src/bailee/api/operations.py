@@ -273,7 +273,8 @@ def _failure(request: AnyRequest, error: Exception, operations: Operations) -> R
         elif error.status_code == 405:
             allowed = _methods(request.app, request.url.path)
             refused = wrong_method(request.method, request.url.path, allowed)
-            status, body, headers = 405, error_body(refused), {"allow": allowed}
+            status, body = shape_of(refused).status, error_body(refused)
+            headers = {"allow": allowed} if status == 405 else {}
         else:
             status = error.status_code
             message = "The request cannot be read. Compare it with the OpenAPI document."
