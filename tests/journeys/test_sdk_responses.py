@@ -212,6 +212,7 @@ def test_a_response_is_made_in_the_background(client: OpenAI) -> None:
     failed = polled(client, broken.id)
     assert failed.status == "failed"
     assert failed.error is not None
+    assert list(client.responses.retrieve(broken.id, stream=True))[-1].type == "response.failed"
 
 
 def test_a_response_in_the_background_is_cancelled(client: OpenAI, mirror: Mirror) -> None:
@@ -220,6 +221,9 @@ def test_a_response_in_the_background_is_cancelled(client: OpenAI, mirror: Mirro
     assert client.responses.cancel(queued.id).status == "cancelled"
     until(mirror.left, "the backend was let go")
     assert client.responses.retrieve(queued.id).status == "cancelled"
+    with pytest.raises(BadRequestError, match="was cancelled") as refused:
+        client.responses.retrieve(queued.id, stream=True)
+    assert refused.value.param == "stream"
 
 
 def test_only_a_stored_response_is_made_in_the_background(client: OpenAI) -> None:

@@ -11,7 +11,7 @@ from bailee.application_state.responses import Responses
 from bailee.kernel.errors import InvalidInput
 from bailee.kernel.numbers import whole_number
 from bailee.serving.background import Background
-from bailee.serving.responses.replay import REPLAYED, replayed
+from bailee.serving.responses.replay import CANCELLED, REPLAYED, replayed
 
 Document = dict[str, Any]
 
@@ -31,6 +31,11 @@ def responses_router(responses: Responses, background: Background, admit: Admit)
         found = await background.read(admitted.whose, response)
         if request.query_params.get("stream") != "true":
             return Response(found, headers=admitted.headers)
+        if found["status"] == CANCELLED:
+            raise InvalidInput(
+                "This Response was cancelled, for which a stream has no event. Ask for it without.",
+                field="stream",
+            )
         if found["status"] not in REPLAYED:
             raise InvalidInput(
                 "Only a Response that has finished is told as a stream. Ask for it without.",

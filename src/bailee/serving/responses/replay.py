@@ -11,7 +11,9 @@ from bailee.serving.responses.frame import IN_PROGRESS, Document
 from bailee.serving.responses.output import CallItem, ContentItem, Event, item_event
 
 REPLAYED: Final = frozenset({"completed", "incomplete", "failed"})
-"""States whose Responses can be told again."""
+"""States whose Responses can be told again. The last event is named after the state."""
+CANCELLED: Final = "cancelled"
+"""It has ended too, and the API's description has no event of a stream for it."""
 _TEXTS: Final = {"output_text": "text", "refusal": "refusal", "reasoning_text": "text"}
 
 

@@ -282,3 +282,19 @@ def test_a_finished_response_is_told_again(
         assert reassembled(told) == reassembled(streamed(deltas(answer[1], answer[2])))
     rest = [json.loads(data) for data in data_of(replayed(response, after))]
     assert rest == told[after + 1 :]
+
+
+@pytest.mark.parametrize(
+    ("finish", "status"),
+    [("stop", "completed"), ("length", "incomplete"), ("content_filter", "incomplete")],
+)
+def test_a_stream_ends_as_its_response_did(finish: str, status: str) -> None:
+    """The live one and the one that is told again."""
+    live = streamed(deltas([{"content": "Hel"}], finish))
+    response = whole(completion({"content": "Hel"}, finish))
+    failed = response | {"status": "failed", "error": {"code": "server_error", "message": "It."}}
+    told = [json.loads(data) for data in data_of(replayed(response))]
+    for events in (live, told):
+        last = events[-1]
+        assert (last["type"], last["response"]["status"]) == (f"response.{status}", status)
+    assert json.loads(list(data_of(replayed(failed)))[-1])["type"] == "response.failed"
