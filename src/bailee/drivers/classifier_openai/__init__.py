@@ -6,7 +6,6 @@ an upstream says of categories beyond the thirteen is left out; one that it does
 models lack two) counts as not looked at. Its error texts may quote the input and are not repeated.
 """
 
-import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -18,7 +17,6 @@ from bailee.ports.classifier import CATEGORIES, Classification, Classified, Inpu
 
 PATH: Final = "/moderations"
 _REFUSED_CREDENTIAL: Final = frozenset({401, 403})
-_WORD: Final = re.compile(r"[a-z0-9_]{1,64}")
 _INPUT_TYPES: Final[tuple[InputType, ...]] = ("text", "image")
 
 
@@ -33,16 +31,7 @@ class _Answer(msgspec.Struct):
     results: list[_Result]
 
 
-class _Error(msgspec.Struct):
-    code: str | int | None = None
-
-
-class _Refusal(msgspec.Struct):
-    error: _Error
-
-
 _ANSWER: Final = msgspec.json.Decoder(_Answer)
-_REFUSAL: Final = msgspec.json.Decoder(_Refusal)
 
 
 class OpenAiClassifier:
@@ -71,7 +60,7 @@ class OpenAiClassifier:
         answer = await self._backend.send(BackendCall(PATH, body, stream=False))
         said = await answer.read()
         if answer.status != 200:
-            raise _failure(answer.status, said)
+            raise _failure(answer.status)
         try:
             found = _ANSWER.decode(said)
         except (msgspec.DecodeError, RecursionError):
@@ -106,7 +95,7 @@ def _classification(result: _Result, subject: Subject) -> Classification:
     return Classification.of(scores, flags, applied)
 
 
-def _failure(status: int, body: bytes) -> InvalidInput | BackendFailure:
+def _failure(status: int) -> InvalidInput | BackendFailure:
     if status in _REFUSED_CREDENTIAL:
         return BackendFailure(
             "the classifier refuses its credential; replace it",
@@ -118,13 +107,8 @@ def _failure(status: int, body: bytes) -> InvalidInput | BackendFailure:
         return BackendFailure(
             "the classifier could not answer; try again", reason=reason, retry_safe=True
         )
-    try:
-        code = str(_REFUSAL.decode(body).error.code)
-    except (msgspec.DecodeError, RecursionError):
-        code = ""
-    named = f", code {code}" if _WORD.fullmatch(code) and code != "None" else ""
     return InvalidInput(
-        f"The classifier cannot judge this input (status {status}{named}). "
+        "The classifier cannot judge this input. "
         "Send text alone, or ask a model that reads images.",
         field="input",
     )
