@@ -192,6 +192,9 @@ IMAGE: Any = {"type": "image_url", "image_url": {"url": "data:image/png;base64,A
         ({"top_p": "SECRET"}, "top_p"),
         ({"stop": 3}, "stop"),
         ({"stop": ["a", 3]}, "stop"),
+        ({"logprobs": "SECRET"}, "logprobs"),
+        ({"top_logprobs": 2}, "top_logprobs"),
+        ({"top_logprobs": 0, "logprobs": False}, "top_logprobs"),
     ],
 )
 def test_a_mistake_of_the_caller_names_its_place(members: dict[str, Any], field: str) -> None:
@@ -218,7 +221,8 @@ def test_what_openai_allows_and_what_is_not_known_goes_on() -> None:
         *calling({"id": "c", "type": "function", "function": function})["messages"],
         {"role": "tool", "content": "a", "tool_call_id": "c"},
     ]
-    most = {"temperature": 2, "top_p": 1.0, "n": 2, "max_tokens": 1, "stop": ["a"], "min_p": "x"}
+    most: dict[str, Any] = {"logprobs": True, "top_logprobs": 20}
+    most |= {"temperature": 2, "top_p": 1.0, "n": 2, "max_tokens": 1, "stop": ["a"], "min_p": "x"}
     for members in ({**none, "messages": messages}, {**most, "tools": TOOLS, "tool_choice": NAMED}):
         check("/chat/completions", apart(json.dumps(members).encode()))
 
@@ -229,6 +233,48 @@ def test_a_completion_needs_a_prompt() -> None:
             check("/completions", {"prompt": msgspec.Raw(prompt)})
         assert refused.value.field == "prompt"
     check("/completions", apart(b'{"prompt":["a",[1,2]],"messages":[]}'))
+
+
+@pytest.mark.parametrize(
+    ("members", "field"),
+    [
+        ({"echo": True}, "echo"),
+        ({"echo": "SECRET"}, "echo"),
+        ({"suffix": "SECRET"}, "suffix"),
+        ({"suffix": ["SECRET"]}, "suffix"),
+        ({"best_of": 2}, "best_of"),
+        ({"best_of": 3, "n": 2}, "best_of"),
+        ({"best_of": "SECRET"}, "best_of"),
+    ],
+)
+def test_what_a_completion_cannot_do_is_refused_and_not_left_out(
+    members: dict[str, Any], field: str
+) -> None:
+    with pytest.raises(RequestRefused) as refused:
+        check("/completions", apart(json.dumps({"prompt": "a", **members}).encode()))
+    assert refused.value.field == field
+    assert f"'{field}'" in str(refused.value)
+    assert "SECRET" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"echo": False, "suffix": None, "best_of": 1},
+        {"echo": None, "suffix": "", "best_of": None, "n": 2},
+        {"best_of": 2, "n": 2, "logprobs": 2},
+    ],
+)
+def test_what_asks_a_completion_for_nothing_more_goes_on(members: dict[str, Any]) -> None:
+    check("/completions", apart(json.dumps({"prompt": "a", **members}).encode()))
+
+
+def test_a_schema_without_a_grammar_says_where_to_look() -> None:
+    body = json.dumps({"error": {"message": "JSON schema error at #: SECRET"}}).encode()
+    error = json.loads(openai_error(400, body, "/chat/completions", "tools").body)["error"]
+    assert error["param"] == "tools"
+    for word in ("'tools'", "grammar", "'type'", "'$ref'", "'enum'"):
+        assert word in error["message"]
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ _WHOLE: Final[dict[str, tuple[int, int]]] = {
     "max_completion_tokens": (1, _MOST),
     "n": (1, 128),
     "top_logprobs": (0, 20),
+    "best_of": (1, 128),
 }
 _NUMBERS: Final[dict[str, tuple[int, int]]] = {
     "temperature": (0, 2),
@@ -43,16 +44,27 @@ class RequestRefused(Exception):
 
 def check(path: str, members: Mapping[str, msgspec.Raw]) -> None:
     """Hold a request to what the model can be asked. Raises RequestRefused."""
+    found: dict[str, Any] = {}
     for name, look in (_OF_CHAT if path == CHAT else _OF_COMPLETIONS).items():
         given = members.get(name)
         if given is None:
             continue
         try:
-            look(msgspec.json.decode(given), name)
+            found[name] = msgspec.json.decode(given)
+            look(found[name], name)
         except RecursionError:
             raise _invalid(name, "is nested too deeply; flatten it") from None
         except msgspec.DecodeError:
             raise _invalid(name, "has a number or a character that JSON does not know") from None
+    if path == CHAT and found.get("top_logprobs") is not None and not found.get("logprobs"):
+        raise _invalid(
+            "top_logprobs", "wants 'logprobs': true beside it; set it, or leave both out"
+        )
+    if path == COMPLETIONS and (found.get("best_of") or 1) > (found.get("n") or 1):
+        raise _invalid(
+            "best_of",
+            "above 'n' is not offered by this model; ask for all of them with 'n' and choose",
+        )
 
 
 def _invalid(place: str, what: str) -> RequestRefused:
@@ -74,6 +86,24 @@ def _whole(given: Any, name: str) -> None:
         return
     if isinstance(given, bool) or not isinstance(given, int) or not low <= given <= high:
         raise _invalid(name, f"is a whole number from {low} to {high}")
+
+
+def _flag(given: Any, name: str) -> None:
+    if not isinstance(given, bool | None):
+        raise _invalid(name, "is true or false")
+
+
+def _echo(given: Any, name: str) -> None:
+    _flag(given, name)
+    if given:
+        raise _invalid(
+            name, "is not offered by this model; put the prompt before its answer yourself"
+        )
+
+
+def _suffix(given: Any, name: str) -> None:
+    if given is not None and given != "":
+        raise _invalid(name, "is not offered: this model goes on from a prompt; leave it out")
 
 
 def _stop(given: Any, name: str) -> None:
@@ -184,9 +214,15 @@ _OF_BOTH: Final[dict[str, Look]] = {
 }
 _OF_CHAT: Final[dict[str, Look]] = {
     **_OF_BOTH,
+    "logprobs": _flag,
     "messages": _messages,
     "tools": _tools,
     "tool_choice": _tool_choice,
     "response_format": _response_format,
 }
-_OF_COMPLETIONS: Final[dict[str, Look]] = {**_OF_BOTH, "prompt": _prompt}
+_OF_COMPLETIONS: Final[dict[str, Look]] = {
+    **_OF_BOTH,
+    "echo": _echo,
+    "prompt": _prompt,
+    "suffix": _suffix,
+}
