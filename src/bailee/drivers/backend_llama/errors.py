@@ -27,6 +27,11 @@ _FIELD: Final = re.compile(
 )
 _ASSISTANTS: Final = "assistant messages at the end"
 _SCHEMA: Final = "JSON schema"
+_NO_GRAMMAR: Final = (
+    "The JSON schema in '{}' cannot be turned into a grammar that holds this model to it. Look at "
+    "each 'type' (one of JSON Schema's), each '$ref' (to a place in the schema) and each 'enum' "
+    "(not empty), or simplify it."
+)
 _ABOUT: Final = ("response_format", "tool_choice", "top_logprobs", "grammar", "messages", "prompt")
 """Members of a request that a message may be about, the one that tells most first."""
 
@@ -93,7 +98,7 @@ def _said(message: str, misread: re.Match[str] | None, schema: str) -> tuple[str
     if _ASSISTANTS in message:
         return "This model goes on from one message of the assistant, not from several.", "messages"
     if _SCHEMA in message:
-        return f"This model cannot be held to the JSON schema in '{schema}'. Simplify it.", schema
+        return _NO_GRAMMAR.format(schema), schema
     for about in _ABOUT:
         if about in message:
             return f"Invalid value for '{about}'.", about
