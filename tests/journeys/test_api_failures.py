@@ -287,6 +287,9 @@ def test_rate_limits(gateway: RunningGateway) -> None:
     expect(got, 429, "rate_limit_exceeded")
     assert 0 < int(got.headers["retry-after-ms"]) <= 60_000
     assert int(got.headers["retry-after"]) >= 1
+    assert got.headers["x-ratelimit-limit-requests"] == "2"
+    assert got.headers["x-ratelimit-remaining-requests"] == "0"
+    assert 0 < int(got.headers["x-ratelimit-remaining-tokens"]) < 10_000
 
 
 def test_fallback_goes_in_order_and_stops_at_the_first_answer(gateway: RunningGateway) -> None:

@@ -131,17 +131,20 @@ def error_json(message: str, shape: Shape, field: str | None = None) -> bytes:
     )
 
 
-def retry_headers(error: BaileeError) -> Headers:
-    """`retry-after` and `retry-after-ms`, where trying again later may help."""
+def own_headers(error: BaileeError) -> Headers:
+    """What an error says of rate limits, and `retry-after` and `retry-after-ms` where trying again
+    later may help."""
     retry_after_ms: int | None = None
+    told: Headers = []
     if isinstance(error, CallRefused):
         retry_after_ms = error.retry_after_ms
+        told += error.headers
     elif isinstance(error, NotYet):
         retry_after_ms = round(error.retry_after_s * 1000)
-    if retry_after_ms is None:
-        return []
-    seconds = max(1, -(-retry_after_ms // 1000))
-    return [("retry-after", str(seconds)), ("retry-after-ms", str(retry_after_ms))]
+    if retry_after_ms is not None:
+        seconds = max(1, -(-retry_after_ms // 1000))
+        told += [("retry-after", str(seconds)), ("retry-after-ms", str(retry_after_ms))]
+    return told
 
 
 class OpenAiRefusals:
@@ -149,7 +152,7 @@ class OpenAiRefusals:
 
     def whole(self, refused: CallRefused) -> tuple[int, Headers, bytes]:
         """Status, own headers and body."""
-        return shape_of(refused).status, [_JSON, *retry_headers(refused)], error_body(refused)
+        return shape_of(refused).status, [_JSON, *own_headers(refused)], error_body(refused)
 
     def event(self, refused: CallRefused) -> bytes:
         """The last event of a stream that broke off."""

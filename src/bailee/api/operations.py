@@ -28,7 +28,7 @@ from bailee.api.errors import (
     error_body,
     error_json,
     internal_error,
-    retry_headers,
+    own_headers,
     shape_of,
     unknown_operation,
     wrong_method,
@@ -264,7 +264,7 @@ def _failure(request: AnyRequest, error: Exception, operations: Operations) -> R
             error = unauthenticated
     if isinstance(error, BaileeError):
         status, body = shape_of(error).status, error_body(error)
-        headers = dict(retry_headers(error))
+        headers = dict(own_headers(error))
     elif isinstance(error, HTTPException):
         headers = {}
         if error.status_code == 404:

@@ -52,7 +52,7 @@ class CallRefused(BaileeError):
 
     `field` is the request's field at fault, as in `messages` or `stream_options.include_usage`;
     `retry_after_ms` is when trying again may help; `name` is a stable machine name where `because`
-    has several (a policy's refusal).
+    has several (a policy's refusal); `headers` are what the answer says besides (rate limits).
     """
 
     def __init__(
@@ -63,12 +63,14 @@ class CallRefused(BaileeError):
         field: str | None = None,
         retry_after_ms: int | None = None,
         name: str | None = None,
+        headers: tuple[tuple[str, str], ...] = (),
     ) -> None:
         super().__init__(message)
         self.because = because
         self.field = field
         self.retry_after_ms = retry_after_ms
         self.name = name
+        self.headers = headers
 
 
 def unrecordable(what: str) -> CallRefused:

@@ -1,11 +1,13 @@
 """Rate limits per key and per project: taken before the call, completed after it.
 
 A call counts as one request and as an estimate of its tokens; what it really used beyond the
-estimate is added when it is known. The headers show whichever limit is nearest. Counting is the
+estimate is added when it is known. The headers show whichever limit is nearest, and in a refusal
+the one that refused. Counting is the
 port's; nothing here waits.
 """
 
 import hashlib
+from contextlib import suppress
 from functools import lru_cache
 from typing import Final, NamedTuple
 
@@ -73,10 +75,17 @@ class Limits:
         self._rate_limit = rate_limit
 
     def admit(self, gauges: Gauges, estimated_tokens: int, now: Instant) -> Admission:
-        """Count a call. Raises CallRefused (REQUEST_LIMIT, TOKEN_LIMIT)."""
+        """Count a call. Raises CallRefused (REQUEST_LIMIT, TOKEN_LIMIT), with the headers."""
         headers: Headers = []
         if gauges.requests:
-            self._count(gauges.requests, 1, now, _REQUESTS, headers)
+            try:
+                self._count(gauges.requests, 1, now, _REQUESTS, headers)
+            except CallRefused as refused:
+                # Nothing of it is counted, but what is left is told of both.
+                with suppress(CallRefused):
+                    self._count(gauges.tokens, 0, now, _TOKENS, headers)
+                refused.headers = tuple(headers)
+                raise
         if gauges.tokens:
             self._count(gauges.tokens, estimated_tokens, now, _TOKENS, headers)
         return Admission(headers, estimated_tokens)
@@ -102,15 +111,12 @@ class Limits:
             # A call above the whole limit may use it up; it could never be let in otherwise.
             taken = take(name, min(limit, amount), limit, now)
             if not taken.allowed:
-                raise _refused(counted, taken, whose)
+                headers += counted.headers(taken)
+                raise _refused(counted, taken, whose, headers)
             if nearest is None or taken.remaining < nearest.remaining:
                 nearest = taken
         if nearest is not None:
-            headers += (
-                (counted.limit_header, str(nearest.limit)),
-                (counted.remaining_header, str(nearest.remaining)),
-                (counted.reset_header, duration_text(nearest.reset_after_ms)),
-            )
+            headers += counted.headers(nearest)
 
 
 class _Counted(NamedTuple):
@@ -121,6 +127,13 @@ class _Counted(NamedTuple):
     limit_header: str
     remaining_header: str
     reset_header: str
+
+    def headers(self, allowance: Allowance) -> tuple[tuple[str, str], ...]:
+        return (
+            (self.limit_header, str(allowance.limit)),
+            (self.remaining_header, str(allowance.remaining)),
+            (self.reset_header, duration_text(allowance.reset_after_ms)),
+        )
 
 
 def _counted(what: str, because: Because) -> _Counted:
@@ -142,11 +155,12 @@ def duration_text(duration_ms: int) -> str:
     return f"{minutes}m{seconds}s" if minutes else f"{seconds}s"
 
 
-def _refused(counted: _Counted, allowance: Allowance, whose: str) -> CallRefused:
+def _refused(counted: _Counted, allowance: Allowance, whose: str, headers: Headers) -> CallRefused:
     return CallRefused(
         counted.because,
         f"Rate limit reached for {counted.what} per minute of {whose}: limit {allowance.limit}, "
         f"remaining {allowance.remaining}. "
         f"Please try again in {duration_text(allowance.reset_after_ms)}.",
         retry_after_ms=allowance.reset_after_ms,
+        headers=tuple(headers),
     )

@@ -39,12 +39,21 @@ def test_each_kind_refuses_and_says_when_to_come_back() -> None:
     with pytest.raises(CallRefused) as requests:
         limits.admit(gauges, 1, NOW)
     assert requests.value.because is Because.REQUEST_LIMIT
+    assert dict(requests.value.headers) == {
+        "x-ratelimit-limit-requests": "1",
+        "x-ratelimit-remaining-requests": "0",
+        "x-ratelimit-reset-requests": "1m0s",
+        "x-ratelimit-limit-tokens": "50",
+        "x-ratelimit-remaining-tokens": "10",
+        "x-ratelimit-reset-tokens": "1m0s",
+    }
     other = gauges_of(caller(CallLimits(), CallLimits(0, 50)))
     with pytest.raises(CallRefused) as tokens:
         limits.admit(other, 40, NOW)
     assert tokens.value.because is Because.TOKEN_LIMIT
     assert tokens.value.retry_after_ms is not None
     assert 0 < tokens.value.retry_after_ms <= 60_000
+    assert dict(tokens.value.headers)["x-ratelimit-remaining-tokens"] == "10", "it counted nothing"
 
 
 def test_tokens_beyond_the_estimate_are_counted_afterwards() -> None:
