@@ -20,6 +20,7 @@ from tests.fixtures.model import model_file
 pytestmark = pytest.mark.journey
 
 HI: Any = [{"role": "user", "content": "Say hi"}]
+NO_MODEL = f"ft:{REAL}:nobody::0123456789abcdef"
 TOOLS: Any = [
     {
         "type": "function",
@@ -220,6 +221,29 @@ def test_wrong_and_missing_keys_are_authentication_errors(place: Installation) -
         assert key not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        ("sk-admin-0123456789abcdef-" + "A" * 43, "an admin key"),
+        ("sess-0123456789abcdef-" + "A" * 43, "the session of a person"),
+    ],
+)
+def test_a_key_of_another_kind_is_told_apart_by_its_form(
+    place: Installation, key: str, kind: str
+) -> None:
+    with OpenAI(api_key=key, max_retries=0) as client:
+        calls = (
+            lambda: client.chat.completions.create(model="mirror", messages=HI),
+            client.files.list,
+        )
+        for call in calls:
+            with pytest.raises(openai.AuthenticationError, match=kind) as refused:
+                call()
+            assert refused.value.code == "invalid_api_key"
+            assert "a project's API key" in str(refused.value)
+            assert key not in str(refused.value)
+
+
 def test_refusals_are_the_sdks_exceptions(client: OpenAI) -> None:
     no_messages: Any = "hi"
     with pytest.raises(openai.NotFoundError) as unknown:
@@ -228,6 +252,11 @@ def test_refusals_are_the_sdks_exceptions(client: OpenAI) -> None:
     assert unknown.value.request_id
     with pytest.raises(openai.NotFoundError):
         client.models.retrieve("gpt-none")
+    for kept, told in ((REAL, "Only fine-tuned models of this project"), (NO_MODEL, NO_MODEL)):
+        with pytest.raises(openai.NotFoundError, match=told) as undeletable:
+            client.models.delete(kept)
+        assert (undeletable.value.code, undeletable.value.param) == ("model_not_found", "model")
+        assert "adapter" not in str(undeletable.value)
     with pytest.raises(openai.BadRequestError) as wrong:
         client.chat.completions.create(model="mirror", messages=no_messages)
     assert (wrong.value.code, wrong.value.param) == ("invalid_type", "messages")

@@ -12,7 +12,9 @@ from bailee.application_state.model import HeldObject
 from bailee.kernel.errors import NotFound
 from bailee.kernel.redacted import Secret
 from bailee.serving.caller import Caller
-from bailee.serving.routing import TEXT_ENDPOINTS, ServedModel
+from bailee.serving.errors import Because, CallRefused
+from bailee.serving.private_models import PREFIX
+from bailee.serving.routing import TEXT_ENDPOINTS, ServedModel, unknown_model
 from bailee.training.hyperparameters import read_hyperparameters
 from bailee.wiring.adapter_homes import AdapterHomes
 
@@ -48,8 +50,19 @@ class FineTunedModels:
         return served
 
     async def delete(self, whose: KeptFor, name: str) -> None:
-        """Destroy a model; if it is loaded, it is unloaded."""
-        await self._homes.unload(await self._tuning.delete_model(whose, name))
+        """Destroy a model; if it is loaded, it is unloaded. Raises CallRefused (MODEL_UNKNOWN)."""
+        if not name.startswith(PREFIX):
+            raise CallRefused(
+                Because.MODEL_UNKNOWN,
+                f"Only fine-tuned models of this project can be deleted, and `{name[:128]}` is "
+                f"none: their names begin with `{PREFIX}`. `GET /v1/models` lists them.",
+                field="model",
+            )
+        try:
+            deleted = await self._tuning.delete_model(whose, name)
+        except NotFound:
+            raise unknown_model(name) from None
+        await self._homes.unload(deleted)
 
     def _served(self, whose: KeptFor, held: HeldObject, details: AdapterDetails) -> ServedModel:
         async def read() -> bytes:
