@@ -1,5 +1,7 @@
 """From a facts snapshot to the callers of the request path."""
 
+from bailee.governance.administrators.model import is_admin_key
+from bailee.governance.identity.model import is_session_token
 from bailee.governance.tenancy.errors import CredentialRefused, Refusal
 from bailee.governance.tenancy.last_used import LastUsed
 from bailee.governance.tenancy.model import NO_CONSENT, Limits
@@ -14,6 +16,11 @@ from bailee.wiring.sharing import Consenting, LiveSharing
 
 _UNKNOWN = (
     "Incorrect API key provided. You can make one with `bailee keys create`, or ask whoever "
+    "operates this server."
+)
+_OTHER_KIND = (
+    "Incorrect API key provided: {}, which administers an organisation. This call wants a "
+    "project's API key (`sk-bailee-…`). You can make one with `bailee keys create`, or ask whoever "
     "operates this server."
 )
 
@@ -40,7 +47,7 @@ class CallerDirectory:
         try:
             known = self._snapshot.authenticate(credential.encode("utf-8", "replace"), now)
         except CredentialRefused as refused:
-            raise _refusal(refused) from None
+            raise _refusal(refused, credential.encode("utf-8", "replace")) from None
         except Unavailable as error:
             raise CallRefused(Because.FACTS_STALE, str(error), retry_after_ms=1000) from None
         self._last_used.note(known.public_id, now)
@@ -82,7 +89,7 @@ def _limits(own: Limits, default: CallLimits) -> CallLimits:
     )
 
 
-def _refusal(refused: CredentialRefused) -> CallRefused:
+def _refusal(refused: CredentialRefused, credential: bytes) -> CallRefused:
     match refused.refusal:
         case Refusal.REVOKED:
             return CallRefused(Because.KEY_REVOKED, "This API key has been revoked. Use another.")
@@ -91,4 +98,16 @@ def _refusal(refused: CredentialRefused) -> CallRefused:
         case Refusal.SUSPENDED:
             return CallRefused(Because.SUSPENDED, str(refused))
         case _:
-            return CallRefused(Because.KEY_UNKNOWN, _UNKNOWN)
+            return CallRefused(Because.KEY_UNKNOWN, _unknown(credential))
+
+
+def _unknown(credential: bytes) -> str:
+    """What is said of a key that is not known here: its form alone tells one of another kind.
+
+    Whether there is such an admin key or session is not looked up, and so not told.
+    """
+    if is_admin_key(credential):
+        return _OTHER_KIND.format("this is an admin key")
+    if is_session_token(credential):
+        return _OTHER_KIND.format("this is the session of a person")
+    return _UNKNOWN
