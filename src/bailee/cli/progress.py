@@ -58,7 +58,7 @@ def _words(event: Event) -> str:
     return {
         "ready": f"{name} ready ({event.seconds:.1f} s)",
         "stopping": f"{name} finishes what is in flight; another Ctrl-C cuts it off",
-        "stopped": f"{name} stopped ({event.seconds:.1f} s)",
+        "stopped": f"{name} stopped ({event.seconds:.1f} s)" + (detail and f", but {detail}"),
         "ended": f"{name} ended unasked: {detail}",
         "restarting": f"{name} starts again in {event.seconds:g} s",
         "crash_loop": f"{name} is in a crash loop: {detail}",

@@ -296,7 +296,9 @@ class Supervisor:
             why = "forced" if self._force.is_set() else f"not ended in {child.stop_timeout_s:g} s"
             self._tell(Event(child.name, "killed", why, seconds))
         else:
-            self._tell(Event(child.name, "stopped", seconds=seconds))
+            as_asked = process.returncode in (0, -child.stop_signal)
+            why = "" if as_asked else _how_it_ended(process.returncode)
+            self._tell(Event(child.name, "stopped", why, seconds))
 
     async def _either(self, *awaitables: Awaitable[object]) -> None:
         """Wait for the first of them; the others are cancelled."""

@@ -146,9 +146,16 @@ class CredentialedBackend:
 class EmbeddedBackend:
     """A local model, found anew whenever its runner was started again."""
 
-    def __init__(self, file: Path, shaped: Callable[[Backend], Backend] | None = None) -> None:
-        """`file` says where the runner is; `shaped` puts a driver in front of it."""
+    def __init__(
+        self,
+        file: Path,
+        shaped: Callable[[Backend], Backend] | None = None,
+        concurrency: int = EMBEDDED_CONCURRENCY,
+    ) -> None:
+        """`file` says where the runner is; `shaped` puts a driver in front of it, which gets at
+        most `concurrency` answers at once."""
         self._file = file
+        self._concurrency = concurrency
         self._shaped = shaped
         self._address: ModelRunnerAddress | None = None
         self._backend: Backend | None = None
@@ -191,14 +198,15 @@ class EmbeddedBackend:
         if self._backend is None or address != self._address:
             await self.close()
             self._address = address
-            runner = _open_runner(address.base_url, Secret(address.key.encode()))
+            key = Secret(address.key.encode())
+            runner = _open_runner(address.base_url, key, self._concurrency)
             self._backend = runner if self._shaped is None else self._shaped(runner)
         return self._backend
 
 
-def _open_runner(base_url: str, key: Secret) -> Backend:
+def _open_runner(base_url: str, key: Secret, concurrency: int = EMBEDDED_CONCURRENCY) -> Backend:
     limits = Limits(
-        concurrency=EMBEDDED_CONCURRENCY,
+        concurrency=concurrency,
         queue=EMBEDDED_QUEUE,
         queue_wait_s=EMBEDDED_TIMEOUT_S,
         idle_timeout_s=EMBEDDED_TIMEOUT_S,
@@ -218,11 +226,21 @@ def open_adapters(places: Places) -> AdapterRunner:
     return AdapterRunners(socket, _open_llama)
 
 
-def open_backends(settings: Settings, places: Places, reveal: Reveal) -> dict[str, Backend]:
-    """Every backend by its name. Raises what `open_backend` raises."""
+def open_backends(
+    settings: Settings,
+    places: Places,
+    reveal: Reveal,
+    *,
+    model_concurrency: int = EMBEDDED_CONCURRENCY,
+) -> dict[str, Backend]:
+    """Every backend by its name. Raises what `open_backend` raises.
+
+    `model_concurrency` is how many answers of the local model are asked for at once.
+    """
     backends: dict[str, Backend] = {}
     if settings.model.enabled:
-        backends[EMBEDDED_BACKEND] = EmbeddedBackend(places.model_runner, LlamaBackend)
+        model = EmbeddedBackend(places.model_runner, LlamaBackend, model_concurrency)
+        backends[EMBEDDED_BACKEND] = model
     if settings.embeddings.enabled or settings.moderation.enabled:
         backends[EMBEDDED_TEXT_BACKEND] = EmbeddedBackend(places.text_runner)
     for configured in settings.backends:

@@ -94,7 +94,9 @@ def open_batching(
         settings,
         RecorderNeeds(LocalFiles(places.data), engine, keeper, clock, trust, "batches", threads=2),
     )
-    backends = open_backends(settings, places, keeper.reveal_secret)
+    # A place of the local model is left to those who wait for their answer.
+    left = max(1, settings.model.parallel - 1)
+    backends = open_backends(settings, places, keeper.reveal_secret, model_concurrency=left)
     tickets = Tickets(randomness)
     usage = UsageCounts(keeping.database, SystemClock())
     ahead = ConsentsAhead(keeping.database, SystemClock())

@@ -304,19 +304,23 @@ async def test_a_service_has_a_policy_of_its_own_at_once(
 
 
 async def test_past_decisions_are_replayed_under_a_draft_and_forgotten(
-    office: PolicyOffice, gateway_engine: AsyncEngine, clock: ManualClock,
-    installation: Installation, postgres_database: FreshDatabase,
+    office: PolicyOffice, gateway_engine: AsyncEngine, clerk_engine: AsyncEngine,
+    clock: ManualClock, installation: Installation, postgres_database: FreshDatabase,
 ) -> None:  # fmt: skip
     customer = await installation.tenancy.create_organisation("Customer")
-    counts = DecisionCounts(PostgresDatabase(gateway_engine), clock, SystemClock())
     project = ProjectId(b"p" * 16)
-    for calls, facts in ((3, RESPONSES), (5, RESPONSES._replace(endpoint="/v1/embeddings"))):
+    # Gateways and the worker, which is a clerk to the database, add to the same rows.
+    for engine, calls, facts in (
+        (gateway_engine, 3, RESPONSES),
+        (clerk_engine, 5, RESPONSES._replace(endpoint="/v1/embeddings")),
+    ):
+        counts = DecisionCounts(PostgresDatabase(engine), clock, SystemClock())
         tally = counts.tally(customer.tenant, project, facts, "2026-11-23")
         tally.calls += calls
         await counts.flush()
         tally.calls += calls
-    await counts.flush()
-    await counts.flush()
+        await counts.flush()
+        await counts.flush()
     draft = (await office.of("ada").write(SHORTER)).draft
     said = await office.of("ada").simulate(draft.draft, 31)
     assert (said.calls, said.projects) == (16, 1)
