@@ -95,6 +95,12 @@ def test_a_range_is_read_alone(place: Installation, client: openai.OpenAI) -> No
         several = {**place.demo.headers, "range": "bytes=0-1,-3"}
         got = plain.get(f"/v1/files/{made.id}/content", headers=several)
         assert (got.status_code, got.content) == (200, content)
+        empty = client.files.create(file=("empty", b""), purpose="user_data")
+        for range_, status in (("bytes=-3", 200), ("bytes=0-", 416)):
+            asked = {**place.demo.headers, "range": range_}
+            got = plain.get(f"/v1/files/{empty.id}/content", headers=asked)
+            assert (got.status_code, got.content) == (status, b"")
+    client.files.delete(empty.id)
     client.files.delete(made.id)
 
 
