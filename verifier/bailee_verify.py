@@ -186,7 +186,7 @@ def main() -> None:
     given = parser.parse_args()
     try:
         bodies = [file.read_bytes() for file in (given.request, given.answer) if file]
-        need(len(bodies) in (0, 2), "give both --request and --answer")
+        need(len(bodies) == 2 * bool(given.receipt_key), "give receipt key, request and answer")
         exchange = (given.receipt_key, *bodies) if given.receipt_key else ()
         document = json.loads(given.receipt.read_bytes())
         said = verify(document, given.log_key, given.keeper_key, exchange)

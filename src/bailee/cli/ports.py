@@ -18,9 +18,6 @@ _OUTGOING_FROM: Final = 32_768
 _RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _TRIES: Final = 1000
 
-_claims: list[socket.socket] = []
-
-
 def free_port() -> int:
     """A TCP port of loopback, this process's until it ends. Raises Unavailable if none is left."""
     count = _outgoing_from() - _LOWEST
@@ -42,7 +39,7 @@ def _claim(port: int) -> bool:
     except OSError:
         claim.close()
         return False
-    _claims.append(claim)
+    claim.detach()  # and never closed: it is to last for as long as the process
     return True
 
 

@@ -153,6 +153,8 @@ def remote(
     credential = "" if session_alone else variables.get("OPENAI_ADMIN_KEY", "")
     session = "" if credential else kept_token(*session_place(settings)) or ""
     credential = credential or session
+    if not credential and session_alone:
+        raise Forbidden("nobody is signed in here: `bailee login` does that")
     if not credential:
         raise Forbidden(
             "this command acts for you over the API: sign in with `bailee login`, or set"

@@ -114,7 +114,7 @@ def _said(
 
 
 def _not_proved(what: str) -> str:
-    return f"It does not prove that {what}"
+    return f"It does not prove {what[0].lower()}{what[1:]}"
 
 
 def _read(path: Path) -> bytes:

@@ -58,7 +58,8 @@ def _examples(
                 faults.append("further lines were not looked at")
                 break
     if not faults and len(found) < fewest:
-        faults.append(f"it has {len(found)} examples and needs at least {fewest}")
+        plural = "" if len(found) == 1 else "s"
+        faults.append(f"it has {len(found)} example{plural} and needs at least {fewest}")
     if faults:
         told = "; ".join(faults)
         raise InvalidInput(f"the file cannot be learned from: {told}. Correct it.", field=field)

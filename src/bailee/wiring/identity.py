@@ -1,5 +1,6 @@
 """What signs people in, as a gateway worker has it."""
 
+from pathlib import Path
 from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -36,9 +37,16 @@ class Identity(NamedTuple):
     provider_name: str
 
 
-def origin_of(settings: Settings) -> str:
-    """Where people reach the sign-in page."""
-    return settings.sign_in.origin or f"https://localhost:{settings.server.port}"
+def origin_of(settings: Settings, announced: Path | None = None) -> str:
+    """Where people reach the sign-in page.
+
+    `announced` is the file in which a running installation says where it serves, for whoever does
+    not know how it was started.
+    """
+    origin = settings.sign_in.origin
+    if not origin and announced is not None and announced.exists():
+        origin = announced.read_text().strip()
+    return origin or f"https://localhost:{settings.server.port}"
 
 
 def open_identity(

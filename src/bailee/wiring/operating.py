@@ -5,6 +5,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any, Final
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from bailee.custody.reading import Reading
 from bailee.drivers.files_local import LocalFiles
 from bailee.drivers.keeper_socket import KeeperClient
@@ -14,7 +16,7 @@ from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.system import SystemClock, ThreadOffload
 from bailee.governance.tenancy.acknowledgement import Acknowledgements
 from bailee.governance.tenancy.model import ApiKey, Limits, Status
-from bailee.kernel.errors import Conflict, InvalidInput, NotFound, UnknownKey
+from bailee.kernel.errors import Conflict, InvalidInput, NotFound, Unavailable, UnknownKey
 from bailee.kernel.ids import (
     Region,
     TenantId,
@@ -233,11 +235,14 @@ class OpenInstallation:
 
     async def accept_invite(self, invite: str, name: str) -> Row:
         """Make an invited person one of the organisation's, and let them enrol."""
-        return await accept_invite(self._nouns, origin_of(self._settings), invite, name)
+        return await accept_invite(self._nouns, self._origin(), invite, name)
 
     async def enrol(self, person: str) -> Row:
         """Let a person of any organisation set anew what they sign in with."""
-        return await enrol(self._nouns, origin_of(self._settings), person)
+        return await enrol(self._nouns, self._origin(), person)
+
+    def _origin(self) -> str:
+        return origin_of(self._settings, Places(self._settings.data_folder.absolute()).address)
 
     async def house(self, organisation: str | None) -> Row:
         """The operator's own organisation."""
@@ -342,6 +347,18 @@ class OpenInstallation:
         raise NotFound("there is no such project; `bailee projects list` shows them")
 
 
+async def _check_there(settings: Settings, engine: AsyncEngine) -> None:
+    try:
+        await check_schema(engine)
+    except Unavailable:
+        if settings.database.url.reveal():
+            raise
+        raise Unavailable(
+            f"the installation in {settings.data_folder} does not run, or its database is only"
+            " starting: run `bailee serve`, and this command beside it"
+        ) from None
+
+
 @asynccontextmanager
 async def administration(settings: Settings) -> AsyncIterator[OpenInstallation]:
     """Open an installation that is running."""
@@ -354,7 +371,7 @@ async def administration(settings: Settings) -> AsyncIterator[OpenInstallation]:
     engine = open_engine(database_url(settings, places, ADMINISTRATOR), ADMINISTRATOR)
     clerk_engine = open_engine(database_url(settings, places, CLERK), CLERK)
     try:
-        await check_schema(engine)
+        await _check_there(settings, engine)
         ledger = PostgresLedger(clerk_engine)
         yield OpenInstallation(
             settings,

@@ -45,6 +45,11 @@ class Places(NamedTuple):
         return self.data / "run" / "text-runner.json"
 
     @property
+    def address(self) -> Path:
+        """Where the installation that runs, or ran last, serves."""
+        return self.data / "run" / "address"
+
+    @property
     def worker_sign(self) -> Path:
         """The worker's sign of life."""
         return self.data / "run" / "worker.sign"

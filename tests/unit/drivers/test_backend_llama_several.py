@@ -158,6 +158,13 @@ async def test_each_prompt_is_asked_for_and_counted() -> None:
     assert found["id"] == "cmpl-0"
 
 
+async def test_a_text_without_a_limit_has_that_of_the_api() -> None:
+    for given, expected in (({}, 16), ({"max_tokens": None}, 16), ({"max_tokens": 3}, 3)):
+        runner = Runner()
+        await told(LlamaBackend(runner), call("/completions", prompt="a", **given))
+        assert runner.asked[0]["max_tokens"] == expected
+
+
 @pytest.mark.parametrize("prompt", ["a", ["a"], [1, 2], [[1, 2]]])
 def test_one_prompt_is_one_request(prompt: Any) -> None:
     members = msgspec.json.decode(json.dumps({"prompt": prompt}), type=dict[str, msgspec.Raw])

@@ -20,6 +20,8 @@ from bailee.ports.backend import BackendAnswer, BackendFailure
 _FIRST_ERROR: Final = 400
 _DATA: Final = b"data: "
 _DONE: Final = b"[DONE]"
+_USUAL_TOKENS: Final = 16
+"""Of a text completion that names no limit, as OpenAI's API says."""
 _OF_ONE: Final = ("usage", "timings")
 """Members that tell of one choice alone."""
 
@@ -48,7 +50,11 @@ def asked(path: str, members: Mapping[str, msgspec.Raw]) -> Asked:
     """Take a request that was checked apart."""
     own = dict(members)
     choices = msgspec.json.decode(own.pop("n", b"null"), type=int | None) or 1
-    prompts = _prompts(own.get("prompt")) if path == COMPLETIONS else [None]
+    prompts: list[msgspec.Raw | None] = [None]
+    if path == COMPLETIONS:
+        prompts = _prompts(own.get("prompt"))
+        if bytes(own.get("max_tokens", b"null")) == b"null":
+            own["max_tokens"] = msgspec.Raw(b"%d" % _USUAL_TOKENS)
     seed = msgspec.json.decode(own.get("seed", b"null"))
     bodies = []
     for prompt in prompts:

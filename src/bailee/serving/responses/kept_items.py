@@ -21,6 +21,37 @@ _PARTS: Final = {
 _TEXTS: Final = {"input_text": "text", "output_text": "text", "refusal": "refusal"}
 
 
+OTHER_ITEMS: Final = frozenset(
+    {
+        "apply_patch_call",
+        "apply_patch_call_output",
+        "code_interpreter_call",
+        "compaction",
+        "compaction_trigger",
+        "computer_call",
+        "computer_call_output",
+        "custom_tool_call",
+        "custom_tool_call_output",
+        "file_search_call",
+        "image_generation_call",
+        "item_reference",
+        "local_shell_call",
+        "local_shell_call_output",
+        "mcp_approval_request",
+        "mcp_approval_response",
+        "mcp_call",
+        "mcp_list_tools",
+        "reasoning",
+        "shell_call",
+        "shell_call_output",
+        "tool_search_call",
+        "tool_search_output",
+        "web_search_call",
+    }
+)
+"""What a request's items may be besides those that are looked into."""
+
+
 def check_kept_items(items: list[Any], place: str) -> None:
     """Refuse what no conversation can hold. Raises CallRefused (WRONG_TYPE) naming the field."""
     for index, item in enumerate(items):
@@ -44,6 +75,8 @@ def _check(item: Any, place: str) -> None:
             raise missing(f"{place}.output")
         if not isinstance(item["output"], str):
             _check_parts(item["output"], _INPUT, f"{place}.output")
+    elif kind not in OTHER_ITEMS:
+        raise invalid(f"{place}.type", "There are no items of this type. See the API's reference.")
 
 
 def _check_message(item: dict[str, Any], place: str) -> None:

@@ -55,6 +55,7 @@ def test_what_the_description_allows_is_kept(item: dict[str, Any]) -> None:
         ({"type": "function_call_output", "call_id": "c", "output": [ANSWERED]}, ".output[0].type"),
         (["lemon"], ""),
         ({"type": 5}, ".type"),
+        ({"type": "lemon"}, ".type"),
     ],
 )
 def test_what_no_conversation_can_hold_names_its_field(item: Any, field: str) -> None:
