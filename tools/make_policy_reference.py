@@ -6,6 +6,7 @@ from pathlib import Path
 from bailee.policy.decide import API_SERVICE
 from bailee.policy.load import packaged_policy
 from bailee.policy.show import ShownClause, ShownVersion, digest, show
+from bailee.policy.unbuilt import unbuilt
 
 TARGET = Path(__file__).parents[1] / "docs" / "reference" / "policy.md"
 
@@ -28,6 +29,10 @@ def reference() -> str:
         "",
         "Made by `tools/make_policy_reference.py` from `src/bailee/policy/data`; do not edit. "
         "English governs the meaning.",
+        "",
+        f"**{unbuilt().text.english}**",
+        "",
+        unbuilt().text.korean,
         "",
         "| version | in force from | until | clauses | SHA-256 of its canonical JSON |",
         "|---|---|---|---|---|",

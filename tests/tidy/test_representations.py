@@ -46,6 +46,7 @@ WITHOUT = {
     "bailee.api.bailee_v1.consents.Give": "the version of a published text",
     "bailee.api.bailee_v1.consents.StatementView": "the version of a published text",
     "bailee.api.bailee_v1.consents.TextView": "a published text",
+    "bailee.policy.unbuilt.Unbuilt": "a published text",
     "bailee.governance.consent.model.Statement": "the version of a published text",
     "bailee.governance.consent.texts.Text": "a published text",
     "bailee.policy.explain.ExplainedReason": "the policy's text",

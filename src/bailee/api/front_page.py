@@ -12,6 +12,7 @@ from typing import NamedTuple
 from bailee.api.front_page_style import STYLE
 from bailee.api.health import PartHealth
 from bailee.policy.show import BothLanguages, ShownClause, ShownVersion
+from bailee.policy.unbuilt import unbuilt
 
 
 class PageLink(NamedTuple):
@@ -200,6 +201,7 @@ def _policy(state: FrontPage, pen: _Pen) -> str:
             '<p class="note">English governs the meaning.</p>',
             '<p class="note">해석상 차이가 있으면 영어 문안을 따릅니다.</p>',
         )
+        + pen.texts(unbuilt().text, "note")
         + "</section>"
     )
 

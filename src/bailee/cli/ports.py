@@ -18,6 +18,7 @@ _OUTGOING_FROM: Final = 32_768
 _RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _TRIES: Final = 1000
 
+
 def free_port() -> int:
     """A TCP port of loopback, this process's until it ends. Raises Unavailable if none is left."""
     count = _outgoing_from() - _LOWEST

@@ -7,6 +7,7 @@ from bailee.api.front_page import FrontPage, PageLink, front_page
 from bailee.api.health import PartHealth
 from bailee.policy.load import packaged_policy
 from bailee.policy.show import BothLanguages, ids, show
+from bailee.policy.unbuilt import unbuilt
 
 POLICY = show(packaged_policy(), ids(packaged_policy())[-1])
 PAGE = FrontPage(
@@ -42,6 +43,15 @@ class Reader(HTMLParser):
     def handle_data(self, data: str) -> None:
         if self.open and self.open[-1] != "style":
             self.text += data
+
+
+def test_it_says_what_this_release_does_not_carry_out() -> None:
+    read = Reader(front_page(PAGE))
+    known = {clause.id for clause in POLICY.clauses}
+    assert unbuilt().clauses
+    assert known.issuperset(unbuilt().clauses)
+    assert unbuilt().text.english in read.text
+    assert unbuilt().text.korean in read.text
 
 
 def test_every_clause_stands_there_in_both_languages() -> None:
