@@ -292,6 +292,9 @@ class Consenting(RuleBasedStateMachine):
         """Run a command; note what it recorded. True if it returned."""
         house = self.house
         began, before = house.clock.now(), len(self.do(_ledger(house)))
+        scopes: list[int | None] = [scope]
+        if scope is None and not means and kind is Kind.SHARING:
+            scopes += [one for one in PROJECTS if self._own(one)]
         house.crash.left = crash
         try:
             self.do(run())
@@ -301,16 +304,29 @@ class Consenting(RuleBasedStateMachine):
         finally:
             house.crash.left = 0
         if len(self.do(_ledger(house))) > before:
-            rows = self.do(_ledger(house))
-            made = rows[-1]
-            assert (made.kind, made.project, made.stands) == (kind, house.scope(scope), means)
-            assert made.recorded_at == began
-            assert made.valid_from >= began + NOTICE_MS
-            house.said.append(Said(kind, scope, means, made.valid_from, made.recorded_at))
+            rows = self.do(_ledger(house))[before:]
+            told = [row for row in rows if row.valid_until is None]
+            places = [one for one in scopes if house.scope(one) in [row.project for row in told]]
+            assert [house.scope(one) for one in places] == [row.project for row in told]
+            assert places[-len(scopes) + 1 :] == scopes[1:] or len(scopes) == 1
+            for place, made in zip(places, told, strict=True):
+                assert (made.kind, made.stands) == (kind, means)
+                assert made.recorded_at == began
+                assert made.valid_from >= began + NOTICE_MS
+                house.said.append(Said(kind, place, means, made.valid_from, made.recorded_at))
         # Two statements are never of one millisecond: they are transactions one after the other.
         house.clock.advance(1)
         self.do(self._calls())
         return returned
+
+    def _own(self, project: int) -> bool:
+        """Whether a project's own last word is that it shares."""
+        own = [
+            one.stands
+            for one in self.house.said
+            if one.kind is Kind.SHARING and one.scope == project
+        ]
+        return bool(own) and own[-1]
 
     def _nothing_opens(self, scope: int | None) -> None:
         """Of what was sealed in a project that does not share now."""

@@ -172,11 +172,28 @@ async def test_a_project_speaks_for_itself(office: Office) -> None:
     assert not await office.shares(office.project)
     assert await office.shares(office.other)
     await office.share(office.project)
-    await office.withdraw()
-    assert await office.shares(office.project), "its own statement stands"
-    assert not await office.shares(office.other)
-    await office.withdraw(office.project)
+    assert await office.shares(office.project)
+
+
+async def test_withdrawing_for_the_organisation_ends_what_its_projects_gave(
+    office: Office,
+) -> None:
+    """As the text says: when it returns, nothing is sealed for training any more."""
+    await office.share(office.project)
+    assert len(await office.withdraw()) == 1, "the organisation itself never gave it"
     assert not await office.shares(office.project)
+    await office.share()
+    await office.share(office.other)
+    assert not await office.shares(office.project), "it shares again when it says so"
+    await office.withdraw()
+    assert not await office.shares(office.other)
+    assert len(await office.rows("SELECT subject FROM receipts")) == 2
+
+
+async def test_of_no_project_nothing_is_said(office: Office) -> None:
+    await office.share()
+    with pytest.raises(NotFound):
+        await office.consents.stood(office.tenant, ProjectId(bytes(16)), Kind.SHARING)
 
 
 async def test_the_ledger_says_when_it_held_and_when_we_knew(office: Office) -> None:
@@ -294,6 +311,14 @@ async def test_zero_retention_cannot_share(office: Office) -> None:
     text = texts.current(Kind.SHARING)
     given = await office.consents.give(office.tenant, None, Kind.SHARING, text.version, text.digest)
     assert [one.name for one in given.left_out] == ["search"]
+    await office.projects.set_retention(office.tenant, office.project, RetentionMode.DEFAULT)
+    assert not await office.shares(office.project), "it was left out, and nobody agreed since"
+    assert await office.shares(office.other)
+    await office.share(office.project)
+    assert await office.shares(office.project)
+    await office.projects.set_retention(
+        office.tenant, office.project, RetentionMode.ZERO_DATA_RETENTION
+    )
     await office.withdraw()
     await office.projects.set_retention(
         office.tenant, office.other, RetentionMode.ZERO_DATA_RETENTION

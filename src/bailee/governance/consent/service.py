@@ -12,7 +12,7 @@ consent that does not stand and a secret that nobody seals to; the command repea
 destroys it.
 """
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from bailee.governance.consent import repository, texts
 from bailee.governance.consent.ending import SharingEnd
@@ -57,6 +57,9 @@ class Withdrawn(NamedTuple):
     statement: Statement
     destroyed: tuple[str, ...] = ()
     """What receipts call it, as in `training/us/…`."""
+
+
+_NO_PROJECT: Final = "There is no such project. List the organisation's projects."
 
 
 class Consents:
@@ -135,13 +138,20 @@ class Consents:
                         text_digest=digest,
                     )
                 )
-        await self._everywhere(made)
+            if project is None and kind is Kind.SHARING:
+                # What cannot share now does not begin to by itself when it could.
+                for one in refused:
+                    silent = _latest(rows, kind, one.project) is None
+                    if silent or _stands(rows, kind, one.project):
+                        await self._end_one(transaction, rows, tenant, one.project, kind, now)
+        await self._everywhere(made.valid_from)
         return Given(made, tuple(refused) if kind is Kind.SHARING else ())
 
     async def withdraw(self, tenant: TenantId, project: ProjectId | None, kind: Kind) -> Withdrawn:
         """Let a consent, or an opt-out, stand no more. Idempotent; finishes what a crash left.
 
         On return nothing is sealed for training any more, and what was shared opens for it no more.
+        Whoever withdraws for the organisation withdraws what its projects gave by themselves too.
 
         Raises:
             Forbidden: the actor may not. NotFound: there is no such organisation or project.
@@ -153,27 +163,24 @@ class Consents:
         now = self._clock.now()
         require(self._actor, action, tenant, now)
         async with self._database.transaction(tenant) as transaction:
-            await self._subjects(transaction, tenant, project)
+            subjects = await self._subjects(transaction, tenant, project)
             rows = await repository.ledger(transaction)
             latest = _latest(rows, kind, project)
-            if latest is None and (project is None or kind is Kind.OPT_OUT):
+            own = []
+            if project is None and kind is Kind.SHARING:
+                own = [one.project for one in subjects if _stands(rows, kind, one.project)]
+            if latest is None and not own and (project is None or kind is Kind.OPT_OUT):
                 raise NothingStands
             if latest is not None and not latest.stands:
                 made = latest
             else:
-                ends = self._begins(kind, now, latest, None)
-                made = self._made(tenant, project, kind, now, ends)._replace(stands=False)
-                await self._state(transaction, rows, made, latest)
-                await transaction.append_entry(
-                    entry.consent_withdrawn(
-                        now,
-                        await _reference(transaction, project),
-                        scope=_SCOPES[project is None],
-                        kind=kind.value,
-                    )
-                )
-        await self._everywhere(made)
-        destroyed = await self._end.finish(tenant, made.valid_from) if kind is Kind.SHARING else []
+                made = await self._end_one(transaction, rows, tenant, project, kind, now)
+            last = made.valid_from
+            for scope in own:
+                also = await self._end_one(transaction, rows, tenant, scope, kind, now)
+                last = max(last, also.valid_from)
+        await self._everywhere(last)
+        destroyed = await self._end.finish(tenant, last) if kind is Kind.SHARING else []
         return Withdrawn(made, tuple(destroyed))
 
     async def ledger(
@@ -202,10 +209,15 @@ class Consents:
     ) -> Statement | None:
         """The statement that decided at `at`, as known at `known`; both are now by default.
 
-        None: nobody had said anything. Raises Forbidden.
+        None: nobody had said anything. Raises Forbidden, NotFound.
         """
         now = self._clock.now()
         rows = await self.ledger(tenant)
+        if project is not None and all(row.project != project for row in rows):
+            async with self._database.transaction(tenant) as transaction:
+                known_here = await repository.subjects(transaction)
+            if all(one.project != project for one in known_here):
+                raise NotFound(_NO_PROJECT)
         return stood(
             rows, kind, project, now if at is None else at, now if known is None else known
         )
@@ -228,8 +240,32 @@ class Consents:
             return subjects
         found = [one for one in subjects if one.project == project]
         if not found:
-            raise NotFound("There is no such project. List the organisation's projects.")
+            raise NotFound(_NO_PROJECT)
         return found
+
+    async def _end_one(
+        self,
+        transaction: DatabaseTransaction,
+        rows: list[Statement],
+        tenant: TenantId,
+        project: ProjectId | None,
+        kind: Kind,
+        now: Instant,
+    ) -> Statement:
+        """State for one scope that nothing stands, in ledger and log."""
+        latest = _latest(rows, kind, project)
+        ends = self._begins(kind, now, latest, None)
+        made = self._made(tenant, project, kind, now, ends)._replace(stands=False)
+        await self._state(transaction, rows, made, latest)
+        await transaction.append_entry(
+            entry.consent_withdrawn(
+                now,
+                await _reference(transaction, project),
+                scope=_SCOPES[project is None],
+                kind=kind.value,
+            )
+        )
+        return made
 
     def _begins(
         self, kind: Kind, now: Instant, latest: Statement | None, since: Instant | None
@@ -292,11 +328,11 @@ class Consents:
         await repository.set_turns(transaction, made.tenant, made.project, made.kind, turns)
         await self._audit.write(transaction, event_of(made))
 
-    async def _everywhere(self, made: Statement) -> None:
-        """Wait until every worker knows, and until the statement has taken effect."""
+    async def _everywhere(self, begins: Instant) -> None:
+        """Wait until every worker knows, and until what begins then has taken effect."""
         until_s = self._pace.monotonic_s() + NOTICE_MS / 1000
         await self._acknowledgement.everywhere()
-        if self._clock.now() < made.valid_from:
+        if self._clock.now() < begins:
             await self._pace.sleep_s(max(0.0, until_s - self._pace.monotonic_s()))
 
 
@@ -311,6 +347,12 @@ def _latest(rows: list[Statement], kind: Kind, project: ProjectId | None) -> Sta
         and row.valid_until is None
     ]
     return own[-1] if own else None
+
+
+def _stands(rows: list[Statement], kind: Kind, project: ProjectId) -> bool:
+    """Whether a project's own last word is that it does."""
+    latest = _latest(rows, kind, project)
+    return latest is not None and latest.stands
 
 
 async def _reference(transaction: DatabaseTransaction, project: ProjectId | None) -> bytes:
