@@ -110,6 +110,9 @@ def test_unknown_model(gateway: RunningGateway) -> None:
 def test_unsupported_media_type(gateway: RunningGateway) -> None:
     got = post(gateway, headers=headers(**{"content-type": "text/plain"}))
     expect(got, 415, "unsupported_media_type")
+    got = post(gateway, headers=headers(**{"content-encoding": "gzip"}))
+    expect(got, 415, "unsupported_media_type")
+    assert post(gateway, headers=headers(**{"content-encoding": "identity"})).status_code == 200
 
 
 def test_wrong_method_and_unknown_operations(gateway: RunningGateway) -> None:

@@ -11,6 +11,7 @@ from typing import Final, Protocol
 
 import msgspec
 
+from bailee.api.bodies import JSON_MEDIA, check_media
 from bailee.api.errors import (
     OpenAiRefusals,
     internal_error,
@@ -45,7 +46,6 @@ _MODELS: Final = "/v1/models"
 _API: Final = ("/v1", "/bailee/")
 _STORED_CHATS: Final = (CHAT_COMPLETIONS.endpoint, "GET")
 """Listing what was stored is off the hot path, below the same path."""
-_JSON_MEDIA: Final = "application/json"
 
 
 class ScopeHeaders(Protocol):
@@ -177,13 +177,7 @@ class Exchange:
 
     async def body(self) -> bytes:
         """The whole body, within the limit, as JSON is declared."""
-        media = self._headers.get("content-type")
-        if media is not None and media[:16].lower() != _JSON_MEDIA:
-            raise CallRefused(
-                Because.MEDIA_TYPE,
-                "Unsupported content type. This API method only accepts "
-                "'application/json' requests: set the Content-Type header.",
-            )
+        check_media(self._headers)
         stated = self._headers.get("content-length")
         if stated is None or not stated.isdigit():
             body = await read_body(self._protocol, self._limit_bytes)
@@ -363,7 +357,7 @@ class Application:
             document = _model_object(found[name])
         headers = self._answering.headers(arrival)
         headers.extend(planner.headers(caller, decision))
-        headers.append(("content-type", _JSON_MEDIA))
+        headers.append(("content-type", JSON_MEDIA))
         exchange.answer(200, headers, msgspec.json.encode(document))
 
     async def _own_models(self, caller: Caller, exchange: Exchange) -> list[ServedModel]:

@@ -1,6 +1,6 @@
 """What the operations off the hot path read: JSON bodies into typed structures, metadata."""
 
-from typing import Any, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
 import msgspec
 
@@ -10,6 +10,16 @@ from bailee.serving.call import read_as
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.responses.request import check_metadata
 
+
+class HeaderFields(Protocol):
+    """Headers, by their names in lower case."""
+
+    def get(self, name: str, /) -> str | None:
+        """A header's value."""
+        ...
+
+
+JSON_MEDIA: Final = "application/json"
 Body = TypeVar("Body", bound=msgspec.Struct)
 
 
@@ -24,14 +34,25 @@ async def read_json(request: AnyRequest, kind: type[Body], *, empty: bool = Fals
     data = await request.body()
     if not data and empty:
         data = b"{}"
-    media = request.headers.get("content-type")
-    if data and media is not None and not media.lower().startswith("application/json"):
+    if data:
+        check_media(request.headers)
+    return read_as(kind, data)
+
+
+def check_media(headers: HeaderFields) -> None:
+    """Return if a body may be JSON by its headers. Raises CallRefused (MEDIA_TYPE)."""
+    media = headers.get("content-type")
+    if media is not None and media[: len(JSON_MEDIA)].lower() != JSON_MEDIA:
         raise CallRefused(
             Because.MEDIA_TYPE,
             "Unsupported content type. This API method only accepts "
             "'application/json' requests: set the Content-Type header.",
         )
-    return read_as(kind, data)
+    if headers.get("content-encoding") not in (None, "identity"):
+        raise CallRefused(
+            Because.MEDIA_TYPE,
+            "Compressed bodies are not read. Send the body as it is, without Content-Encoding.",
+        )
 
 
 class _MetadataBody(HiddenStruct, frozen=True):
