@@ -18,7 +18,7 @@ from bailee.governance.people.model import Role as WireRole
 from bailee.governance.people.roles import Roles
 from bailee.governance.people.service import People
 from bailee.kernel.errors import Conflict, Forbidden, NotFound
-from bailee.kernel.ids import TenantId
+from bailee.kernel.ids import TenantId, handle_text
 from bailee.kernel.instants import DAY_MS, Instant, from_rfc3339
 from bailee.policy.access.model import HOUSE_ROLES, OPERATOR, Actor, ActorKind, Role
 
@@ -98,6 +98,24 @@ async def test_history_is_kept_and_said(desk: Desk) -> None:
     )
     assert {event.details["role"] for event in events} == {"administrator", "developer"}
     assert "example.org" not in str(events)
+
+
+async def test_nobody_gives_or_confirms_a_role_of_their_own(desk: Desk) -> None:
+    ada = await desk.person("ada", WireRole.OWNER)
+    herself = desk.actor(Role.OWNER)._replace(identifier=handle_text("user_", ada.person))
+    with pytest.raises(Forbidden, match="another owner"):
+        await desk.roles(herself).give(desk.tenant, ada.person, Role.ADMINISTRATOR)
+    desk.clock.advance(100 * DAY_MS)
+    herself = herself._replace(signed_in_at=desk.clock.now())
+    (due,) = await desk.roles().due(desk.tenant)
+    kept = await desk.roles(herself).recertify(desk.tenant, due.assignment, keep=True)
+    assert kept.confirmed_by == herself.identifier, "nobody else of the organisation may"
+    bob = await desk.person("bob", WireRole.OWNER)
+    with pytest.raises(Forbidden, match="their own"):
+        await desk.roles(herself).recertify(desk.tenant, due.assignment, keep=True)
+    himself = herself._replace(identifier=handle_text("user_", bob.person))
+    kept = await desk.roles(himself).recertify(desk.tenant, due.assignment, keep=True)
+    assert kept.confirmed_by == himself.identifier
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.OWNER])

@@ -177,7 +177,7 @@ async def get_organisation_retention(
     "/data_retention",
     status_code=200,
     summary="Set the organisation's retention type",
-    action="organisation.administer",
+    action="retention.choose",
 )
 async def set_organisation_retention(
     request: AnyRequest,
@@ -212,7 +212,7 @@ async def get_project_retention(
     "/projects/{project:str}/data_retention",
     status_code=200,
     summary="Set a project's retention type",
-    action="organisation.administer",
+    action="retention.choose",
 )
 async def set_project_retention(
     project: FromPath[str], request: AnyRequest

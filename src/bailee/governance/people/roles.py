@@ -10,10 +10,10 @@ from typing import Final
 
 from bailee.governance.people import repository
 from bailee.governance.people.model import Assignment
-from bailee.kernel.errors import Conflict, NotFound
+from bailee.kernel.errors import Conflict, Forbidden, NotFound
 from bailee.kernel.ids import TenantId, handle_text, tenant_text
 from bailee.kernel.instants import Instant
-from bailee.policy.access.matrix import check_together, require
+from bailee.policy.access.matrix import check_together, packaged_matrix, require
 from bailee.policy.access.model import HOUSE_ROLES, Actor, Role
 from bailee.ports.audit import Audit, AuditEvent
 from bailee.ports.clock import Clock
@@ -53,16 +53,18 @@ class Roles:
         return of_person
 
     async def give(self, tenant: TenantId, person: bytes, role: Role) -> Assignment:
-        """Give a person a role.
+        """Give a person a role; nobody gives one to themselves.
 
         Raises:
-            Forbidden, SignInAgain: the matrix says so.
+            Forbidden, SignInAgain: the matrix says so, or it is the actor's own.
             NotFound: there is no such person.
             Conflict: they hold it, or one that nobody holds together with it; or it is a house
                 role and this is not the operator's own organisation.
         """
         now = self._clock.now()
         require(self._actor, "roles.assign", tenant, now)
+        if self._is_actor(person):
+            raise Forbidden("Nobody gives themselves a role. Ask another owner, or the operator.")
         async with self._database.transaction(tenant) as transaction:
             if await repository.person(transaction, person) is None:
                 raise _nobody()
@@ -102,19 +104,26 @@ class Roles:
     async def recertify(self, tenant: TenantId, assignment: bytes, *, keep: bool) -> Assignment:
         """Confirm that a person goes on holding a role, or end it; either is recorded.
 
+        Nobody confirms a role of their own, as long as somebody else of the organisation may.
+
         Raises:
-            Forbidden, SignInAgain: the matrix says so.
+            Forbidden, SignInAgain: the matrix says so, or it is the actor's own.
             NotFound: there is no such assignment that lasts.
             Conflict: it would end the organisation's last owner's.
         """
         now = self._clock.now()
         require(self._actor, "roles.recertify", tenant, now)
         async with self._database.transaction(tenant) as transaction:
-            for one in await repository.lasting_assignments(transaction):
+            lasting = await repository.lasting_assignments(transaction)
+            for one in lasting:
                 if one.assignment == assignment:
                     break
             else:
                 raise NotFound("There is no such assignment. List what is due.")
+            if keep and self._is_actor(one.person) and _others(lasting, one.person):
+                raise Forbidden(
+                    "Nobody confirms their own role. Ask somebody else who may, as an owner may."
+                )
             by = self._actor.identifier
             confirmation = self._randomness.random_bytes(_ID_BYTES)
             await repository.confirm(transaction, confirmation, one, by, now, kept=keep)
@@ -212,6 +221,9 @@ class Roles:
         found = await repository.assignments(transaction)
         return {one.role for one in found if _lasts(one, person)}
 
+    def _is_actor(self, person: bytes) -> bool:
+        return self._actor.identifier == handle_text(USER, person)
+
     async def _write(
         self,
         transaction: DatabaseTransaction,
@@ -231,6 +243,13 @@ class Roles:
         if kept is not None:
             details["kept"] = kept
         await self._audit.write(transaction, AuditEvent(kind, row.tenant, resource, details))
+
+
+def _others(lasting: list[Assignment], person: bytes) -> bool:
+    """Whether somebody else of the organisation may confirm roles."""
+    permission = packaged_matrix().permissions["roles.recertify"]
+    may = permission.own | permission.any & HOUSE_ROLES
+    return any(one.role in may and one.person != person for one in lasting)
 
 
 def _lasts(one: Assignment, person: bytes | None = None) -> bool:
