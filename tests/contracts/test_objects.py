@@ -27,6 +27,10 @@ async def test_what_is_absent_is_not_found(objects: Objects) -> None:
         await objects.get("a")
     with pytest.raises(NotFound):
         await objects.get_range("a", 0, 1)
+    await objects.put("a/b", b"c")
+    for above_or_below in ("a", "a/b/c"):
+        with pytest.raises(NotFound):
+            await objects.get(above_or_below)
 
 
 async def test_put_replaces_and_changes_the_tag(objects: Objects) -> None:

@@ -14,6 +14,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from bailee.kernel.redacted import HiddenStruct
 from bailee.ports.backend import BackendAnswer, BackendCall
+from bailee.serving.choices import choices_at
 from bailee.serving.errors import Because, CallRefused
 from bailee.serving.events import Ending
 from bailee.serving.inputs import DEFAULT_MODERATION_MODEL, check_moderated, check_texts
@@ -24,6 +25,7 @@ MAX_END_USER_CHARACTERS: Final = 64
 """Of `safety_identifier`, as the API documents it."""
 
 _STORE: Final = b'"store"'
+_NO_CHOICE: Final = "Invalid enum value"
 _AT: Final = re.compile(r" - at `\$\.?([^`]*)`$")
 _EXPECTED: Final = re.compile(r"^Expected `([^`]+)`, got `([^`]+)`")
 _REQUIRED: Final = re.compile(r"^Object missing required field `([^`]+)`")
@@ -243,7 +245,7 @@ def decoded(decoder: msgspec.json.Decoder[Typed], body: bytes) -> Typed:
     try:
         return decoder.decode(body)
     except msgspec.ValidationError as error:
-        raise wrong_type(str(error)) from None
+        raise _no_choice(decoder.type, str(error)) or wrong_type(str(error)) from None
     except (msgspec.DecodeError, RecursionError):
         raise bad_json() from None
 
@@ -253,6 +255,22 @@ def bad_json() -> CallRefused:
     return CallRefused(
         Because.BAD_JSON,
         "We could not parse the JSON body of your request. The API expects a JSON object in UTF-8.",
+    )
+
+
+def _no_choice(kind: object, message: str) -> CallRefused | None:
+    """The refusal of a word that is none of a few; None: the message is about something else."""
+    where = _AT.search(message)
+    if not message.startswith(_NO_CHOICE) or where is None:
+        return None
+    place, words = where.group(1), choices_at(kind, where.group(1))
+    if not place or not words:
+        return None
+    return CallRefused(
+        Because.WRONG_TYPE,
+        f"Invalid value for '{place}': it is one of {', '.join(words)}.",
+        field=place,
+        name="invalid_value",
     )
 
 

@@ -165,7 +165,7 @@ class FolderObjects:
     async def _run(self, call: Callable[[], Result]) -> Result:
         try:
             return await self._offload.run(call)
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             raise NotFound("there is no such object") from None
         except OSError as error:
             raise Unavailable(
