@@ -165,7 +165,7 @@ def _first_request(state: FrontPage, pen: _Pen) -> str:
             "about your exchange.</p>",
             "<p>모든 답변의 헤더에는 처리 방식이 담깁니다. <code>bailee-record</code>, "
             "<code>bailee-policy</code>, <code>bailee-handling</code>과 함께 "
-            "<code>bailee-receipt-key</code>가 제공되며, 이 키로 영수증이 본인의 대화에 관한 "
+            "<code>bailee-receipt-key</code>가 제공되며, 이 키로 증명서가 본인의 대화에 관한 "
             "것임을 나중에 증명할 수 있습니다.</p>",
         )
         + "</section>"
