@@ -1,6 +1,7 @@
 """Every operation of administration asks the matrix for an action that is in it."""
 
-from tests.fixtures.operations import IN_THE_COMMAND, ONES_OWN, PUBLIC, asking, every_operation
+from tests.fixtures.operations import ONES_OWN, PUBLIC, asking, every_operation
+from tools.make_access_reference import IN_THE_COMMAND
 
 from bailee.policy.access.matrix import packaged_matrix
 
