@@ -1,5 +1,6 @@
 """Two regions on one machine, as one `bailee serve` runs them, and nothing of one in the other."""
 
+import socket
 import ssl
 from collections.abc import Iterator
 from itertools import product
@@ -95,6 +96,19 @@ def sides(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Side, Side
                 yield us, eu
     finally:
         echo.stop()
+
+
+def test_a_regions_certificate_is_for_its_hosts(sides: tuple[Side, Side]) -> None:
+    for side, other in (sides, sides[::-1]):
+        context = ssl.create_default_context(cafile=str(side.data / "tls" / "authority.pem"))
+        address = ("127.0.0.1", side.port)
+        with socket.create_connection(address, timeout=30) as plain:
+            context.wrap_socket(plain, server_hostname=f"{side.region}.example").close()
+        with (
+            socket.create_connection(address, timeout=30) as plain,
+            pytest.raises(ssl.SSLCertVerificationError),
+        ):
+            context.wrap_socket(plain, server_hostname=f"{other.region}.example")
 
 
 def refused(got: httpx.Response, side: Side) -> None:

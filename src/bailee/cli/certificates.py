@@ -1,13 +1,16 @@
 """Which certificate an installation serves with: from settings, or from its own authority."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from bailee.kernel.instants import Instant
 from bailee.settings import Settings
 
 if TYPE_CHECKING:
     from bailee.drivers.certificates import CertificateFiles
+
+_NAMELESS: Final = frozenset({"0.0.0.0", "::", "127.0.0.1", "::1", "localhost"})  # noqa: S104
+"""What a certificate need not name: everywhere, and loopback, which it always does."""
 
 
 def certificates(settings: Settings, now: Instant) -> "CertificateFiles":
@@ -28,9 +31,9 @@ def certificates(settings: Settings, now: Instant) -> "CertificateFiles":
 
 
 def certificate_names(settings: Settings) -> tuple[str, ...]:
-    """The names beyond loopback that the certificate must have."""
-    host = settings.server.host
-    listens_everywhere = host in ("0.0.0.0", "::")  # noqa: S104 - compared, not bound
-    loopback = host in ("127.0.0.1", "::1", "localhost")
-    own = () if listens_everywhere or loopback else (host,)
+    """The names beyond loopback that the certificate must have: the address that is listened on,
+    the hosts of the region, without their ports, and `server.extra_names`."""
+    region = settings.regions.get(settings.region)
+    hosts = () if region is None else tuple(host.partition(":")[0] for host in region.hosts)
+    own = tuple(name for name in (settings.server.host, *hosts) if name not in _NAMELESS)
     return tuple(dict.fromkeys((*own, *settings.server.extra_names)))

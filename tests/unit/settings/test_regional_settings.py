@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from bailee.cli.certificates import certificate_names
 from bailee.settings import Settings, WrongSettings, load
 
 COMPLETE = """
@@ -47,6 +48,14 @@ def test_each_region_has_its_own_parts(tmp_path: Path) -> None:
         "us": ("us.example",),
         "eu": ("eu.example",),
     }
+
+
+def test_the_hosts_of_a_region_are_in_its_certificate(tmp_path: Path) -> None:
+    ports = COMPLETE.replace("eu.example", "eu.example:9444").replace("us.example", "localhost")
+    listening = ports.replace("port = 9444", 'port = 9444\nhost = "0.0.0.0"\nextra_names = ["eu"]')
+    assert certificate_names(read(tmp_path, COMPLETE)) == ("us.example",)
+    assert certificate_names(read(tmp_path, listening, "eu")) == ("eu.example", "eu")
+    assert certificate_names(read(tmp_path, listening)) == ()
 
 
 def test_nothing_that_holds_content_is_inherited(tmp_path: Path) -> None:
