@@ -2,7 +2,8 @@
 
 The standard library and the official SDK. Beside the conversation the page shows which version of
 which policy governs it, until when what is held of it, and the policy's own words. Conversations
-are stored by Bailee alone, and one button deletes them there. Nothing is written down here.
+are stored by Bailee alone, and one button deletes them there, but for what is held to find abuse.
+Nothing is written down here.
 
 It promises no more than an example must: it knows no users, so put sign-in and TLS in front of it.
 """
