@@ -24,7 +24,7 @@ MOVING_REFUSED: Final = (
     "A project stays in the region in which it was made, and so does its content. To go on in "
     "another region, make a new project there with keys of its own, copy through the API what you "
     "want to keep (GET /v1/files and /v1/files/{id}/content, /v1/conversations/{id}/items, "
-    "/v1/responses/{id}, the output files of batches), then archive this project or delete it."
+    "/v1/responses/{id}, the output files of batches), then archive this project."
 )
 
 
