@@ -16,6 +16,7 @@ from bailee.cli.options import (
     OrganisationOption,
     SetOption,
     load_settings,
+    seconds_of,
 )
 
 app = typer.Typer(
@@ -66,8 +67,8 @@ def show(
 
     here = remote(load_settings(config, data, assignments).settings, organisation)
     query = {"kind": kind.value} | ({} if project is None else {"project": project})
-    instants = {"as_of": as_of, "known_at": known_at}
-    at = {name: _seconds(text, name) for name, text in instants.items() if text is not None}
+    at = {} if as_of is None else {"as_of": str(seconds_of(as_of, "as-of"))}
+    at |= {} if known_at is None else {"known_at": str(seconds_of(known_at, "known-at"))}
     standing = here.call("GET", f"{_PATH}/standing", query=query | at)
     text = here.call("GET", f"{_PATH}/text", query={"kind": kind.value})
     if as_json:
@@ -109,7 +110,7 @@ def give(
     text = here.call("GET", f"{_PATH}/text", query={"kind": kind.value})
     body = _body(kind, project) | {"text": text["version"], "digest": digest}
     if since is not None:
-        body["since"] = int(_seconds(since, "since"))
+        body["since"] = seconds_of(since, "since")
     given = here.call("POST", _PATH, body)
     if as_json:
         print_json(given)
@@ -166,11 +167,11 @@ def history(
     from bailee.cli.output import print_json, print_table
     from bailee.cli.remote import remote
 
-    here = remote(load_settings(config, data, assignments).settings, organisation)
     query = {"limit": _PAGE}
     query |= {} if kind is None else {"kind": kind.value}
     query |= {} if project is None else {"project": project}
-    query |= {} if known_at is None else {"known_at": _seconds(known_at, "known_at")}
+    query |= {} if known_at is None else {"known_at": str(seconds_of(known_at, "known-at"))}
+    here = remote(load_settings(config, data, assignments).settings, organisation)
     rows: list[dict[str, Any]] = []
     while True:
         page = here.call("GET", _PATH, query=query)
@@ -199,16 +200,6 @@ def _row(row: dict[str, Any]) -> list[object]:
 
 def _body(kind: Kind, project: str | None) -> dict[str, Any]:
     return {"kind": kind.value} | ({} if project is None else {"project": project})
-
-
-def _seconds(text: str, name: str) -> str:
-    from bailee.kernel.errors import InvalidInput
-    from bailee.kernel.instants import from_rfc3339
-
-    try:
-        return str(from_rfc3339(text) // 1000)
-    except ValueError:
-        raise InvalidInput(f"{name}: write it as 2026-11-26T08:00:00Z") from None
 
 
 def _shown(seconds: float) -> str:

@@ -37,6 +37,22 @@ SupervisedOption = Annotated[
 ]
 
 
+def seconds_of(text: str, option: str) -> int:
+    """Unix seconds of an instant that is RFC 3339 or Unix seconds already.
+
+    Raises:
+        InvalidInput: naming the option, if it is neither.
+    """
+    from bailee.kernel.instants import from_rfc3339
+
+    if text.isascii() and text.isdecimal():
+        return int(text)
+    try:
+        return from_rfc3339(text) // 1000
+    except ValueError:
+        raise InvalidInput(f"--{option}: write it as 2026-11-26T08:00:00Z") from None
+
+
 def load_settings(
     config: Path | None,
     data: Path | None,

@@ -11,6 +11,7 @@ from bailee.cli.options import (
     OrganisationOption,
     SetOption,
     load_settings,
+    seconds_of,
 )
 from bailee.kernel.errors import InvalidInput
 
@@ -194,7 +195,8 @@ def replay(
     webhook: Webhook,
     event: Annotated[str | None, typer.Option(help="One event (audit_log-…).")] = None,
     since: Annotated[
-        int | None, typer.Option(help="All of its types since this instant, in Unix seconds.")
+        str | None,
+        typer.Option(help="All of its types since this instant, as in 2026-11-26T08:00:00Z."),
     ] = None,
     config: ConfigOption = None,
     data: DataOption = None,
@@ -204,11 +206,11 @@ def replay(
 ) -> None:
     """Send events again, under the identifiers that they had.
 
-    Example: bailee webhooks replay wh_0123456789abcdef0123456789abcdef --since 1795419000
+    Example: bailee webhooks replay wh_0123456789abcdef0123456789abcdef --since 2026-11-26T08:00:00Z
     """
     if (event is None) == (since is None):
         raise InvalidInput("give one of --event audit_log-… and --since")
-    body = {"event_id": event, "since": since}
+    body = {"event_id": event, "since": None if since is None else seconds_of(since, "since")}
     _print(
         _call(config, data, assignments, organisation, "POST", f"/{webhook}/replay", body),
         as_json=as_json,

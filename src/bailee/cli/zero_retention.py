@@ -12,6 +12,7 @@ from bailee.cli.options import (
     OrganisationOption,
     SetOption,
     load_settings,
+    seconds_of,
 )
 from bailee.kernel.errors import InvalidInput
 
@@ -201,10 +202,12 @@ def decide(
     decision: Annotated[Decision, typer.Argument(help="What is decided.")],
     reasons: Annotated[str, typer.Option(help="Why; the applicant reads it.")],
     since: Annotated[
-        int | None, typer.Option(help="When it begins, in Unix seconds; default: now.")
+        str | None,
+        typer.Option(help="When it begins, as in 2026-11-26T08:00:00Z; default: now."),
     ] = None,
     review_at: Annotated[
-        int | None, typer.Option(help="When it is reviewed, in Unix seconds; default: in a year.")
+        str | None,
+        typer.Option(help="When it is reviewed, as in 2027-05-26T08:00:00Z; default: in a year."),
     ] = None,
     config: ConfigOption = None,
     data: DataOption = None,
@@ -214,7 +217,7 @@ def decide(
 ) -> None:
     """Decide an assessed application, as one of the house who did not apply.
 
-    Example: bailee zero-retention decide zra_0123456789abcdef0123456789abcdef approve --reasons "Known customer"
+    Example: bailee zero-retention decide zra_0123456789abcdef0123456789abcdef approve --reasons "Known customer" --review-at 2027-05-26T08:00:00Z
     """  # noqa: E501 - an example is one line
     from bailee.cli.remote import remote
 
@@ -222,8 +225,8 @@ def decide(
     body = {
         "approve": decision is Decision.APPROVE,
         "reasons": reasons,
-        "since": since,
-        "review_at": review_at,
+        "since": None if since is None else seconds_of(since, "since"),
+        "review_at": None if review_at is None else seconds_of(review_at, "review-at"),
     }
     found = remote(settings, organisation).call("POST", f"{_PATH}/{application}/decision", body)
     _print(found, as_json=as_json)
@@ -233,8 +236,10 @@ def decide(
 def review(
     application: Application,
     review_at: Annotated[
-        int | None,
-        typer.Option(help="When it is reviewed next, in Unix seconds; default: in a year."),
+        str | None,
+        typer.Option(
+            help="When it is reviewed next, as in 2027-05-26T08:00:00Z; default: in a year."
+        ),
     ] = None,
     config: ConfigOption = None,
     data: DataOption = None,
@@ -249,7 +254,7 @@ def review(
     from bailee.cli.remote import remote
 
     settings = load_settings(config, data, assignments).settings
-    body = {"review_at": review_at}
+    body = {"review_at": None if review_at is None else seconds_of(review_at, "review-at")}
     found = remote(settings, organisation).call("POST", f"{_PATH}/{application}/review", body)
     _print(found, as_json=as_json)
 

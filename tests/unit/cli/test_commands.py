@@ -13,6 +13,7 @@ import typer.core
 import typer.main
 
 from bailee.cli.main import app
+from bailee.cli.options import seconds_of
 from bailee.cli.output import cells, shown
 from bailee.cli.status_files import announce_address
 from bailee.cli.verify import public_keys
@@ -173,6 +174,8 @@ def test_policy_lint_names_what_is_wrong(tmp_path: Path) -> None:
         (("webhooks", "replay", "wh_0"), "--since"),
         (("roles", "recertify", "assign_0"), "--keep"),
         (("zero-retention", "list"), "--due"),
+        (("zero-retention", "review", "zra_0", "--review-at", "soon"), "--review-at"),
+        (("consent", "history", "--known-at", "2026-11-26T08:00:00"), "--known-at"),
         (("login", "--email", "ada@example.com"), "nothing was sent"),
     ],
 )
@@ -182,6 +185,13 @@ def test_what_is_missing_is_said_before_anything_is_sent(
     refused = run(tmp_path, *command)
     assert refused.returncode == 2
     assert said in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "text", ["1795680000", "2026-11-26T08:00:00Z", "2026-11-26T17:00:00+09:00"]
+)
+def test_an_instant_is_rfc_3339_or_unix_seconds(text: str) -> None:
+    assert seconds_of(text, "since") == 1_795_680_000
 
 
 def test_an_organisation_can_be_named_wherever_a_command_acts_in_one() -> None:
