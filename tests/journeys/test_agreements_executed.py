@@ -7,7 +7,10 @@ import asyncio
 import hashlib
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx2
@@ -30,6 +33,7 @@ from bailee.cli.session_file import keep_token
 from bailee.drivers.system import SystemClock
 from bailee.governance.agreements.model import Kind
 from bailee.kernel.ids import parse_tenant
+from bailee.kernel.instants import DAY_MS, SECOND_MS, Instant, to_rfc3339
 from bailee.lifecycle.log_reader import LogReader
 from bailee.policy.access.model import Role
 from bailee.transparency.base64 import to_base64
@@ -38,6 +42,8 @@ from bailee.wiring.stores import objects_of
 from bailee.wiring.trust import read_trust
 
 pytestmark = pytest.mark.journey
+
+REPOSITORY = Path(__file__).parents[2]
 
 SETTINGS = """
 [agreements]
@@ -206,8 +212,26 @@ def test_c18_a_form_in_korean_executes_the_addendum(
         digest.hexdigest()
     )
     assert file.read_bytes() == document.content
+    keys = http.get("/log/public-keys.json").json()
+    assert f'"document":"{wanted}"' in found_by_a_stranger(place, file, keys["log"])
+    file.write_bytes(document.content + b" ")
+    assert "not in the log" in found_by_a_stranger(place, file, keys["log"], status=1)
     said = "".join(log.read_text() for log in (place.output, *place.data.rglob("*.log")))
     assert "가나다" not in said
+
+
+def found_by_a_stranger(place: Installation, document: Path, key: str, status: int = 0) -> str:
+    """What the script of the operators' page prints for whoever has the document alone."""
+    page = (REPOSITORY / "docs" / "operating" / "agreements.md").read_text()
+    script = page.partition("```python\n")[2].partition("```")[0]
+    done = subprocess.run(
+        [sys.executable, "-c", script, place.origin, str(document), key],
+        cwd=REPOSITORY / "verifier",
+        env={"SSL_CERT_FILE": str(place.data / "tls" / "bundle.pem")},
+        capture_output=True, text=True, check=False, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == status, done.stderr
+    return done.stdout + done.stderr
 
 
 def test_c16_a_protected_project_is_refused_what_its_agreement_does_not_cover(
@@ -306,12 +330,17 @@ def test_c08_zero_retention_is_applied_for_decided_and_in_force_everywhere(
     silent = http.post(f"{path}/decision", headers=lead, json={**yes, "reasons": ""})
     assert (silent.status_code, silent.json()["error"]["param"]) == (400, "reasons")
 
-    deciding = ("zero-retention", "decide", applied["id"], "approve", "--reasons", "Known clinic")
+    review_at = Instant((SystemClock().now() + 90 * DAY_MS) // SECOND_MS * SECOND_MS)
+    deciding = (
+        *("zero-retention", "decide", applied["id"], "approve", "--reasons", "Known clinic"),
+        *("--review-at", to_rfc3339(review_at)),
+    )
     assert step(house, place, office, Role.SAFETY_LEAD, *deciding)["state"] == "active"
     assert not any(recorded(CANARY)), "it is in force in every worker when the command returns"
     assert search(files_below(place.data, place.temporary), (CANARY.encode(),)) == []
     shown = http.get(path, headers=office.headers).json()
     assert (shown["reasons"], shown["decided_by"][:5]) == ("Known clinic", "user_")
+    assert shown["review_at"] == review_at // SECOND_MS
 
     def due() -> bool:
         found = http.get(f"{APPLICATIONS}/due", headers=lead).json()["data"]
