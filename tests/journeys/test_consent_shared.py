@@ -219,7 +219,12 @@ def test_an_owner_reads_agrees_and_shares_and_an_administrator_withdraws(office:
         assert not callers.call(client).shared
         given = office.command("give", "--digest", text["digest"], who=Role.OWNER)
         assert given["consent"]["text"] == text["version"]
-        assert callers.call(client).shared
+        shared = callers.call(client)
+        assert shared.shared
+        held = until(lambda: _inspected(place, shared.record), "its journal is closed")
+        (training,) = (one for one in held["held_for"] if one["purpose"] == "training")
+        assert "C02" in training["clauses"]
+        assert "withdrawn" in training["unless"]
         explained = client.post(
             "/bailee/v1/policy/explain",
             headers=tenant.headers,
@@ -238,6 +243,12 @@ def test_an_owner_reads_agrees_and_shares_and_an_administrator_withdraws(office:
     assert receipt == f"/{RECEIPTS_PREFIX}{facts.subject}.json"
     assert parse_project(tenant.project).hex() not in published.decode()
     _check_history(office, given, withdrawn)
+
+
+def _inspected(place: Installation, record: str) -> Any:
+    """What is shown of a record; None while its journal is open."""
+    told = run_command(place, "inspect", "record", record, *place.arguments, "--json", status=None)
+    return json.loads(told.stdout) if told.returncode == 0 else None
 
 
 def _check_history(office: Office, given: Any, withdrawn: Any) -> None:

@@ -162,6 +162,12 @@ def test_c04_from_a_draft_to_the_first_call_that_obeys_it(house: House, file: Pa
 
     until(obeyed, "the half hour of the new version has keys")
     assert house.answered()[::2] == (NEW, 14)
+    feed = ask_command(place, "policy", "versions")["data"]
+    assert NEW in [one["id"] for one in feed], "nobody is signed in here"
+    assert ask_command(place, "policy", "show", NEW)["id"] == NEW
+    at = to_rfc3339(EFFECTIVE)
+    explained = ask_command(place, "policy", "explain", "/v1/responses", "--at", at)
+    assert explained["policy_version"] == NEW
     held = ask_command(place, "inspect", "record", str(before[1]))
     assert held["policy"] == SHIPPED, "what was submitted before obeys the version of its day"
     assert held["until"] == to_rfc3339(Instant(epoch_start(before[1].epoch) + 30 * DAY_MS))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, cast
 
+from bailee.policy.history import PolicyHistory
 from bailee.settings import Settings
 
 Row = Mapping[str, Any]
@@ -85,6 +86,10 @@ class Administration(Protocol):
 
         Has `organisation`, None where there is none, and `name`.
         """
+        ...
+
+    async def policies(self) -> PolicyHistory:
+        """The policy's versions, those that were published since included."""
         ...
 
     async def overdue_roles(self) -> int:

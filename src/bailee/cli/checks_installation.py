@@ -1,7 +1,6 @@
 """Doctor's checks of the installation: port, permissions, certificates, database, model, links."""
 
 import asyncio
-import fcntl
 import hashlib
 import os
 import socket
@@ -12,7 +11,7 @@ from urllib.parse import urlsplit
 
 from bailee.cli.findings import Finding, ok, problem, warning
 from bailee.cli.listening import asked_ports, trouble
-from bailee.cli.status_files import announced_address
+from bailee.cli.status_files import announced_address, serves
 from bailee.kernel.errors import BaileeError, InvalidInput
 from bailee.kernel.instants import DAY_MS, Instant, to_rfc3339
 from bailee.settings import Settings
@@ -65,19 +64,6 @@ def port(settings: Settings) -> Finding:
     several = "ports" if len(names) > 1 else "port"
     numbers = " and ".join(map(str, names.values()))
     return ok("port", f"{server.host} {several} {numbers} {'are' if len(names) > 1 else 'is'} free")
-
-
-def serves(data_folder: Path) -> bool:
-    """Whether a `bailee serve` runs from this data folder."""
-    lock = data_folder / "run" / "serve.lock"
-    if not lock.exists():
-        return False
-    with lock.open("r+") as stream:
-        try:
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-    return False
 
 
 def permissions(data_folder: Path) -> Finding:

@@ -1,22 +1,48 @@
 """`bailee policy`: what would happen to a call and why; the texts; checking a policy folder."""
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from bailee.cli.options import JsonOption
+from bailee.cli.options import ConfigOption, DataOption, JsonOption, SetOption, load_settings
 from bailee.kernel.errors import InvalidInput
 
 if TYPE_CHECKING:
     from bailee.policy.explain import Explanation
+    from bailee.policy.history import PolicyHistory
 
 app = typer.Typer(help="Explain, show and check the data usage policy.", no_args_is_help=True)
 
 LanguageOption = Annotated[
     str, typer.Option("--language", "-l", help="en or ko; English governs the meaning.")
 ]
+
+
+def _history(
+    config: Path | None, data: Path | None, assignments: list[str] | None
+) -> "PolicyHistory":
+    """The versions that the installation of these settings has; where none runs, the packaged."""
+    from bailee.cli.administration import wiring
+    from bailee.cli.status_files import serves
+    from bailee.policy.load import packaged_policy
+
+    settings = load_settings(config, data, assignments).settings
+    if not serves(settings.data_folder):
+        print(
+            f"bailee: no installation runs from {settings.data_folder}: this is the policy as it"
+            " is packaged, without versions that were published since",
+            file=sys.stderr,
+        )
+        return packaged_policy()
+
+    async def read() -> "PolicyHistory":
+        async with wiring().administration(settings) as installation:
+            return await installation.policies()
+
+    return asyncio.run(read())
 
 
 @app.command("explain")
@@ -40,18 +66,21 @@ def explain(
         bool | None, typer.Option("--store/--no-store", help="The request's store field.")
     ] = None,
     language: LanguageOption = "en",
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Decide about a call as the request path would, and cite clause and version for it.
 
-    Ends with 1 when the call would be refused.
+    By the versions that the running installation has, published ones too; where none runs, by
+    those that are packaged. Ends with 1 when the call would be refused.
 
     Example: bailee policy explain /v1/chat/completions --retention zero_data_retention
     """
     from bailee.cli.output import print_json
     from bailee.drivers.system import SystemClock
     from bailee.policy.explain import Question, explain, facts_of
-    from bailee.policy.load import packaged_policy
     from bailee.policy.model import RetentionMode
 
     korean = _is_korean(language)
@@ -71,7 +100,8 @@ def explain(
         protected_health=health,
         store=store,
     )
-    said = explain(packaged_policy(), facts_of(question, SystemClock().now()))
+    policies = _history(config, data, assignments)
+    said = explain(policies, facts_of(question, SystemClock().now()))
     if as_json:
         print_json(said)
     else:
@@ -105,6 +135,9 @@ def show(
         str | None, typer.Argument(help="Version id; default: the one in force now.")
     ] = None,
     language: LanguageOption = "en",
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Show a version of the policy: every clause as it reads.
@@ -113,10 +146,9 @@ def show(
     """
     from bailee.cli.output import console, print_json
     from bailee.drivers.system import SystemClock
-    from bailee.policy.load import packaged_policy
     from bailee.policy.show import show, show_at
 
-    policies = packaged_policy()
+    policies = _history(config, data, assignments)
     korean = _is_korean(language)
     shown = (
         show(policies, version)

@@ -13,6 +13,8 @@ from bailee.cli.options import ConfigOption, DataOption, JsonOption, SetOption, 
 from bailee.kernel.errors import InvalidInput
 
 _PATH = "/bailee/v1/policy"
+_PUBLIC = "/versions"
+"""What is published is for everybody: no sign-in is asked for."""
 DraftArgument = Annotated[str, typer.Argument(help="The draft (draft_…).")]
 
 
@@ -241,9 +243,11 @@ def _ask(
     body: Mapping[str, Any] | None = None,
     query: Mapping[str, str] | None = None,
 ) -> Any:
-    from bailee.cli.remote import remote
+    from bailee.cli.remote import remote, server
 
-    asked = remote(load_settings(*settings).settings, of_organisations=False)
+    loaded = load_settings(*settings).settings
+    public = method == "GET" and path.startswith(_PUBLIC)
+    asked = server(loaded) if public else remote(loaded, of_organisations=False)
     return asked.call(method, _PATH + path, body, query=query)
 
 

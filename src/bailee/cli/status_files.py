@@ -3,6 +3,7 @@
 The number tells a fresh word from one that an earlier life left behind.
 """
 
+import fcntl
 from pathlib import Path
 
 
@@ -36,3 +37,16 @@ def announced(run_folder: Path, name: str, process: int | None) -> bool:
     except FileNotFoundError:
         return False
     return process is not None and said == f"{process}\n"
+
+
+def serves(data_folder: Path) -> bool:
+    """Whether a `bailee serve` runs from this data folder."""
+    lock = data_folder / "run" / "serve.lock"
+    if not lock.exists():
+        return False
+    with lock.open("r+") as stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False

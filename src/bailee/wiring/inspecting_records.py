@@ -1,7 +1,7 @@
 """What an operator sees of records, half hours and the keyring: never content."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from bailee.custody.reading import Reading
 from bailee.custody.seal.part import ENDPOINTS
@@ -22,6 +22,12 @@ from bailee.ports.keeper import Keeper
 from bailee.ports.ledger import Ledger
 
 Row = Mapping[str, Any]
+_UNLESS: Final = {
+    Purpose.TRAINING: {
+        "unless": "its owner has withdrawn since: that destroys the key, and a receipt says so"
+    }
+}
+"""Whose a record is it does not say, nor so whether its project's key is left."""
 
 
 async def inspect_record(reading: Reading, policies: PolicyHistory, record: str) -> Row:
@@ -33,6 +39,7 @@ async def inspect_record(reading: Reading, policies: PolicyHistory, record: str)
     stored = await reading.find_record(wanted)
     first = stored.parts[0]
     submitted_at = first.header.sealed_at
+    purposes = [Purpose.from_code(wrap[0]) for wrap in first.sealed.wraps]
     decision = decide(
         policies,
         Facts(
@@ -40,21 +47,27 @@ async def inspect_record(reading: Reading, policies: PolicyHistory, record: str)
             endpoint=ENDPOINTS[first.header.endpoint],
             region=first.journal.region,
             submitted_at=submitted_at,
+            sharing_consent=Purpose.TRAINING in purposes,
         ),
     )
     clauses = {handling.purpose: list(handling.clauses) for handling in decision.handlings}
+    governing = {
+        service: version.id
+        for service in policies.services
+        if (version := policies.version_at(service, submitted_at)) is not None
+    }
     return {
         "record": str(wanted),
         "arrived": to_rfc3339(stored.parts[0].header.sealed_at),
         "complete": stored.complete,
         "held_for": [
             {"purpose": purpose.value, "clauses": clauses.get(purpose, [])}
-            for purpose in (Purpose.from_code(wrap[0]) for wrap in first.sealed.wraps)
+            | _UNLESS.get(purpose, {})
+            for purpose in purposes
         ],
         "policy": " or ".join(
-            version.id
-            for service in policies.services
-            if (version := policies.version_at(service, submitted_at)) is not None
+            version if len(governing) == 1 else f"{version} ({service})"
+            for service, version in governing.items()
         ),
         "until": to_rfc3339(epoch_deadline(wanted.epoch)),
         "parts": len(stored.parts),

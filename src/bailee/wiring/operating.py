@@ -14,6 +14,7 @@ from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.postgres.engine import check_schema, open_engine, server_version
 from bailee.drivers.postgres.ledger import PostgresLedger
 from bailee.drivers.system import SystemClock, ThreadOffload
+from bailee.governance.policy_drafts.published import PolicyInForce
 from bailee.governance.tenancy.acknowledgement import Acknowledgements
 from bailee.governance.tenancy.model import ApiKey, Limits, Status
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound, Unavailable, UnknownKey
@@ -32,6 +33,7 @@ from bailee.kernel.instants import (
     to_rfc3339,
 )
 from bailee.policy.access.model import OPERATOR
+from bailee.policy.history import PolicyHistory
 from bailee.policy.model import RetentionMode
 from bailee.policy.residency import MOVING_REFUSED
 from bailee.ports.clock import Clock
@@ -243,6 +245,10 @@ class OpenInstallation:
 
     def _origin(self) -> str:
         return origin_of(self._settings, Places(self._settings.data_folder.absolute()).address)
+
+    async def policies(self) -> PolicyHistory:
+        """Every version, as gateway workers have them."""
+        return await PolicyInForce().present(self.database)
 
     async def house(self, organisation: str | None) -> Row:
         """The operator's own organisation."""
