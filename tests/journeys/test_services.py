@@ -235,7 +235,9 @@ def test_drafts_are_for_those_who_may(town: Town) -> None:
 
 def test_dated_records_obey_the_version_of_their_day(town: Town, tmp_path: Path) -> None:
     now = SystemClock().now()
-    record = {"project": town.api.project, "endpoint": CHAT, "request": "q8Zt", "answer": "a"}
+    page = (Path(__file__).parents[2] / "docs" / "policy.md").read_text()
+    example = json.loads(page.partition("```json\n")[2].partition("```")[0])
+    record = {**example, "project": town.api.project}
     lines = [
         {**record, "submitted_at": "2022-06-01T00:00:00Z"},
         {**record, "submitted_at": to_rfc3339(now)},
@@ -262,10 +264,10 @@ def test_dated_records_obey_the_version_of_their_day(town: Town, tmp_path: Path)
         (6, "bad", None),
         (7, "bad", None),
     ]
-    assert "q8Zt" not in done.stdout + done.stderr
+    assert "Hello" not in done.stdout + done.stderr
     with town.place.client() as client:
         opened = town.place.opened(client, town.api, said[1]["record"])
-    assert (opened["request"], opened["answer"]) == ("q8Zt", "a")
+    assert (opened["request"], opened["answer"]) == (example["request"], example["answer"])
     rows = look(town.place, "SELECT outcome, records FROM imported_records ORDER BY outcome")
     assert [tuple(row) for row in rows] == [
         ("no_key", 1), ("nothing_kept", 1), ("past_deadline", 1), ("sealed", 1)
