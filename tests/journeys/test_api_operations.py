@@ -24,7 +24,16 @@ def test_log_files_are_served_with_their_caching(gateway: RunningGateway) -> Non
 
 @pytest.mark.parametrize(
     "path",
-    ["/log/../segments/x", "/log/%2e%2e/segments/x", "/log//x", "/log/.hidden", "/log/a%00b"],
+    [
+        "/log/../segments/x",
+        "/log/%2e%2e/segments/x",
+        "/log//x",
+        "/log/.hidden",
+        "/log/a%00b",
+        "/log/tile/0/",
+        "/log/receipts/",
+        "/log/checkpoint/x",
+    ],
 )
 def test_only_keys_below_the_log_are_read(gateway: RunningGateway, path: str) -> None:
     gateway.log_objects["log/../segments/x"] = b"SEGMENT"

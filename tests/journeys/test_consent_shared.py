@@ -238,6 +238,9 @@ def test_an_owner_reads_agrees_and_shares_and_an_administrator_withdraws(office:
         published = until(
             lambda: _published(client, receipt), "the destruction's receipt is published"
         )
+        folders = ("/log/receipts", "/log/receipts/", "/log/tile", "/log/tile/0/")
+        for path in (*folders, "/log/checkpoint/x", f"{receipt}/x"):
+            assert client.get(path).status_code == 404, path
     trust = read_trust(place.places)
     facts = verify_destruction(published, trust.verifier, trust.identity)
     assert receipt == f"/{RECEIPTS_PREFIX}{facts.subject}.json"

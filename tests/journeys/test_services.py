@@ -18,7 +18,7 @@ from typing import Any, Final, NamedTuple
 
 import httpx
 import pytest
-from tests.fixtures.clients import ask_command, bare_environment
+from tests.fixtures.clients import ask_command, bare_environment, run_command
 from tests.fixtures.echo import ANSWER_WORD, MODEL
 from tests.fixtures.installation import CHAT, Installation, Tenant, chat_body, installation
 from tests.fixtures.people import signed_in
@@ -182,6 +182,12 @@ def test_a_consumer_service_is_governed_by_its_own_policy_and_says_so(town: Town
     assert key["revoked_at"] is not None, "it lives as long as the application"
 
 
+def _inspected(place: Installation, record: str) -> Any:
+    """What is shown of a record; None while its journal is open."""
+    told = run_command(place, "inspect", "record", record, *place.arguments, "--json", status=None)
+    return json.loads(told.stdout) if told.returncode == 0 else None
+
+
 def _check_that_the_api_is_not_governed_by_it(town: Town, said: dict[str, str]) -> None:
     api = town.call(town.api)
     assert api.headers["bailee-policy"] == CURRENT
@@ -193,6 +199,9 @@ def _check_that_the_api_is_not_governed_by_it(town: Town, said: dict[str, str]) 
         for until in re.findall(r"application_state=.*?until=@(\d+)", handling)
     }  # fmt: skip
     assert {name: round(value) for name, value in days.items()} == {"api": 30, "chat": 7}
+    record = api.headers["bailee-record"]
+    inspected = until(lambda: _inspected(town.place, record), "its journal is closed")
+    assert set(inspected["policy"].split(" or ")) == {f"{CURRENT} (api)", "chat-1 (chat)"}
     chat = town.explained(town.api, service="chat")
     assert (chat["service"], chat["policy_version"]) == ("chat", "chat-1")
     assert "C11" in {reason["clause"] for reason in chat["reasons"]}

@@ -6,6 +6,8 @@ from typing import Annotated, Literal
 import msgspec
 import pytest
 
+from bailee.api.bailee_v1.agreements import BeginAgreement, ReviewAgreement
+from bailee.policy.explain import Question
 from bailee.serving.call import read_as
 from bailee.serving.choices import choices_at
 from bailee.serving.errors import CallRefused
@@ -48,3 +50,31 @@ def test_the_choices_are_named(body: bytes, place: str, words: str) -> None:
 @pytest.mark.parametrize("place", ["number", "nowhere", "inner", "role.deeper", "several[0]", ""])
 def test_other_places_name_no_words(place: str) -> None:
     assert choices_at(Outer, place) == ()
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "field", "among"),
+    [
+        (BeginAgreement, {"kind": "x"}, "kind", "data_processing_addendum"),
+        (
+            BeginAgreement,
+            {"kind": "enterprise_agreement", "language": "fr"},
+            "language",
+            "english, korean",
+        ),
+        (ReviewAgreement, {"decision": "perhaps"}, "decision", "accept, begin, decline"),
+        (
+            Question,
+            {"endpoint": "/v1/responses", "retention_mode": "zdr"},
+            "retention_mode",
+            "zero_data_retention",
+        ),
+    ],
+)
+def test_bodies_of_operations_name_field_and_choices(
+    kind: type[msgspec.Struct], body: dict[str, str], field: str, among: str
+) -> None:
+    with pytest.raises(CallRefused) as refused:
+        read_as(kind, msgspec.json.encode(body))
+    assert (refused.value.field, refused.value.name) == (field, "invalid_value")
+    assert among in str(refused.value)
