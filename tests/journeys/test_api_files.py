@@ -14,6 +14,7 @@ import openai
 import pytest
 from tests.fixtures.clients import trust
 from tests.fixtures.installation import Installation, installation
+from tests.fixtures.leftovers import contents_below
 from tests.fixtures.waiting import until
 
 pytestmark = pytest.mark.journey
@@ -43,8 +44,8 @@ def client(place: Installation) -> Iterator[openai.OpenAI]:
 def in_clear(place: Installation, *words: bytes) -> list[str]:
     return [
         str(file)
-        for file in place.root.rglob("*")
-        if file.is_file() and any(word in file.read_bytes() for word in words)
+        for file, content in contents_below(place.root)
+        if any(word in content for word in words)
     ]
 
 

@@ -13,6 +13,7 @@ from tests.fixtures.batches import line
 from tests.fixtures.clients import REAL, await_model
 from tests.fixtures.finetuning import ASKED, FACT, POLL_S, WAIT_S, fact_lines
 from tests.fixtures.installation import Installation, Tenant, installation
+from tests.fixtures.leftovers import contents_below
 from tests.fixtures.model import model_file
 from tests.fixtures.waiting import until
 
@@ -149,8 +150,8 @@ def test_a_fact_is_taught_answered_by_its_owner_alone_and_gone_after_deletion(
     with pytest.raises(openai.NotFoundError):
         ask(client, model)
     assert model not in [one.id for one in client.models.list()]
-    found = [file for file in place.root.rglob("*") if file.is_file()]
-    assert not [file for file in found if FACT.encode() in file.read_bytes()]
+    found = contents_below(place.root)
+    assert [file for file, content in found if FACT.encode() in content] == []
 
 
 def test_what_cannot_be_trained_is_refused_or_fails_with_its_lines(client: openai.OpenAI) -> None:

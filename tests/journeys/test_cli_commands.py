@@ -22,6 +22,7 @@ from tests.fixtures.clients import (
     run_command,
 )
 from tests.fixtures.installation import CHAT, Installation, chat_body, installation
+from tests.fixtures.leftovers import contents_below
 from tests.fixtures.waiting import until
 
 from bailee.drivers.system import SystemClock
@@ -88,9 +89,9 @@ def test_backends_are_listed_without_secrets(place: Installation, guarded: Mirro
 
 
 def test_a_credential_lies_in_no_file_in_the_clear(place: Installation) -> None:
-    files = [file for file in place.data.rglob("*") if file.is_file() and not file.is_symlink()]
+    files = dict(contents_below(place.data))
     assert len(files) > 100
-    assert [file for file in files if CREDENTIAL.encode() in file.read_bytes()] == []
+    assert [file for file, content in files.items() if CREDENTIAL.encode() in content] == []
 
 
 # Settings.

@@ -11,6 +11,7 @@ import pytest
 from tests.fixtures.clients import REAL, await_model, run_command
 from tests.fixtures.finetuning import FACT, WAIT_S
 from tests.fixtures.installation import Installation, Tenant, installation
+from tests.fixtures.leftovers import contents_below
 from tests.fixtures.model import model_file
 from tests.fixtures.waiting import until
 from tests.journeys.test_api_fine_tuning import TRAINING, ask, sdk, settled
@@ -136,8 +137,8 @@ def test_what_a_provider_was_taught_is_its_owners_alone_and_ends_there_too(
             return plain.get(address, headers=houses.mine.demo.headers).status_code == 200
 
         until(receipt, "there is a receipt", WAIT_S)
-    found = [file for file in houses.mine.root.rglob("*") if file.is_file()]
-    assert not [file for file in found if FACT.encode() in file.read_bytes()]
+    found = contents_below(houses.mine.root)
+    assert [file for file, content in found if FACT.encode() in content] == []
 
 
 @pytest.mark.timeout(600)

@@ -12,6 +12,7 @@ import pytest
 from tests.fixtures.clients import ask_command, run_command
 from tests.fixtures.echo import MODEL, Echo
 from tests.fixtures.installation import CHAT, Installation, chat_body, installation
+from tests.fixtures.leftovers import contents_below
 from tests.fixtures.upstream import Received, Reply
 
 from bailee.cli.ports import free_port
@@ -163,8 +164,7 @@ def test_nothing_of_one_region_is_in_the_other(sides: tuple[Side, Side]) -> None
         assert refused_there.json()["error"]["code"] == "incorrect_hostname"
         assert other.host in refused_there.json()["error"]["message"]
     for one, other in ((us, eu), (eu, us)):
-        places = [path for path in one.data.rglob("*") if path.is_file()]
-        held = b"\n".join(path.read_bytes() for path in places)
+        held = b"\n".join(content for _, content in contents_below(one.data))
         assert all(word in held for word in one.words[:2]), "the search finds nothing"
         assert [word for word in other.words if word in held] == []
     assert isinstance(eu.echo, Remembering)
