@@ -3,13 +3,16 @@
 import asyncio
 import base64
 import json
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import numpy
 import pytest
 from tests.fixtures.text_models import KEY, NAME, backend, text_server
 
+from bailee.drivers.backend_llama import ModelProcess, ModelSpecification
 from bailee.drivers.backend_openai import OpenAiBackend
 from bailee.drivers.system import SystemRandomness
 from bailee.drivers.text_runner import TextProcess, TextSpecification
@@ -137,6 +140,20 @@ async def test_the_process_answers_and_starts_again_where_it_was() -> None:
     assert (await asked(reached, input="hello"))[0] == 200
     await reached.close()
     await process.stop()
+
+
+@pytest.mark.parametrize("kind", ["text", "model"])
+async def test_one_that_ended_before_it_was_told_anything_is_no_other_trouble(kind: str) -> None:
+    made: TextProcess | ModelProcess
+    if kind == "text":
+        made = TextProcess(TextSpecification("bailee.nowhere", NAME, 1), SystemRandomness())
+    else:
+        made = ModelProcess(ModelSpecification(Path("none"), "0" * 64, NAME), SystemRandomness())
+    ended = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", ""), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    await ended.wait()
+    assert "libraries" in (await made._instruct(ended)).error
 
 
 async def test_a_process_that_cannot_start_says_what_to_do() -> None:

@@ -6,6 +6,7 @@ through arguments. It ends with its parent. Watching it is for whoever started i
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -134,8 +135,10 @@ class ModelProcess:
         )
         if process.stdin is None or process.stdout is None:
             return Ready(error="the model runner has no pipes; start it anew")
-        process.stdin.write(msgspec.json.encode(asked) + b"\n")
-        await process.stdin.drain()
+        # One that has ended already reads nothing and says nothing: told below.
+        with contextlib.suppress(ConnectionError):
+            process.stdin.write(msgspec.json.encode(asked) + b"\n")
+            await process.stdin.drain()
         line = await process.stdout.readline()
         if not line:
             return Ready(error="the model runner ended at once; look for missing libraries")

@@ -6,6 +6,7 @@ through arguments. It ends with its parent. Watching it is for whoever started i
 """
 
 import asyncio
+import contextlib
 import os
 import sys
 from typing import Final, NamedTuple
@@ -110,8 +111,10 @@ class TextProcess:
         )
         if process.stdin is None or process.stdout is None:
             return Ready(error="the text runner has no pipes; start it anew")
-        process.stdin.write(msgspec.json.encode(asked) + b"\n")
-        await process.stdin.drain()
+        # One that has ended already reads nothing and says nothing: told below.
+        with contextlib.suppress(ConnectionError):
+            process.stdin.write(msgspec.json.encode(asked) + b"\n")
+            await process.stdin.drain()
         line = await process.stdout.readline()
         if not line:
             return Ready(error="the text runner ended at once; look for missing libraries")
