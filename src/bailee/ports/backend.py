@@ -67,6 +67,33 @@ class BackendAnswer(Protocol):
         ...
 
 
+class AnswerAround:
+    """A `BackendAnswer` around another: what is not said otherwise is the other's."""
+
+    __slots__ = ("_answer",)
+
+    def __init__(self, answer: BackendAnswer) -> None:
+        self._answer = answer
+
+    @property
+    def status(self) -> int:
+        """The HTTP status."""
+        return self._answer.status
+
+    @property
+    def content_type(self) -> str:
+        """The media type."""
+        return self._answer.content_type
+
+    def retry_after_s(self) -> float | None:
+        """What the backend asked for."""
+        return self._answer.retry_after_s()
+
+    def abandon(self) -> None:
+        """Stop the backend."""
+        self._answer.abandon()
+
+
 class Backend(Protocol):
     """One configured backend."""
 

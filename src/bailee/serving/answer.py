@@ -30,8 +30,8 @@ from bailee.serving.bearer import bearer_credential
 from bailee.serving.call import Call, Operation, Translation, parse
 from bailee.serving.caller import Authenticate, Caller
 from bailee.serving.client_certificates import ClientCertificates, Shower
+from bailee.serving.ending import Ending
 from bailee.serving.errors import Because, CallRefused, unrecordable
-from bailee.serving.events import Ending
 from bailee.serving.exchange import check_refusal, reach, whole_body
 from bailee.serving.kept import ApplicationState, Keep, KeptRecording, kept_until
 from bailee.serving.limits import Admission, Limits

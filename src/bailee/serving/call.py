@@ -15,8 +15,8 @@ from msgspec import UNSET, Struct, UnsetType
 from bailee.kernel.redacted import HiddenStruct
 from bailee.ports.backend import BackendAnswer, BackendCall
 from bailee.serving.choices import choices_at
+from bailee.serving.ending import Ending
 from bailee.serving.errors import Because, CallRefused
-from bailee.serving.events import Ending
 from bailee.serving.inputs import DEFAULT_MODERATION_MODEL, check_moderated, check_texts
 
 Typed = TypeVar("Typed")

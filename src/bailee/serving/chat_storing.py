@@ -9,10 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
-from bailee.ports.backend import BackendAnswer, BackendCall
+from bailee.kernel.event_streams import Events, data_of
+from bailee.ports.backend import AnswerAround, BackendAnswer, BackendCall
 from bailee.serving.call import Call, forwarded_body
 from bailee.serving.errors import CallRefused
-from bailee.serving.events import Events, data_of
 from bailee.serving.streaming import ChatEnding
 
 Document = dict[str, Any]
@@ -63,26 +63,12 @@ class ChatStoring:
         add_chunk(self.completion, document)
 
 
-class _Named:
+class _Named(AnswerAround):
     """An answer under another name."""
 
     def __init__(self, answer: BackendAnswer, storing: ChatStoring) -> None:
-        self._answer = answer
+        super().__init__(answer)
         self._storing = storing
-
-    @property
-    def status(self) -> int:
-        return self._answer.status
-
-    @property
-    def content_type(self) -> str:
-        return self._answer.content_type
-
-    def retry_after_s(self) -> float | None:
-        return self._answer.retry_after_s()
-
-    def abandon(self) -> None:
-        self._answer.abandon()
 
     async def read(self) -> bytes:
         body = await self._answer.read()

@@ -14,10 +14,11 @@ from contextlib import suppress
 from typing import Final, Protocol
 
 from bailee.kernel.errors import Unavailable
+from bailee.kernel.event_streams import MAX_EVENT_BYTES, Events
 from bailee.ports.backend import BackendAnswer, BackendFailure
 from bailee.ports.clock import Clock
+from bailee.serving.ending import Ending
 from bailee.serving.errors import Because, CallRefused, unrecordable
-from bailee.serving.events import MAX_EVENT_BYTES, Ending, Events
 from bailee.serving.exchange import refusal_of
 from bailee.serving.recording import AnswerRecording
 from bailee.serving.usage import Used, used_tokens

@@ -43,6 +43,7 @@ class Runner:
     def __init__(self, size: int = 1_000, broken_at: int | None = None) -> None:
         self.size = size
         self.broken_at = broken_at
+        self.failing = self.told_late = False
         self.asked: list[dict[str, Any]] = []
         self.given: list[Given] = []
 
@@ -56,6 +57,10 @@ class Runner:
         else:
             status = 200
             body = (streamed if call.stream else whole)(number, text, members)
+        if self.failing:
+            body = body.replace(b"data: [DONE]", b'data: {"error":{"message":"SECRET"}}')
+        if self.told_late:  # as it does for text completions
+            body = body.replace(b'"choices": [],', b'"choices": [{"index": 0, "text": ""}],')
         self.given.append(Given(status, body, self.size))
         return self.given[-1]
 
@@ -168,7 +173,7 @@ async def test_a_text_without_a_limit_has_that_of_the_api() -> None:
 @pytest.mark.parametrize("prompt", ["a", ["a"], [1, 2], [[1, 2]]])
 def test_one_prompt_is_one_request(prompt: Any) -> None:
     members = msgspec.json.decode(json.dumps({"prompt": prompt}), type=dict[str, msgspec.Raw])
-    assert len(asked("/completions", members).bodies) == 1
+    assert asked("/completions", members).requests == 1
 
 
 @pytest.mark.parametrize("size", [1, 7, 1_000])
@@ -219,6 +224,53 @@ async def test_an_error_in_the_middle_of_a_stream_breaks_it() -> None:
     with pytest.raises(BackendFailure) as failed:
         await answer.read()
     assert failed.value.reason == "broken"
+
+
+@pytest.mark.parametrize("size", [1, 1_000])
+async def test_words_of_a_model_that_fails_are_not_passed_on(size: int) -> None:
+    runner = Runner(size)
+    runner.failing = True
+    asking = call("/chat/completions", messages=MESSAGES, n=2, stream=True)
+    answer = await LlamaBackend(runner).send(asking)
+    told: list[bytes] = []
+
+    async def read() -> None:
+        async for chunk in answer.chunks():
+            told.append(chunk)  # noqa: PERF401 - what came before the failure is looked at
+
+    with pytest.raises(BackendFailure) as failed:
+        await read()
+    assert failed.value.reason == "broken"
+    assert b"n0" in b"".join(told)
+    assert b"SECRET" not in b"".join(told) + str(failed.value).encode()
+    assert b"[DONE]" not in b"".join(told)
+    assert len(runner.asked) == 1
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"prompt": ["a"] * 129},
+        {"prompt": ["a"] * 100_000, "n": 128},
+        {"prompt": ["a", "b"], "n": 65},
+    ],
+)
+async def test_one_request_asks_for_so_many_answers(more: dict[str, Any]) -> None:
+    runner = Runner()
+    answer = await LlamaBackend(runner).send(call("/completions", **more))
+    assert answer.status == 400
+    assert json.loads(await answer.read())["error"]["param"] == "prompt"
+    assert runner.asked == []
+
+
+async def test_what_a_streamed_text_used_is_exact_though_nobody_asked() -> None:
+    """What the runner tells in an event with a choice is told for all in the last."""
+    runner = Runner()
+    runner.told_late = True
+    found = await told(LlamaBackend(runner), call("/completions", prompt=["a", "b"], stream=True))
+    usages = [one["usage"] for one in found if "usage" in one]
+    assert [(one["prompt_tokens"], one["completion_tokens"]) for one in usages] == [(6, 4)]
+    assert "usage" in found[-1]
 
 
 async def test_who_leaves_stops_what_is_asked_for_now() -> None:

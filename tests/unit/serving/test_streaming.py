@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bailee.serving.events import Events
+from bailee.kernel.event_streams import Events
 from bailee.serving.limits import duration_text
 from bailee.serving.usage import Used, used_tokens
 

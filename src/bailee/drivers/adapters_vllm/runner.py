@@ -24,7 +24,7 @@ from bailee.drivers.adapters_vllm.folder import SharedFolder
 from bailee.drivers.adapters_vllm.peft import peft_files
 from bailee.kernel.errors import InvalidInput, Unavailable
 from bailee.ports.adapters import ReadAdapter
-from bailee.ports.backend import Backend, BackendAnswer, BackendCall, BackendFailure
+from bailee.ports.backend import AnswerAround, Backend, BackendAnswer, BackendCall, BackendFailure
 
 _OK: Final = 200
 _REFUSED: Final = 400
@@ -166,25 +166,14 @@ def _failure(message: str) -> BackendFailure:
     return BackendFailure(message, reason="unreachable", retry_safe=True)
 
 
-class _UsedAnswer:
+class _UsedAnswer(AnswerAround):
     """An answer that keeps its adapter loaded until it was read."""
 
-    __slots__ = ("_answer", "_use")
+    __slots__ = ("_use",)
 
     def __init__(self, answer: BackendAnswer, use: int) -> None:
-        self._answer = answer
+        super().__init__(answer)
         self._use = use
-
-    @property
-    def status(self) -> int:
-        return self._answer.status
-
-    @property
-    def content_type(self) -> str:
-        return self._answer.content_type
-
-    def retry_after_s(self) -> float | None:
-        return self._answer.retry_after_s()
 
     async def read(self) -> bytes:
         try:
@@ -200,7 +189,7 @@ class _UsedAnswer:
             self._let_go()
 
     def abandon(self) -> None:
-        self._answer.abandon()
+        super().abandon()
         self._let_go()
 
     def _let_go(self) -> None:

@@ -8,7 +8,7 @@ from bailee.drivers.backend_llama.adapter_socket import AdapterSocket, At, Load,
 from bailee.kernel.errors import InvalidInput, NotYet, Unavailable
 from bailee.kernel.redacted import Secret
 from bailee.ports.adapters import ReadAdapter
-from bailee.ports.backend import Backend, BackendAnswer, BackendCall, BackendFailure
+from bailee.ports.backend import AnswerAround, Backend, BackendAnswer, BackendCall, BackendFailure
 
 Result = TypeVar("Result")
 OpenBackend = Callable[[str, Secret], Backend]
@@ -109,25 +109,14 @@ async def _backend_failing(asked: Awaitable[Result]) -> Result:
         raise BackendFailure(str(error), reason="unreachable", retry_safe=True) from None
 
 
-class _UsedAnswer:
+class _UsedAnswer(AnswerAround):
     """An answer that keeps its adapter loaded until it was read."""
 
-    __slots__ = ("_answer", "_use")
+    __slots__ = ("_use",)
 
     def __init__(self, answer: BackendAnswer, use: asyncio.StreamWriter) -> None:
-        self._answer = answer
+        super().__init__(answer)
         self._use = use
-
-    @property
-    def status(self) -> int:
-        return self._answer.status
-
-    @property
-    def content_type(self) -> str:
-        return self._answer.content_type
-
-    def retry_after_s(self) -> float | None:
-        return self._answer.retry_after_s()
 
     async def read(self) -> bytes:
         try:
@@ -143,5 +132,5 @@ class _UsedAnswer:
             self._use.close()
 
     def abandon(self) -> None:
-        self._answer.abandon()
+        super().abandon()
         self._use.close()

@@ -16,7 +16,7 @@ import msgspec
 
 from bailee.drivers.backend_llama.errors import INVALID, error_json, openai_error
 from bailee.drivers.backend_llama.requests import CHAT, RequestRefused, check
-from bailee.drivers.backend_llama.several import Streamed, Telling, asked
+from bailee.drivers.backend_llama.several import Asked, Streamed, Telling, asked
 from bailee.drivers.backend_llama.tools import forced
 from bailee.ports.backend import Backend, BackendAnswer, BackendCall, BackendFailure
 
@@ -41,9 +41,11 @@ class LlamaBackend:
             wanted = forced(call.body) if call.path == CHAT else None
             if wanted is not None:
                 call = msgspec.structs.replace(call, body=wanted.body(), stream=False)
+                members = msgspec.json.decode(call.body, type=dict[str, msgspec.Raw])
+            several = asked(call.path, members)
         except RequestRefused as refused:
             return _Read(_FIRST_ERROR, error_json(str(refused), INVALID, refused.field))
-        answer = await self._ask(call)
+        answer = await self._ask(call, several)
         if answer.status < _FIRST_ERROR:
             if wanted is not None:
                 media, told = wanted.answer(await answer.read())
@@ -57,22 +59,21 @@ class LlamaBackend:
         schema = "response_format" if wanted is None else "tools"
         return _Read(*openai_error(answer.status, body, call.path, schema))
 
-    async def _ask(self, call: BackendCall) -> BackendAnswer:
+    async def _ask(self, call: BackendCall, several: Asked) -> BackendAnswer:
         """The answer, told as one however many there are; or the first error."""
-        wanted = asked(call.path, msgspec.json.decode(call.body, type=dict[str, msgspec.Raw]))
-        telling = Telling(wanted)
+        telling = Telling(several)
 
         def send(number: int) -> Awaitable[BackendAnswer]:
-            one = msgspec.structs.replace(call, body=wanted.bodies[number])
-            return self._runner.send(one)
+            return self._runner.send(msgspec.structs.replace(call, body=several.body(number)))
 
         answer = await send(0)
-        if wanted.plain or answer.status >= _FIRST_ERROR:
+        plain = several.requests == 1 and not several.text
+        if plain or answer.status >= _FIRST_ERROR:
             return answer
         if call.stream:
-            return Streamed(answer, len(wanted.bodies), send, telling)
+            return Streamed(answer, several.requests, send, telling)
         bodies = [await answer.read()]
-        for number in range(1, len(wanted.bodies)):
+        for number in range(1, several.requests):
             answer = await send(number)
             if answer.status >= _FIRST_ERROR:
                 return answer

@@ -13,15 +13,18 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from bailee.drivers.backend_llama.requests import COMPLETIONS
+from bailee.drivers.backend_llama.requests import COMPLETIONS, RequestRefused
+from bailee.kernel.event_streams import Events, data_of
 from bailee.kernel.redacted import hidden
-from bailee.ports.backend import BackendAnswer, BackendFailure
+from bailee.ports.backend import AnswerAround, BackendAnswer, BackendFailure
 
 _FIRST_ERROR: Final = 400
 _DATA: Final = b"data: "
 _DONE: Final = b"[DONE]"
 _USUAL_TOKENS: Final = 16
 """Of a text completion that names no limit, as OpenAI's API says."""
+_MOST: Final = 128
+"""Answers to one request."""
 _OF_ONE: Final = ("usage", "timings")
 """Members that tell of one choice alone."""
 
@@ -29,9 +32,13 @@ _OF_ONE: Final = ("usage", "timings")
 class Asked(NamedTuple):
     """What the runner is asked in place of one request."""
 
-    bodies: list[bytes]
+    members: dict[str, msgspec.Raw]
+    """What all have in common."""
+    prompts: list[msgspec.Raw | None]
+    """None: the prompt is among the members."""
     choices: int
     """Of each prompt."""
+    seed: int | None
     text: bool
     """Whether it is a text completion."""
     usage_told: bool
@@ -41,13 +48,23 @@ class Asked(NamedTuple):
         return hidden(self)
 
     @property
-    def plain(self) -> bool:
-        """Whether the runner's answer is what the caller gets."""
-        return len(self.bodies) == 1 and not self.text
+    def requests(self) -> int:
+        """How many requests it takes."""
+        return len(self.prompts) * self.choices
+
+    def body(self, number: int) -> bytes:
+        """One of them."""
+        at, choice = divmod(number, self.choices)
+        prompt, own = self.prompts[at], {}
+        if prompt is not None:
+            own["prompt"] = prompt
+        if choice and self.seed is not None:
+            own["seed"] = msgspec.Raw(msgspec.json.encode(self.seed + choice))
+        return msgspec.json.encode(self.members | own)
 
 
 def asked(path: str, members: Mapping[str, msgspec.Raw]) -> Asked:
-    """Take a request that was checked apart."""
+    """Take a request that was checked apart. Raises RequestRefused where it asks for too much."""
     own = dict(members)
     choices = msgspec.json.decode(own.pop("n", b"null"), type=int | None) or 1
     prompts: list[msgspec.Raw | None] = [None]
@@ -55,29 +72,26 @@ def asked(path: str, members: Mapping[str, msgspec.Raw]) -> Asked:
         prompts = _prompts(own.get("prompt"))
         if bytes(own.get("max_tokens", b"null")) == b"null":
             own["max_tokens"] = msgspec.Raw(b"%d" % _USUAL_TOKENS)
+    if len(prompts) * choices > _MOST:
+        raise RequestRefused(
+            f"'prompt' and 'n' ask for more than {_MOST} answers at once of this model. Ask for "
+            "them in several requests.",
+            "prompt",
+        )
     seed = msgspec.json.decode(own.get("seed", b"null"))
-    bodies = []
-    for prompt in prompts:
-        if prompt is not None:
-            own["prompt"] = prompt
-        for choice in range(choices):
-            if choice and type(seed) is int:
-                own["seed"] = msgspec.Raw(msgspec.json.encode(seed + choice))
-            bodies.append(msgspec.json.encode(own))
-        if "seed" in members:
-            own["seed"] = members["seed"]
     options = msgspec.json.decode(own.get("stream_options", b"null"))
     told = isinstance(options, dict) and options.get("include_usage") is True
-    return Asked(bodies, choices, path == COMPLETIONS, told)
+    numbered = seed if type(seed) is int else None
+    return Asked(own, prompts, choices, numbered, path == COMPLETIONS, told)
 
 
 def _prompts(given: msgspec.Raw | None) -> list[msgspec.Raw | None]:
     """The prompts of a text completion. An array of numbers is one prompt, in tokens."""
     if given is None or not bytes(given).lstrip().startswith(b"["):
-        return [given]
+        return [None]
     several = msgspec.json.decode(given, type=list[msgspec.Raw])
     tokens = all(bytes(one).lstrip()[:1] not in (b'"', b"[") for one in several)
-    return [given] if tokens else list(several)
+    return [None] if tokens else list(several)
 
 
 class Telling:
@@ -103,14 +117,28 @@ class Telling:
         return msgspec.json.encode(told)
 
     def event(self, data: bytes, number: int) -> bytes | None:
-        """An event of the answer with this number; None: it is for us alone."""
+        """An event of the answer with this number; None: it is for us alone.
+
+        Raises BackendFailure where the model says that it failed: its own words are not passed on.
+        """
         document = msgspec.json.decode(data)
         if not isinstance(document, dict):
             return None
         if "error" in document:
-            return _event(document)
+            raise BackendFailure(
+                "the model failed in the middle of its answer", reason="broken", retry_safe=False
+            )
         told = self._told(document, number)
-        return _event(told) if told["choices"] else None
+        if not told["choices"]:
+            return None
+        if (
+            "usage" in document
+            and number == self._asked.requests - 1
+            and not self._asked.usage_told
+        ):
+            # Not asked for, and told all the same by the runner: what is used is counted by it.
+            told["usage"] = self._usage()
+        return _event(told)
 
     def end(self) -> bytes:
         """What a stream ends with."""
@@ -165,10 +193,10 @@ class Telling:
         }
 
 
-class Streamed:
+class Streamed(AnswerAround):
     """The answers of a streamed request as one; `ask` asks for that with a number."""
 
-    __slots__ = ("_answer", "_ask", "_count", "_telling")
+    __slots__ = ("_ask", "_count", "_telling")
 
     def __init__(
         self,
@@ -177,21 +205,10 @@ class Streamed:
         ask: Callable[[int], Awaitable[BackendAnswer]],
         telling: Telling,
     ) -> None:
-        self._answer = first
+        super().__init__(first)
         self._count = count
         self._ask = ask
         self._telling = telling
-
-    @property
-    def status(self) -> int:
-        return self._answer.status
-
-    @property
-    def content_type(self) -> str:
-        return self._answer.content_type
-
-    def retry_after_s(self) -> float | None:
-        return self._answer.retry_after_s()
 
     async def read(self) -> bytes:
         return b"".join([chunk async for chunk in self.chunks()])
@@ -203,30 +220,18 @@ class Streamed:
                 self._telling.next()
                 self._answer = await self._ask(number)
                 if self._answer.status >= _FIRST_ERROR:
-                    self._answer.abandon()
+                    self.abandon()
                     raise BackendFailure(
                         "the model stopped between two choices", reason="broken", retry_safe=False
                     )
-            async for data in _events(self._answer):
-                told = self._telling.event(data, number)
-                if told is not None:
-                    yield told
+            events = Events()
+            async for chunk in self._answer.chunks():
+                for data in data_of(events.feed(chunk)):
+                    told = None if data == _DONE else self._telling.event(data, number)
+                    if told is not None:
+                        yield told
         yield self._telling.end()
-
-    def abandon(self) -> None:
-        self._answer.abandon()
 
 
 def _event(document: dict[str, Any]) -> bytes:
     return _DATA + msgspec.json.encode(document) + b"\n\n"
-
-
-async def _events(answer: BackendAnswer) -> AsyncIterator[bytes]:
-    """The data of each event but the last, which says that there are no more."""
-    rest = b""
-    async for chunk in answer.chunks():
-        *lines, rest = (rest + chunk).split(b"\n")
-        for line in lines:
-            data = line.strip().removeprefix(_DATA)
-            if data and data != _DONE:
-                yield data

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from bailee.ports.backend import BackendAnswer, BackendCall, BackendFailure
+from bailee.kernel.event_streams import MAX_EVENT_BYTES, Events, data_of
+from bailee.ports.backend import AnswerAround, BackendAnswer, BackendCall, BackendFailure
 from bailee.serving.errors import CallRefused
-from bailee.serving.events import MAX_EVENT_BYTES, Events, data_of
 from bailee.serving.responses.events import ResponseEnding, ResponseEvents
 from bailee.serving.responses.frame import Document, Made, encoded
 from bailee.serving.responses.items import Item
@@ -114,26 +114,12 @@ class ResponseTranslation:
         return self._events
 
 
-class _Wrapped:
+class _Wrapped(AnswerAround):
     """What is the same about an answer in either language."""
 
     def __init__(self, answer: BackendAnswer, translation: ResponseTranslation) -> None:
-        self._answer = answer
+        super().__init__(answer)
         self._translation = translation
-
-    @property
-    def status(self) -> int:
-        return self._answer.status
-
-    @property
-    def content_type(self) -> str:
-        return self._answer.content_type
-
-    def retry_after_s(self) -> float | None:
-        return self._answer.retry_after_s()
-
-    def abandon(self) -> None:
-        self._answer.abandon()
 
 
 class _Translated(_Wrapped):

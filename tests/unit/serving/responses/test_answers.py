@@ -12,8 +12,8 @@ from openai.types.responses import Response, ResponseStreamEvent
 from pydantic import TypeAdapter
 
 from bailee.application_state.responses import Context, StoredResponse
+from bailee.kernel.event_streams import data_of
 from bailee.serving.errors import Because, CallRefused
-from bailee.serving.events import data_of
 from bailee.serving.responses.events import ResponseEnding, ResponseEvents
 from bailee.serving.responses.frame import Made
 from bailee.serving.responses.replay import replayed

@@ -1,7 +1,7 @@
-"""Server-sent events: cutting what arrives into whole ones, reading them, finding the last."""
+"""Server-sent events (HTML Standard, 9.2): cutting what arrives into whole ones, reading them."""
 
 from collections.abc import Iterator
-from typing import Final, Protocol
+from typing import Final
 
 MAX_EVENT_BYTES: Final = 16 * 1024 * 1024
 
@@ -36,16 +36,3 @@ def data_of(block: bytes) -> Iterator[bytes]:
         elif not line and lines:
             yield b"\n".join(lines)
             lines.clear()
-
-
-class Ending(Protocol):
-    """Finds the end of one stream, so that what belongs behind durability is held back."""
-
-    @property
-    def seen(self) -> bool:
-        """Whether anything of the end has come."""
-        ...
-
-    def find(self, block: bytes) -> int | None:
-        """Where what is held back begins, if it is in this block of whole events."""
-        ...
