@@ -30,10 +30,14 @@ def _history(
     from bailee.policy.load import packaged_policy
 
     settings = load_settings(config, data, assignments).settings
-    if not serves(settings.data_folder):
+    try:
+        runs = serves(settings.data_folder)
+    except PermissionError:  # another user's: its versions are theirs to read
+        runs = False
+    if not runs:
         print(
-            f"bailee: no installation runs from {settings.data_folder}: this is the policy as it"
-            " is packaged, without versions that were published since",
+            f"bailee: no installation of yours runs from {settings.data_folder}: this is the policy"
+            " as it is packaged, without versions that were published since",
             file=sys.stderr,
         )
         return packaged_policy()

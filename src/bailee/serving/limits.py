@@ -2,8 +2,7 @@
 
 A call counts as one request and as an estimate of its tokens; what it really used beyond the
 estimate is added when it is known. The headers show whichever limit is nearest, and in a refusal
-the one that refused. Counting is the
-port's; nothing here waits.
+the one that refused. Counting is the port's; nothing here waits.
 """
 
 import hashlib

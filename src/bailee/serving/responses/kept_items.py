@@ -19,8 +19,6 @@ _PARTS: Final = {
     "assistant": _OUTPUT + _INPUT,
 }
 _TEXTS: Final = {"input_text": "text", "output_text": "text", "refusal": "refusal"}
-
-
 OTHER_ITEMS: Final = frozenset(
     {
         "apply_patch_call",
@@ -49,7 +47,7 @@ OTHER_ITEMS: Final = frozenset(
         "web_search_call",
     }
 )
-"""What a request's items may be besides those that are looked into."""
+"""What items may be besides those that are looked into, as OpenAI's description has them."""
 
 
 def check_kept_items(items: list[Any], place: str) -> None:
