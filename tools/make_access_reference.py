@@ -25,9 +25,10 @@ Generated from `bailee.policy.access` by `tools/make_access_reference.py`; do no
 data: `GET /bailee/v1/access`.
 
 **Own**: may in the organisation in which the role is held. **Any**: may in every organisation;
-house roles alone, held in the operator's own organisation (`bailee admin house`). **Fresh**: a
-person must have signed in within the last {FRESH_MS // 60_000} minutes. An admin key acts as an
-owner of its organisation; commands on the machine itself act as `operator`. Operations marked (any)
+house roles alone, held in the operator's own organisation (`bailee admin house`). **Machine**:
+commands on the machine itself may too, though no house role may. **Fresh**: a person must have
+signed in within the last {FRESH_MS // 60_000} minutes. An admin key acts as an owner of its
+organisation; commands on the machine itself act as `operator`. Operations marked (any)
 show or change what is every organisation's: only those may who may in every organisation. Where
 several actions stand, the command knows which of them what is asked comes to, and asks for that.
 
@@ -56,14 +57,14 @@ def reference() -> str:
         f"Roles of an organisation: {', '.join(f'`{role.value}`' for role in roles)}. House roles: "
         f"{', '.join(f'`{role.value}`' for role in house)}.",
         "",
-        "| action | what | 무엇을 | own | any | fresh |",
-        "|---|---|---|---|---|---|",
+        "| action | what | 무엇을 | own | any | machine | fresh |",
+        "|---|---|---|---|---|---|---|",
     ]
     for one in matrix.permissions.values():
-        fresh = "yes" if one.fresh else ""
+        machine, fresh = ("yes" if so else "" for so in (one.machine, one.fresh))
         lines.append(
             f"| `{one.action}` | {one.english} | {one.korean} | {_named(one.own)} "
-            f"| {_named(one.any)} | {fresh} |"
+            f"| {_named(one.any)} | {machine} | {fresh} |"
         )
     lines += ["", "## Roles that nobody holds together", "| roles | why | 이유 |", "|---|---|---|"]
     lines += [f"| {_named(one.roles)} | {one.english} | {one.korean} |" for one in matrix.conflicts]

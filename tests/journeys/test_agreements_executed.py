@@ -216,6 +216,15 @@ def test_c18_a_form_in_korean_executes_the_addendum(
     assert f'"document":"{wanted}"' in found_by_a_stranger(place, file, keys["log"])
     file.write_bytes(document.content + b" ")
     assert "not in the log" in found_by_a_stranger(place, file, keys["log"], status=1)
+    variables = {**bare_environment(place), "OPENAI_ADMIN_KEY": office.admin_key}
+    ending = ("terminate", row["id"], "--reasons", "we move")
+    done = run_command(place, "agreements", *ending, *place.arguments, environment=variables)
+    (listed,) = (one for one in ask(place, office, "list") if one["id"] == row["id"])
+    assert (listed["status"], listed["in_force"]) == ("executed", True)
+    assert listed["ended"]["reasons"] == "we move"
+    assert listed["in_force_until"] == listed["ended"]["at"] + 30 * 86_400
+    ends = to_rfc3339(Instant(1000 * listed["in_force_until"]))
+    assert f"is executed, in force until {ends}" in done.stdout
     said = "".join(log.read_text() for log in (place.output, *place.data.rglob("*.log")))
     assert "가나다" not in said
 

@@ -20,7 +20,8 @@ from bailee.governance.audit.model import INSTALLATION
 from bailee.governance.audit.service import AuditTrail
 from bailee.governance.tenancy.projects import Projects
 from bailee.governance.zero_retention import repository
-from bailee.governance.zero_retention.model import REVIEW_MS, Application
+from bailee.governance.zero_retention.assessment import OPERATORS_OWN
+from bailee.governance.zero_retention.model import REVIEW_MS, Application, State
 from bailee.governance.zero_retention.operating import OperatorsRetention
 from bailee.governance.zero_retention.service import ZeroRetention
 from bailee.governance.zero_retention.standing import StandingApprovals
@@ -29,6 +30,7 @@ from bailee.kernel.ids import ProjectId, TenantId
 from bailee.kernel.instants import DAY_MS, MINUTE_MS, Instant
 from bailee.policy.access.model import OPERATOR, Actor, ActorKind, Role
 from bailee.policy.model import RetentionMode
+from bailee.ports.database import DatabaseTransaction
 from bailee.transparency.entry import parse
 
 NOW: Final = Instant(1_795_680_000_000)
@@ -102,13 +104,12 @@ class Applying(RuleBasedStateMachine):
 
     def noun(self, who: str, tenant: TenantId) -> ZeroRetention:
         by = actor(who, tenant, self.clock.now())
-
-        async def has_agreement(whose: TenantId) -> bool:
-            return self.agreed[whose]
-
         common = (self.running.administrators, self.clock, SystemRandomness())
         trail = self.trail(by.identifier)
-        return ZeroRetention(*common, trail, by, has_agreement, self.workers, MINUTE_MS)
+        return ZeroRetention(*common, trail, by, self.has_agreement, self.workers, MINUTE_MS)
+
+    async def has_agreement(self, whose: TenantId) -> bool:
+        return self.agreed[whose]
 
     def watch(self) -> RetentionWatch:
         return RetentionWatch(
@@ -116,7 +117,7 @@ class Applying(RuleBasedStateMachine):
             self.running.leases(self.clock),
             self.workers,
             self.trail(INSTALLATION),
-            *(self.clock, SystemClock(), "worker", MINUTE_MS),
+            *(self.clock, SystemClock(), "worker", MINUTE_MS, self.has_agreement),
         )
 
     def applications(self) -> list[Application]:
@@ -205,7 +206,10 @@ class Applying(RuleBasedStateMachine):
 
     @rule(tenant=st.sampled_from(TENANTS), whole=st.booleans(), mode=MODES)
     def ask_for_a_mode(self, tenant: TenantId, whole: bool, mode: RetentionMode) -> None:
-        database, approvals = self.running.administrators, StandingApprovals(self.clock)
+        async def agreed(_transaction: DatabaseTransaction, _now: Instant) -> bool:
+            return self.agreed[tenant]
+
+        database, approvals = self.running.administrators, StandingApprovals(self.clock, agreed)
         noun = Projects(database, self.clock, self.trail("key_00"), approvals)
         command: Callable[[], Awaitable[object]] = (
             (lambda: noun.set_organisation_retention(tenant, mode))
@@ -253,7 +257,9 @@ class Applying(RuleBasedStateMachine):
             self.running.run(self.watch().step())
         now = self.clock.now()
         for row in self.applications():
-            if row.approved and row.revoked_at is None and (row.since or 0) + SETTLING_MS <= now:
+            if not self.agreed[row.tenant] and row.category != OPERATORS_OWN:
+                assert row.state(now) is not State.ACTIVE, "its agreement has ended"
+            elif row.approved and row.revoked_at is None and (row.since or 0) + SETTLING_MS <= now:
                 assert row.active_at is not None
                 assert row.review_at is None or row.review_at > now or row.due_at is not None
 

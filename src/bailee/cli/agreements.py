@@ -14,6 +14,7 @@ from bailee.cli.options import (
     load_settings,
 )
 from bailee.kernel.errors import BaileeError, InvalidInput
+from bailee.kernel.instants import Instant, to_rfc3339
 
 if TYPE_CHECKING:
     from bailee.cli.remote import Remote
@@ -206,7 +207,9 @@ def terminate(
     organisation: OrganisationOption = None,
     as_json: JsonOption = False,
 ) -> None:
-    """End an agreement, or give up preparing it.
+    """Give up preparing an agreement, or give notice that an executed one ends.
+
+    An executed enterprise agreement is in force for 60 days more, the others for 30.
 
     Example: bailee agreements terminate agreement_0123… --reasons "No longer needed"
     """
@@ -326,4 +329,7 @@ def _show(row: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         print_json(row)
     else:
-        print(f"{row['id']} ({row['kind']} {row['version']}) is {row['status']}")
+        until = ""
+        if row["in_force"] and row["in_force_until"] is not None:
+            until = f", in force until {to_rfc3339(Instant(1000 * row['in_force_until']))}"
+        print(f"{row['id']} ({row['kind']} {row['version']}) is {row['status']}{until}")

@@ -10,14 +10,15 @@ from bailee.drivers.postgres.database import PostgresDatabase
 from bailee.drivers.system import SystemRandomness
 from bailee.governance.agreements.execution import Execution
 from bailee.governance.agreements.model import Kind, Operator, Signatory
-from bailee.governance.agreements.standing import Standing
+from bailee.governance.agreements.standing import Standing, in_force
 from bailee.governance.agreements.templates import packaged_library
 from bailee.governance.audit.model import OPERATOR
 from bailee.governance.audit.service import AuditTrail
 from bailee.kernel.ids import TenantId
+from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import Secret
 from bailee.ports.clock import Clock
-from bailee.ports.database import Database
+from bailee.ports.database import Database, DatabaseTransaction
 from bailee.ports.offload import Offload
 from bailee.settings import Settings
 
@@ -43,6 +44,11 @@ def execution(engine: AsyncEngine, clock: Clock, offload: Offload, seal: Secret)
         offload,
         packaged_library(),
     )
+
+
+async def enterprise_within(transaction: DatabaseTransaction, now: Instant) -> bool:
+    """Whether the transaction's organisation has an executed enterprise agreement in force."""
+    return await in_force(transaction, Kind.ENTERPRISE_AGREEMENT, now) is not None
 
 
 class EnterpriseStanding:

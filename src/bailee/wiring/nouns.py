@@ -33,7 +33,7 @@ from bailee.policy.access.model import Actor
 from bailee.ports.clock import Clock
 from bailee.ports.keeper import CredentialKeeper
 from bailee.settings import Settings
-from bailee.wiring.agreements import EnterpriseStanding, operator_of
+from bailee.wiring.agreements import EnterpriseStanding, enterprise_within, operator_of
 
 
 class Nouns:
@@ -52,7 +52,9 @@ class Nouns:
         audit = AuditTrail(actor.identifier, clock, randomness)
         self.actor = actor
         self.tenancy = Tenancy(database, keeper, clock, randomness, pepper, audit=audit)
-        self.projects = Projects(database, clock, audit, StandingApprovals(clock))
+        self.projects = Projects(
+            database, clock, audit, StandingApprovals(clock, enterprise_within)
+        )
         self.service_accounts = ServiceAccounts(database, self.tenancy, clock, randomness, audit)
         self.administrators = Administrators(
             database, keeper, clock, randomness, pepper, audit, Region(settings.region)

@@ -27,6 +27,7 @@ from bailee.schema.roles import CLERK
 from bailee.settings import Settings
 from bailee.training.carrier import Carrier
 from bailee.training.ending import RemoteEnds
+from bailee.wiring.agreements import EnterpriseStanding
 from bailee.wiring.batching import CONNECTIONS, Batching, open_batching
 from bailee.wiring.database import when_there
 from bailee.wiring.holding import become_holder
@@ -82,6 +83,7 @@ def serve_worker(
             AuditTrail(INSTALLATION, clock, randomness),
             *(clock, SystemClock(), holder),
             grace_ms=round(1000 * settings.snapshot.grace_s),
+            has_agreement=EnterpriseStanding(database, clock),
         )
         ends = RemoteEnds(keeping.database, leases, SystemClock(), training.find, holder)
         ready()

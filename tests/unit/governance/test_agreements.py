@@ -23,11 +23,11 @@ from tests.unit.governance.conftest import Installation
 
 from bailee.governance.agreements.model import Agreement, Kind, Language, State
 from bailee.governance.agreements.standing import Standing
-from bailee.governance.audit.model import Wanted
+from bailee.governance.audit.model import EVENT_TYPES, Wanted
 from bailee.governance.audit.service import AuditLog
 from bailee.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound
 from bailee.kernel.ids import ProjectId, Region, TenantId
-from bailee.kernel.instants import DAY_MS
+from bailee.kernel.instants import DAY_MS, Instant, to_rfc3339
 from bailee.policy.access.matrix import SignInAgain
 from bailee.policy.access.model import Role
 from bailee.transparency.entry import parse_entry
@@ -291,6 +291,57 @@ async def test_a_project_is_protected_under_an_agreement_in_force_alone(
     await protection.protect(tenant, project)
     with pytest.raises(Conflict, match="Archive them first"):
         await world.by(admin_key(tenant)).terminate(tenant, agreement, "no longer needed")
+
+
+@pytest.mark.parametrize(("kind", "days"), [(ENTERPRISE, 60), (DPA, 30)])
+@pytest.mark.parametrize("side", ["customer", "operator"])
+async def test_a_termination_ends_what_was_executed_after_its_notice(
+    world: World, tenant: TenantId, kind: Kind, days: int, side: str
+) -> None:
+    named = (await executed(world, tenant, kind)).agreement
+    by = world.by(admin_key(tenant) if side == "customer" else officer(world.clock.now()))
+    noticed = await by.terminate(tenant, named, "no longer needed")
+    until = Instant(world.clock.now() + days * DAY_MS)
+    assert (noticed.state, noticed.ends_at) == (State.EXECUTED, until)
+    with pytest.raises(Conflict, match=f"It is in force until {to_rfc3339(until)}"):
+        await by.terminate(tenant, named, "again")
+    standing = Standing(world.database, world.clock)
+    world.clock.advance(until - world.clock.now() - 1)
+    await world.clerk().step(None)
+    assert await standing.has(tenant, kind)
+    world.clock.advance(1)
+    assert not await standing.has(tenant, kind), "whether the clerk has come by or not"
+    for _ in range(2):
+        await world.clerk().step(None)
+    ended = await world.by(admin_key(tenant)).one(tenant, named)
+    assert (ended.state, ended.ended) == (State.TERMINATED, noticed.ended)
+    events = await AuditLog(world.database).events(tenant, Wanted(), 20)
+    told = [one.type.removeprefix("agreement.") for one in events]
+    assert told[:2] == ["terminated", "termination_noticed"]
+    assert {one.type for one in events} <= EVENT_TYPES
+    assert "no longer needed" not in str([one.details for one in events])
+
+
+async def test_nothing_new_rests_on_an_agreement_that_ends(
+    world: World, tenant: TenantId, installation: Installation
+) -> None:
+    project = (await installation.tenancy.create_project(tenant, "clinic", Region("us"))).project
+    customer = world.by(admin_key(tenant))
+    enterprise = (await executed(world, tenant, ENTERPRISE)).agreement
+    associate = (await executed(world, tenant, BAA)).agreement
+    with pytest.raises(Conflict, match="requires this agreement"):
+        await customer.terminate(tenant, enterprise, "first")
+    await customer.terminate(tenant, associate, "first")
+    with pytest.raises(Conflict, match="termination was given"):
+        await world.protection(admin_key(tenant)).protect(tenant, project)
+    await customer.terminate(tenant, enterprise, "then")
+    with pytest.raises(Conflict, match="termination was given"):
+        await begun(world, tenant, BAA)
+    anew = await executed(world, tenant, ENTERPRISE)
+    assert (anew.ends_at, (await customer.one(tenant, enterprise)).state) == (
+        None,
+        State.SUPERSEDED,
+    )
 
 
 async def test_the_database_keeps_what_was_executed(

@@ -116,6 +116,20 @@ async def test_nobody_gives_or_confirms_a_role_of_their_own(desk: Desk) -> None:
     himself = herself._replace(identifier=handle_text("user_", bob.person))
     kept = await desk.roles(himself).recertify(desk.tenant, due.assignment, keep=True)
     assert kept.confirmed_by == himself.identifier
+    events = await AuditLog(desk.database).events(
+        desk.tenant, Wanted(types=("role.recertified",)), 10
+    )
+    assert [one.details["by_holder"] for one in events] == [False, True]
+
+
+async def test_nobody_makes_themselves_an_owner(desk: Desk) -> None:
+    """Not even who may give roles and is none, as a person's roles may have ended meanwhile."""
+    await desk.person("ada", WireRole.OWNER)
+    bob = await desk.person("bob")
+    himself = desk.actor(Role.OWNER)._replace(identifier=handle_text("user_", bob.person))
+    with pytest.raises(Forbidden, match="another owner"):
+        await desk.people(himself).set_role(desk.tenant, bob.person, WireRole.OWNER)
+    assert await desk.held(bob) == {Role.DEVELOPER}
 
 
 @pytest.mark.parametrize("role", [role for role in Role if role is not Role.OWNER])

@@ -36,6 +36,7 @@ from bailee.kernel.ids import ProjectId, Region, TenantId
 from bailee.kernel.instants import DAY_MS, Instant
 from bailee.policy.access.model import OPERATOR, Actor, ActorKind, Role
 from bailee.policy.model import RetentionMode
+from bailee.ports.database import DatabaseTransaction
 from bailee.transparency import entry
 
 DEFAULT, MODIFIED, ZERO = (
@@ -149,6 +150,9 @@ async def built(
     async def has_agreement(_tenant: TenantId) -> bool:
         return agreed[0]
 
+    async def agreed_within(_transaction: DatabaseTransaction, _now: Instant) -> bool:
+        return agreed[0]
+
     def trail(name: str) -> AuditTrail:
         return AuditTrail(name, clock, randomness)
 
@@ -168,7 +172,9 @@ async def built(
         operator=OperatorsRetention(
             *(database, clock, randomness, trail("operator"), OPERATOR, waits, GRACE_MS)
         ),
-        projects=Projects(database, clock, trail("key_00"), StandingApprovals(clock)),
+        projects=Projects(
+            database, clock, trail("key_00"), StandingApprovals(clock, agreed_within)
+        ),
         watch=RetentionWatch(
             PostgresDatabase(clerk_engine),
             PostgresLeases(clerk_engine, clock),
@@ -176,6 +182,7 @@ async def built(
             trail(INSTALLATION),
             *(clock, SystemClock(), "worker"),
             GRACE_MS,
+            has_agreement,
         ),
         log=AuditLog(database),
         leaves=lambda: postgres_database.as_owner("SELECT leaf FROM outbox ORDER BY position"),
@@ -380,6 +387,58 @@ async def test_a_review_date_prompts_and_ends_nothing(world: World) -> None:
     world.clock.advance(REVIEW_MS)
     await world.watch.step()
     assert (await world.events()).count("zero_retention.review_due") == 2
+
+
+async def test_when_the_agreement_ends_approvals_want_review_and_are_not_taken_up_again(
+    world: World,
+) -> None:
+    tenant, project = world.tenant, world.project.project
+    application = await world.assessed(project)
+    await world.lead.approve(tenant, application, "Yes")
+    world.agreed[0] = False
+    for _ in range(2):
+        await world.watch.step()
+    assert (await world.state(application), await world.mode()) == (State.DUE_FOR_REVIEW, ZERO)
+    (told,) = await world.log.events(tenant, Wanted(types=("zero_retention.review_due",)), 10)
+    assert told.details["because"] == "agreement_ended"
+    with pytest.raises(Forbidden, match="executed enterprise agreement"):
+        await world.lead.review(tenant, application)
+    with pytest.raises(Forbidden, match="in force any more"):
+        await world.projects.set_retention(tenant, project, MODIFIED)
+    await world.projects.set_retention(tenant, project, None)
+    with pytest.raises(Forbidden, match="in force any more"):
+        await world.projects.set_retention(tenant, project, ZERO)
+    assert await world.mode() is DEFAULT
+    world.agreed[0] = True
+    await world.projects.set_retention(tenant, project, ZERO)
+    await world.lead.review(tenant, application)
+    await world.watch.step()
+    assert (await world.state(application), await world.mode()) == (State.ACTIVE, ZERO)
+
+
+async def test_an_approval_for_later_does_not_start_without_an_agreement(world: World) -> None:
+    since = Instant(world.clock.now() + DAY_MS)
+    application = await world.assessed(world.project.project)
+    await world.lead.approve(world.tenant, application, "From tomorrow", since=since)
+    world.agreed[0] = False
+    world.clock.set(since)
+    await world.watch.step()
+    assert (await world.state(application), await world.mode()) == (State.APPROVED, DEFAULT)
+    world.agreed[0] = True
+    await world.watch.step()
+    assert (await world.state(application), await world.mode()) == (State.ACTIVE, ZERO)
+
+
+async def test_the_operators_own_approvals_rest_on_no_agreement(world: World) -> None:
+    tenant, project = world.tenant, world.project.project
+    world.agreed[0] = False
+    await world.operator.set_mode(tenant, project, ZERO)
+    await world.watch.step()
+    (row,) = await world.owner.all(tenant)
+    assert row.state(world.clock.now()) is State.ACTIVE
+    await world.projects.set_retention(tenant, project, None)
+    await world.projects.set_retention(tenant, project, ZERO)
+    assert await world.mode() is ZERO
 
 
 async def test_the_operators_word_is_written_down(world: World) -> None:

@@ -38,7 +38,8 @@ def test_nobody_does_what_the_matrix_does_not_give(action: str) -> None:
         if not at_home:
             with pytest.raises(Forbidden, match=f"`{action}`"):
                 require(actor, action, HOME, NOW)
-    assert allowed(OPERATOR, action, ELSEWHERE) is (Role.OPERATOR in permission.any)
+    at_the_machine = permission.machine or Role.OPERATOR in permission.any
+    assert allowed(OPERATOR, action, ELSEWHERE) is at_the_machine
 
 
 @pytest.mark.parametrize("action", sorted(MATRIX.permissions))
@@ -63,6 +64,17 @@ def test_who_runs_the_machines_decides_nothing_about_data() -> None:
     decisive = ("zero_retention.decide", "agreement.countersign", "consent.give", "policy.publish")
     for action in decisive:
         assert not allowed(OPERATOR, action, HOME)
+
+
+def test_who_holds_the_role_operator_makes_no_owners_and_chooses_no_retention() -> None:
+    """Owners give consent and sign; admin keys act as owners. At the machine, the first are."""
+    operator = person(Role.OPERATOR)
+    for action in ("roles.assign", "admin_key.administer", "retention.choose"):
+        for tenant in (HOME, ELSEWHERE, None):
+            assert not allowed(operator, action, tenant)
+    assert allowed(OPERATOR, "roles.assign", HOME)
+    assert allowed(OPERATOR, "admin_key.administer", HOME)
+    assert not allowed(OPERATOR, "retention.choose", HOME)
 
 
 def test_every_pair_of_roles_is_held_together_or_refused_with_a_reason() -> None:

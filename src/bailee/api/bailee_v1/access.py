@@ -13,6 +13,8 @@ class ActionView(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     own_organisation: list[str]
     every_organisation: list[str]
+    at_the_machine: bool
+    """Whether the operator's commands on the machine itself may, where no house role does."""
     fresh_sign_in: bool
     english: str
     korean: str
@@ -49,6 +51,7 @@ async def read_access() -> Response[AccessView]:
                     action=one.action,
                     own_organisation=_named(one.own),
                     every_organisation=_named(one.any),
+                    at_the_machine=one.machine,
                     fresh_sign_in=one.fresh,
                     english=one.english,
                     korean=one.korean,

@@ -341,7 +341,11 @@ async def countersign_agreement(
 async def terminate_agreement(
     agreement: FromPath[str], request: AnyRequest
 ) -> Response[AgreementView]:
-    """End an agreement, or give up preparing it."""
+    """Give up preparing an agreement, or give notice that an executed one ends.
+
+    An executed enterprise agreement is in force for 60 days more, the others for 30
+    (`in_force_until`); `ended` says who gave notice and why.
+    """
     session = await session_of(request)
     asked = await body_of(request, TerminateAgreement)
     row = await session.agreements.terminate(session.tenant, _id(agreement), asked.reasons)
@@ -452,7 +456,7 @@ def _view(row: model.Agreement, session: Session) -> AgreementView:
         created_at=seconds(row.created_at),
         submitted_at=seconds_or_none(row.submitted_at),
         executed_at=seconds_or_none(row.executed_at),
-        in_force_until=seconds_or_none(row.in_force_until),
+        in_force_until=seconds_or_none(row.ends_at),
         document_sha256=None if row.document_digest is None else row.document_digest.hex(),
         form=dict(row.form),
         reviewed=_decision(row.reviewed),

@@ -97,7 +97,10 @@ async def list_roles(
 
 @post("/{user:str}/roles", status_code=200, summary="Give a person a role", action="roles.assign")
 async def give_role(user: FromPath[str], request: AnyRequest) -> Response[RoleAssignmentView]:
-    """Give a person a role; house roles to people of the operator's own organisation alone."""
+    """Give a person a role; house roles to people of the operator's own organisation alone.
+
+    Nobody gives one to themselves: 403.
+    """
     session = await session_of(request)
     role = asked_role(Role, (await body_of(request, GiveRole)).role)
     given = await session.roles.give(session.tenant, handle(USER, user, "person"), role)
@@ -136,7 +139,11 @@ async def list_due(request: AnyRequest) -> Response[Listed[RoleAssignmentView]]:
     action="roles.recertify",
 )
 async def recertify(assignment: FromPath[str], request: AnyRequest) -> Response[RoleAssignmentView]:
-    """Record that a person goes on holding a role (`keep`), or end it."""
+    """Record that a person goes on holding a role (`keep`), or end it.
+
+    Nobody confirms a role of their own while somebody else of the organisation may: 403. A single
+    owner confirms theirs, and the audit log says `by_holder`.
+    """
     session = await session_of(request)
     keep = (await body_of(request, Recertify)).keep
     identifier = handle(ASSIGNMENT, assignment, "assignment")

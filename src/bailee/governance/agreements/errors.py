@@ -4,6 +4,7 @@ from typing import Final
 
 from bailee.governance.agreements.model import Agreement, Kind, State
 from bailee.kernel.errors import Conflict, NotFound
+from bailee.kernel.instants import to_rfc3339
 
 
 class WrongState(Conflict):
@@ -42,6 +43,12 @@ def not_in_force(kind: Kind) -> NotInForce:
         f"This needs an executed {kind.value.replace('_', ' ')} that is in force. Execute one"
         f" first: `bailee agreements submit {kind.value}`, or `POST /bailee/v1/agreements`."
     )
+
+
+def terminating(row: Agreement) -> WrongState:
+    """Notice of its termination was given."""
+    until = "" if row.ends_at is None else f" It is in force until {to_rfc3339(row.ends_at)}."
+    return WrongState(f"Notice of the agreement's termination was given.{until}")
 
 
 def no_document(state: State) -> Conflict:

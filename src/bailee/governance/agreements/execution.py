@@ -107,6 +107,9 @@ class Execution:
         async with self._database.transaction(None) as transaction:
             current = {kind: await offered(transaction, self._library, kind) for kind in Kind}
         for row in executed:
+            if row.terminating:
+                await self._terminate(row)
+                continue
             due = outstanding_of(row, current[row.kind])
             if due is None:
                 continue
@@ -125,6 +128,16 @@ class Execution:
                     await self._audit.write(transaction, event("notice_given", found, **more))
                 if now >= until:
                     await self._supersede(transaction, found, _BY_NOTICE)
+
+    async def _terminate(self, row: Agreement) -> None:
+        """End an agreement whose termination was declared, once the notice has passed."""
+        async with self._database.transaction(row.tenant) as transaction:
+            found = await repository.one(transaction, row.agreement, lock=True)
+            if found is None or not found.terminating or found.in_force(self._clock.now()):
+                return
+            terminated = found._replace(state=State.TERMINATED)
+            await repository.supersede(transaction, terminated)
+            await self._audit.write(transaction, event("terminated", terminated))
 
     async def _supersede(
         self, transaction: DatabaseTransaction, row: Agreement, reasons: str

@@ -5,7 +5,7 @@ hold protected health information stays protected until it is archived.
 """
 
 from bailee.governance.agreements import repository
-from bailee.governance.agreements.errors import not_in_force
+from bailee.governance.agreements.errors import not_in_force, terminating
 from bailee.governance.agreements.events import protected
 from bailee.governance.agreements.model import Kind
 from bailee.governance.agreements.standing import in_force
@@ -45,7 +45,8 @@ class Protection:
         Raises:
             Forbidden: the actor may not administer the organisation.
             NotFound: the organisation has no such project.
-            Conflict: no business associate agreement is in force, or the project is archived.
+            Conflict: no business associate agreement is in force, or notice of its termination
+                was given; or the project is archived.
         """
         now = self._clock.now()
         require(self._actor, "organisation.administer", tenant, now)
@@ -58,6 +59,8 @@ class Protection:
                     if agreement is None
                     else Kind.ENTERPRISE_AGREEMENT
                 )
+            if agreement.terminating or enterprise.terminating:
+                raise terminating(agreement if agreement.terminating else enterprise)
             status = await repository.project_status(transaction, project)
             if status is None:
                 raise NotFound("There is no such project. List the organisation's projects.")

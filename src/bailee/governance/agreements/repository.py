@@ -147,7 +147,7 @@ async def give_notice(transaction: DatabaseTransaction, agreement: bytes, until:
 
 
 async def supersede(transaction: DatabaseTransaction, row: Agreement) -> None:
-    """Let an executed agreement end for a newer one."""
+    """Let an executed agreement end, for a newer one or by notice."""
     ended = row.ended or _NOBODY
     await transaction.rows(
         """

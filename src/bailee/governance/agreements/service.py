@@ -11,6 +11,7 @@ from bailee.governance.agreements import repository
 from bailee.governance.agreements.errors import (
     no_document,
     not_in_force,
+    terminating,
     unknown,
     wrong_state,
 )
@@ -38,6 +39,7 @@ from bailee.governance.agreements.templates import (
 from bailee.governance.agreements.versions import Offered, offered
 from bailee.kernel.errors import Conflict, Forbidden, InvalidInput
 from bailee.kernel.ids import TenantId
+from bailee.kernel.instants import to_rfc3339
 from bailee.policy.access.matrix import allowed, require
 from bailee.policy.access.model import Actor, ActorKind
 from bailee.ports.audit import Audit
@@ -233,12 +235,15 @@ class Agreements:
         return signed
 
     async def terminate(self, tenant: TenantId, agreement: bytes, reasons: str) -> Agreement:
-        """End an agreement, or give up preparing it; either party may.
+        """Give notice that an executed agreement ends, or give up preparing one; either party may.
+
+        An executed one is in force until the notice has passed (`TERMINATION_MS`); then the clerk
+        ends it. Nobody takes a notice back: another agreement is executed instead.
 
         Raises:
             Forbidden, NotFound, InvalidInput.
-            Conflict: it has ended, its document is being made, another agreement requires it, or
-                projects are protected under it.
+            Conflict: it has ended, notice was given, its document is being made, another agreement
+                requires it for longer, or projects are protected under it.
         """
         ours = allowed(self._actor, "agreement.sign", tenant)
         self._require("agreement.sign" if ours else "agreement.countersign", tenant)
@@ -247,11 +252,24 @@ class Agreements:
             row = await _one(transaction, agreement)
             self._ready(row, Step.TERMINATE)
             if row.state is State.EXECUTED:
-                await self._check_unneeded(transaction, row)
+                return await self._noticed(transaction, row, ended)
             terminated = row._replace(state=State.TERMINATED, ended=ended)
             await repository.write(transaction, terminated)
             await self._audit.write(transaction, event("terminated", terminated))
         return terminated
+
+    async def _noticed(
+        self, transaction: DatabaseTransaction, row: Agreement, ended: Ended
+    ) -> Agreement:
+        if row.terminating:
+            raise terminating(row)
+        noticed = row._replace(ended=ended)
+        await self._check_unneeded(transaction, noticed)
+        await repository.write(transaction, noticed)
+        until = noticed.ends_at
+        more = {} if until is None else {"in_force_until": to_rfc3339(until)}
+        await self._audit.write(transaction, event("termination_noticed", noticed, **more))
+        return noticed
 
     async def _reviewed(
         self, tenant: TenantId, agreement: bytes, step: Step, reasons: str
@@ -349,14 +367,18 @@ class Agreements:
         """Locked, so that nobody terminates meanwhile what this one requires."""
         now = self._clock.now()
         for kind in template.requires:
-            if await in_force(transaction, kind, now) is None:
+            found = await in_force(transaction, kind, now)
+            if found is None:
                 raise not_in_force(kind)
+            if found.terminating:
+                raise terminating(found)
 
     async def _check_unneeded(self, transaction: DatabaseTransaction, row: Agreement) -> None:
         binding = {State.COUNTERSIGNED, State.EXECUTED}
         for other in await repository.in_state(transaction, binding):
             requires = self._library.one(other.kind, other.version).requires
-            if other.agreement != row.agreement and row.kind in requires:
+            sooner = other.ends_at is not None and other.ends_at <= (row.ends_at or 0)
+            if other.agreement != row.agreement and row.kind in requires and not sooner:
                 raise Conflict(
                     f"The {other.kind.value.replace('_', ' ')} requires this agreement. Terminate"
                     " that one first."

@@ -26,6 +26,7 @@ EVENT_TYPES: Final = frozenset(
         "agreement.submitted",
         "agreement.superseded",
         "agreement.terminated",
+        "agreement.termination_noticed",
         "api_key.created",
         "api_key.deleted",
         "certificate.created",

@@ -63,8 +63,7 @@ class Roles:
         """
         now = self._clock.now()
         require(self._actor, "roles.assign", tenant, now)
-        if self._is_actor(person):
-            raise Forbidden("Nobody gives themselves a role. Ask another owner, or the operator.")
+        self.check_not_own(person)
         async with self._database.transaction(tenant) as transaction:
             if await repository.person(transaction, person) is None:
                 raise _nobody()
@@ -104,7 +103,8 @@ class Roles:
     async def recertify(self, tenant: TenantId, assignment: bytes, *, keep: bool) -> Assignment:
         """Confirm that a person goes on holding a role, or end it; either is recorded.
 
-        Nobody confirms a role of their own, as long as somebody else of the organisation may.
+        Nobody confirms a role of their own, as long as somebody else of the organisation may. Of a
+        holder's own confirmation the audit event says `by_holder`.
 
         Raises:
             Forbidden, SignInAgain: the matrix says so, or it is the actor's own.
@@ -122,7 +122,8 @@ class Roles:
                 raise NotFound("There is no such assignment. List what is due.")
             if keep and self._is_actor(one.person) and _others(lasting, one.person):
                 raise Forbidden(
-                    "Nobody confirms their own role. Ask somebody else who may, as an owner may."
+                    "Nobody confirms their own role. Ask another owner, or the operator's privacy"
+                    " officer, to confirm it."
                 )
             by = self._actor.identifier
             confirmation = self._randomness.random_bytes(_ID_BYTES)
@@ -221,6 +222,11 @@ class Roles:
         found = await repository.assignments(transaction)
         return {one.role for one in found if _lasts(one, person)}
 
+    def check_not_own(self, person: bytes) -> None:
+        """Return if the person is not the actor. Raises Forbidden."""
+        if self._is_actor(person):
+            raise Forbidden("Nobody gives themselves a role. Ask another owner, or the operator.")
+
     def _is_actor(self, person: bytes) -> bool:
         return self._actor.identifier == handle_text(USER, person)
 
@@ -242,6 +248,7 @@ class Roles:
         }
         if kept is not None:
             details["kept"] = kept
+            details["by_holder"] = self._is_actor(row.person)
         await self._audit.write(transaction, AuditEvent(kind, row.tenant, resource, details))
 
 

@@ -68,7 +68,7 @@ class People:
         """Make a person an owner, or no owner; whoever is left without a role is a developer.
 
         Raises:
-            Forbidden, SignInAgain: as `roles.assign`.
+            Forbidden, SignInAgain: as `roles.assign`; nobody makes themselves an owner.
             NotFound: there is no such person.
             Conflict: the last owner; a role that nobody holds together with owner.
         """
@@ -82,6 +82,7 @@ class People:
                 if not held - {HeldRole.OWNER}:
                     await self._roles.give_within(transaction, tenant, person, HeldRole.DEVELOPER)
             elif HeldRole.OWNER not in held:
+                self._roles.check_not_own(person)
                 await self._roles.give_within(transaction, tenant, person, HeldRole.OWNER)
             changes = {"changes_requested": {"role": role.value}}
             await self._audit.write(transaction, _event("user.updated", found, changes))

@@ -10,6 +10,14 @@ def no_agreement() -> Forbidden:
     )
 
 
+def agreement_ended(mode: str) -> Forbidden:
+    """The mode is approved, and what the approval rests on has ended."""
+    return Forbidden(
+        f"`{mode}` is approved, but the organisation has no executed enterprise agreement in force"
+        " any more. Execute one first (`bailee agreements submit enterprise_agreement`)."
+    )
+
+
 def not_approved(mode: str) -> Forbidden:
     """Somebody asks for a mode that nobody has approved."""
     return Forbidden(

@@ -3,7 +3,8 @@
 `draft → assessed → approved | declined`, and an approval `→ active → due_for_review`, `→ revoked`.
 Submitting assesses in the same transaction, so nothing rests submitted and unassessed. An approval
 is *approved* until every gateway worker acts on it, then *active*; past its review date it stays in
-force as *due for review*, until somebody reviews or revokes it.
+force as *due for review*, until somebody reviews or revokes it. So it does as soon as the
+organisation has no executed enterprise agreement in force; the operator's own rest on none.
 """
 
 import enum
@@ -103,7 +104,7 @@ class Application(NamedTuple):
     active_at: Instant | None = None
     """When every gateway worker acted on it."""
     due_at: Instant | None = None
-    """When it was noted that its review date had passed."""
+    """When it was noted that its review date had passed, or its agreement had ended."""
     reviewed_at: Instant | None = None
     reviewed_by: str | None = None
     revoked_at: Instant | None = None
@@ -122,7 +123,7 @@ class Application(NamedTuple):
             return State.REVOKED
         if self.active_at is None:
             return State.APPROVED
-        if self.review_at is not None and self.review_at <= now:
+        if self.due_at is not None or (self.review_at is not None and self.review_at <= now):
             return State.DUE_FOR_REVIEW
         return State.ACTIVE
 

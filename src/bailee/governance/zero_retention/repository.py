@@ -102,17 +102,23 @@ async def mark_active(transaction: DatabaseTransaction, application: bytes, at: 
     return bool(rows)
 
 
-async def mark_due(transaction: DatabaseTransaction, application: bytes, at: Instant) -> bool:
-    """Note that a review date has passed. False if that is noted, or the date was moved."""
+async def mark_due(
+    transaction: DatabaseTransaction, application: bytes, at: Instant, *, early: bool
+) -> bool:
+    """Note that an approval wants review. False if that is noted, or the date was moved.
+
+    `early`: before the review date has passed.
+    """
     rows = await transaction.rows(
         """
         UPDATE zero_retention_applications SET due_at = :at
         WHERE tenant = :own AND application = :application AND approved AND due_at IS NULL
-            AND revoked_at IS NULL AND review_at <= :at
+            AND revoked_at IS NULL AND (:early OR review_at <= :at)
         RETURNING application
         """,
         application=application,
         at=at,
+        early=early,
     )
     return bool(rows)
 

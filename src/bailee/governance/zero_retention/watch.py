@@ -1,4 +1,8 @@
-"""What comes of approvals by the mere passing of time: their start, and their review date.
+"""What comes of approvals by the passing of time: their start, their review date, and before that
+the end of the enterprise agreement on which they rest.
+
+An approval whose agreement has ended goes on, since less is kept under it, and is noted as wanting
+review. One for later does not start without an agreement.
 
 Runs in the worker process, one at a time, in the role `clerk`: waiting for a gateway that is cut
 off holds nobody up there. What a crash left half done of a decision is finished here too. A mode
@@ -12,7 +16,9 @@ from typing import Final
 import structlog
 
 from bailee.governance.zero_retention import events, repository
+from bailee.governance.zero_retention.assessment import OPERATORS_OWN
 from bailee.governance.zero_retention.model import Application, State
+from bailee.governance.zero_retention.service import HasAgreement
 from bailee.kernel.errors import BaileeError
 from bailee.kernel.instants import MINUTE_MS, Instant
 from bailee.ports.acknowledgement import Acknowledgement
@@ -43,6 +49,7 @@ class RetentionWatch:
     real_clock: Clock
     holder: str
     grace_ms: int
+    has_agreement: HasAgreement
 
     async def run(self) -> None:
         """Look every few seconds until cancelled."""
@@ -58,16 +65,28 @@ class RetentionWatch:
         now = self.clock.now()
         async with self.database.platform_reading() as transaction:
             known = await repository.applications(transaction)
-        starting = [row for row in known if _starts(row, now)]
+        rest = [row for row in known if row.category != OPERATORS_OWN]
+        resting = {
+            row.tenant for row in rest if row.state(now) is State.ACTIVE or _starts(row, now)
+        }
+        without = {tenant for tenant in resting if not await self.has_agreement(tenant)}
+
+        def ended(row: Application) -> bool:
+            return row.tenant in without and row.category != OPERATORS_OWN
+
+        starting = [row for row in known if _starts(row, now) and (_at_once(row) or not ended(row))]
         due = [
             row for row in known if row.due_at is None and row.state(now) is State.DUE_FOR_REVIEW
         ]
-        if not starting and not due:
+        early = [row for row in known if row.state(now) is State.ACTIVE and ended(row)]
+        if not starting and not due and not early:
             return
         if await self.leases.acquire(LEASE, self.holder, LEASE_MS) is None:
             return
         for row in due:
-            await self._note_due(row, now)
+            await self._note_due(row, now, early=False)
+        for row in early:
+            await self._note_due(row, now, early=True)
         if starting:
             await self._start(starting)
 
@@ -96,14 +115,20 @@ class RetentionWatch:
                 await self.audit.write(transaction, event)
         return True
 
-    async def _note_due(self, row: Application, now: Instant) -> None:
+    async def _note_due(self, row: Application, now: Instant, *, early: bool) -> None:
+        because = "agreement_ended" if early else "review_date"
         async with self.database.transaction(row.tenant) as transaction:
-            if await repository.mark_due(transaction, row.application, now):
-                await self.audit.write(transaction, events.event("review_due", row))
+            if await repository.mark_due(transaction, row.application, now, early=early):
+                event = events.event("review_due", row, because=because)
+                await self.audit.write(transaction, event)
 
 
 def _starts(row: Application, now: Instant) -> bool:
     if row.state(now) is not State.APPROVED or row.since is None or row.decided_at is None:
         return False
-    at_once = row.since <= row.decided_at
-    return row.since + (SETTLING_MS if at_once else 0) <= now
+    return row.since + (SETTLING_MS if _at_once(row) else 0) <= now
+
+
+def _at_once(row: Application) -> bool:
+    """Whether whoever decided set the mode, so that only waiting may be left to do."""
+    return row.since is not None and row.decided_at is not None and row.since <= row.decided_at

@@ -23,7 +23,7 @@ from bailee.policy.access.model import (
     Role,
 )
 
-_MEMBERS: Final = frozenset({"own", "any", "fresh", "english", "korean"})
+_MEMBERS: Final = frozenset({"own", "any", "machine", "fresh", "english", "korean"})
 
 
 class Matrix(NamedTuple):
@@ -59,7 +59,8 @@ def allowed(actor: Actor, action: str, tenant: TenantId | None) -> bool:
     """
     permission = packaged_matrix().permissions[action]
     if actor.tenant is None:
-        return bool(actor.roles & permission.any)
+        at_the_machine = permission.machine and actor.kind is ActorKind.OPERATOR
+        return at_the_machine or bool(actor.roles & permission.any)
     if actor.roles & permission.any & HOUSE_ROLES:
         return True
     return actor.tenant == tenant and bool(actor.roles & permission.own)
@@ -112,9 +113,8 @@ def _permission(name: str, row: dict[str, Any]) -> Permission:
         raise InvalidInput(f"{name}: only house roles reach every organisation", field=name)
     if not own | everywhere:
         raise InvalidInput(f"{name}: nobody may", field=name)
-    return Permission(
-        name, own, everywhere, bool(row.get("fresh", False)), row["english"], row["korean"]
-    )
+    machine, fresh = bool(row.get("machine", False)), bool(row.get("fresh", False))
+    return Permission(name, own, everywhere, machine, fresh, row["english"], row["korean"])
 
 
 def _conflict(row: dict[str, Any]) -> Conflicting:

@@ -78,6 +78,8 @@ class Permission(NamedTuple):
     """Roles that may in the organisation in which they are held."""
     any: frozenset[Role]
     """House roles that may in every organisation."""
+    machine: bool
+    """Whether the operator at the machine itself may, where no house role does."""
     fresh: bool
     """Whether a person must have signed in within `FRESH_MS`."""
     english: str
