@@ -303,7 +303,7 @@ def _plain() -> dict[str, Any]:
         **dict.fromkeys(instants.split(), Instant(5)),
         **dict.fromkeys(("actor", "decided_by", "ended_by", "made_by", "name"), "somebody"),
         **dict.fromkeys(("digest", "log_salt", "confirmation", "document", "details"), bytes(16)),
-        **dict.fromkeys(("house", "kept"), True),
+        **dict.fromkeys(("early", "house", "kept"), True),
         **dict.fromkeys(("limit", "position", "step", "sign_count", "month"), 1 << 40),
         "minute": 0,
         "day": 1,
