@@ -1,8 +1,9 @@
 """An installation on one machine: its data folder, its processes, and what an operator is told.
 
 The order: data folder, certificates, database and migrations (`wiring.prepare`), then the keeper,
-then clerk, worker, model runner and gateways together. Stopping begins with the gateways, which
-finish what is in flight; then clerk, worker and model runner, the keeper, the database.
+then clerk, model runner and gateways together, then the worker, for which no caller waits. Stopping
+begins with the gateways, which finish what is in flight; then clerk, worker and model runner, the
+keeper, the database.
 """
 
 import asyncio
@@ -27,7 +28,7 @@ from bailee.drivers.system import SystemClock, process_id
 from bailee.kernel.errors import Conflict, InvalidInput
 from bailee.settings import Settings
 
-_FIRST, _THEN = 1, 2
+_KEEPER, _SERVING, _BACKGROUND = 1, 2, 3
 _GATEWAYS_STOP, _INSIDE_STOP, _KEEPER_STOP = 3, 2, 1
 FOLDERS = ("keyring", "secrets", "tls", "journals", "objects", "run", "logs")
 LONGEST_SOCKET = str(Path("run", "adapters.sock"))
@@ -128,14 +129,16 @@ def children(
     secrets: Mapping[str, Mapping[str, bytes]],
     process_of: Callable[[str], int | None],
 ) -> list[ChildProcess]:
-    """The processes of an installation, in the order in which they start."""
+    """The processes of an installation, each with the stages in which it starts and stops."""
 
-    def child(name: str, stop_stage: int, *command: str, awaited: bool = True) -> ChildProcess:
+    def child(
+        name: str, stage: int, stop_stage: int, *command: str, awaited: bool = True
+    ) -> ChildProcess:
         return ChildProcess(
             name=name,
             argv=(sys.executable, "-m", "bailee", *command, "--supervised", *arguments),
             ready=said_ready(settings.data_folder / "run", name, process_of),
-            stage=_FIRST if stop_stage == _KEEPER_STOP else _THEN,
+            stage=stage,
             stop_stage=stop_stage,
             awaited=awaited,
             stop_timeout_s=settings.server.drain_timeout_s + 5
@@ -144,12 +147,15 @@ def children(
             handover=lambda: Handover(secrets=dict(secrets.get(command[0], {}))),
         )
 
-    found = [child("keeper", _KEEPER_STOP, "keeper"), child("clerk", _INSIDE_STOP, "clerk")]
-    found.append(child("worker", _INSIDE_STOP, "worker", awaited=False))
+    found = [
+        child("keeper", _KEEPER, _KEEPER_STOP, "keeper"),
+        child("clerk", _SERVING, _INSIDE_STOP, "clerk"),
+        child("worker", _BACKGROUND, _INSIDE_STOP, "worker", awaited=False),
+    ]
     if settings.model.enabled or settings.embeddings.enabled or settings.moderation.enabled:
-        found.append(child("model-runner", _INSIDE_STOP, "model-runner", awaited=False))
+        found.append(child("model-runner", _SERVING, _INSIDE_STOP, "model-runner", awaited=False))
     return found + [
-        child(f"gateway-{index}", _GATEWAYS_STOP, "gateway", "--index", str(index))
+        child(f"gateway-{index}", _SERVING, _GATEWAYS_STOP, "gateway", "--index", str(index))
         for index in range(settings.server.workers)
     ]
 
