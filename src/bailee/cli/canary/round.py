@@ -16,6 +16,8 @@ from bailee.kernel.ids import RecordId
 from bailee.policy.model import RetentionMode
 
 AT_ONCE: Final = 48
+LOCAL_AT_ONCE: Final = 2
+"""Calls of the local model: as many as it answers at once, so that none waits past its client."""
 KILLS: Final = 3
 _SWALLOWED: Final = 16
 """Calls that are under way when a gateway is killed."""
@@ -43,6 +45,7 @@ class Round:
     """What went another way than it should, and how often."""
     kills: int = 0
     _limit: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _local: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(LOCAL_AT_ONCE))
 
     async def run(self, calls: list[Call]) -> None:
         """Make all calls."""
@@ -74,7 +77,7 @@ class Round:
         return b'"ready":false' not in (await self.client.get("/health")).body
 
     async def _make(self, call: Call) -> None:
-        async with self._limit:
+        async with self._local if call.way is Way.LOCAL else self._limit:
             answer = await self.client.make(
                 call, self.key, await self._name(call.kind, call.content)
             )
