@@ -339,17 +339,39 @@ def test_c08_zero_retention_is_applied_for_decided_and_in_force_everywhere(
     silent = http.post(f"{path}/decision", headers=lead, json={**yes, "reasons": ""})
     assert (silent.status_code, silent.json()["error"]["param"]) == (400, "reasons")
 
+    again = http.post(APPLICATIONS, headers=office.headers, json=form)
+    assert (again.status_code, applied["id"] in again.text) == (409, True)
+    home = home_of(house, place, Role.SAFETY_LEAD)
+    typed = ("zero-retention", "decide", applied["id"], "approve", "--reasons", "x")
+    unnamed = run_command(place, *typed, *place.arguments, environment=home, status=1)
+    assert "no such application" in unnamed.stderr
+    assert "`--organisation org_…`" in unnamed.stderr, "it is looked for in their own"
+    past = http.post(f"{path}/decision", headers=lead, json={**yes, "since": 1_577_836_800})
+    assert (past.status_code, past.json()["error"]["param"]) == (400, "since")
     review_at = Instant((SystemClock().now() + 90 * DAY_MS) // SECOND_MS * SECOND_MS)
     deciding = (
         *("zero-retention", "decide", applied["id"], "approve", "--reasons", "Known clinic"),
         *("--review-at", to_rfc3339(review_at)),
     )
-    assert step(house, place, office, Role.SAFETY_LEAD, *deciding)["state"] == "active"
+    decided = step(house, place, office, Role.SAFETY_LEAD, *deciding)
+    assert (decided["state"], decided["mode_in_force"]) == ("active", "zero_data_retention")
     assert not any(recorded(CANARY)), "it is in force in every worker when the command returns"
     assert search(files_below(place.data, place.temporary), (CANARY.encode(),)) == []
     shown = http.get(path, headers=office.headers).json()
     assert (shown["reasons"], shown["decided_by"][:5]) == ("Known clinic", "user_")
     assert shown["review_at"] == review_at // SECOND_MS
+
+    lesser = http.post(
+        APPLICATIONS, headers=office.headers, json={**form, "mode": "modified_abuse_monitoring"}
+    ).json()
+    typed = ("zero-retention", "decide", lesser["id"], "approve", "--reasons", "Known clinic")
+    named = ("--organisation", office.organisation, *place.arguments)
+    done = run_command(place, *typed, *named, environment=home)
+    assert "zero_data_retention stays in force" in done.stderr
+    assert not any(recorded(CANARY))
+    lesser_path = f"{APPLICATIONS}/{lesser['id']}/revocation"
+    ended = http.post(lesser_path, headers=lead, json={"reasons": "Not wanted"}).json()
+    assert (ended["state"], ended["mode_in_force"]) == ("revoked", "zero_data_retention")
 
     def due() -> bool:
         found = http.get(f"{APPLICATIONS}/due", headers=lead).json()["data"]
@@ -366,15 +388,24 @@ def test_c08_zero_retention_is_applied_for_decided_and_in_force_everywhere(
     assert step(house, place, office, Role.SAFETY_LEAD, *ending)["state"] == "revoked"
     assert all(recorded()), "no worker acts on it any more when the command returns"
 
-    wanted = ["zero_retention_approved"] * 3 + ["zero_retention_revoked"]
+    wanted = [
+        *["zero_retention_approved"] * 2,
+        "zero_retention_revoked",
+        *["zero_retention_approved"] * 2,
+        "zero_retention_revoked",
+    ]
 
     def told() -> bool:
         types = [str(one["type"]) for one in logged(place)]
         return [one for one in types if one.startswith("zero_retention")] == wanted
 
-    until(told, "the log says so: approved, reviewed twice, revoked")
+    until(told, "the log says so: approved, the lesser and its end, reviewed twice, revoked")
     audited = http.get("/v1/organization/audit_logs", headers=office.headers).json()["data"]
-    types = [one["type"].partition(".")[2] for one in audited if "zero_ret" in one["type"]]
+    types = [
+        one["type"].partition(".")[2]
+        for one in audited
+        if "zero_ret" in one["type"] and applied["id"] in json.dumps(one)
+    ]
     verbs = ["submitted", "assessed", "approved", "started", "reviewed", "reviewed", "revoked"]
     # Whether somebody looked before it was reviewed is a matter of seconds.
     assert [one for one in reversed(types) if one in verbs] == verbs

@@ -159,6 +159,10 @@ def test_an_application_from_its_draft_to_nothing_being_kept(house: House) -> No
     draft = ask("apply", *wanted, "--project", tenant.project, "--draft")
     assert (draft["state"], draft["assessment"]) == ("draft", None)
     assert "no executed enterprise agreement" in ask("submit", draft["id"], status=1)
+    kept = ask("apply", *wanted, status=1)
+    (second,) = (one for one in ask("show") if one["id"] != draft["id"])
+    assert f"kept as the draft {second['id']}" in kept
+    assert (second["state"], second["use_case"]) == ("draft", "Search in own files")
     assert "safety_lead" in ask("decide", draft["id"], "approve", "--reasons", "x", status=1)
     assert "internal_tools" in {one["id"] for one in ask("rules")["categories"]}
     with place.client() as client:
@@ -185,7 +189,7 @@ def test_an_application_from_its_draft_to_nothing_being_kept(house: House) -> No
         assert client.post(mode, json={"retention_type": "none"}).status_code == 200
         assert client.post(mode, json={"retention_type": ZERO}).status_code == 200
     ask_command(place, "projects", "set", tenant.project, "--retention", "organization_default")
-    assert [one["state"] for one in ask("show")] == ["draft", "revoked"]
+    assert [one["state"] for one in ask("show")] == ["draft", "draft", "revoked"]
 
     def told(kind: str) -> bool:
         tiles = files_below(place.data / "objects" / "log" / "tile" / "entries")

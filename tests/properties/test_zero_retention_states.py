@@ -1,8 +1,9 @@
 """Applications for retention modes under random actors, commands, time and crashes.
 
 Whatever happens: a mode that keeps less is set only while an approval stands that permits it, never
-after its revocation; nobody decides what they asked for; the log tells of each; and what a crash
-left half done, also while workers were waited for, is finished by the watch.
+after its revocation; nobody but owners and operators lowers what is in force while it is permitted;
+nobody decides what they asked for; the log tells of each; and what a crash left half done, also
+while workers were waited for, is finished by the watch.
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -40,6 +41,7 @@ DEFAULT, MODIFIED, ZERO = (
     RetentionMode.MODIFIED_ABUSE_MONITORING,
     RetentionMode.ZERO_DATA_RETENTION,
 )
+STRICTEST: Final = (ZERO, MODIFIED, DEFAULT)
 MODES: Final = st.sampled_from((DEFAULT, MODIFIED, ZERO))
 
 
@@ -80,6 +82,9 @@ def running(postgres_database: FreshDatabase) -> Iterator[Running]:
         yield made
 
 
+Scope = tuple[TenantId, ProjectId | None]
+
+
 class Applying(RuleBasedStateMachine):
     """Everybody does anything, in any order."""
 
@@ -98,6 +103,8 @@ class Applying(RuleBasedStateMachine):
                 *(bytes(project), bytes(tenant)),
             )
         self.ended: Mapping[bytes, Application] = {}
+        self.in_force: Mapping[Scope, RetentionMode] = {}
+        self.chosen = False
 
     def trail(self, name: str) -> AuditTrail:
         return AuditTrail(name, self.clock, SystemRandomness())
@@ -184,7 +191,14 @@ class Applying(RuleBasedStateMachine):
     ) -> None:
         """By the book up to some step, and perhaps the process is gone in the last."""
         project = None if whole else self.projects[tenant]
-        lead, named = self.noun("lead", tenant), b""
+        lead = self.noun("lead", tenant)
+        waiting = [
+            one.application
+            for one in self.applications()
+            if one.state(self.clock.now()) is State.ASSESSED
+            and (one.tenant, one.project, one.mode) == (tenant, project, mode)
+        ]
+        named = waiting[0] if waiting else b""
 
         async def asked() -> None:
             nonlocal named
@@ -209,6 +223,7 @@ class Applying(RuleBasedStateMachine):
         async def agreed(_transaction: DatabaseTransaction, _now: Instant) -> bool:
             return self.agreed[tenant]
 
+        self.chosen = True
         database, approvals = self.running.administrators, StandingApprovals(self.clock, agreed)
         noun = Projects(database, self.clock, self.trail("key_00"), approvals)
         command: Callable[[], Awaitable[object]] = (
@@ -220,6 +235,7 @@ class Applying(RuleBasedStateMachine):
 
     @rule(tenant=st.sampled_from(TENANTS), whole=st.booleans(), mode=st.none() | MODES)
     def operate(self, tenant: TenantId, whole: bool, mode: RetentionMode | None) -> None:
+        self.chosen = True
         common = (self.running.administrators, self.clock, SystemRandomness())
         trail = self.trail("operator")
         noun = OperatorsRetention(*common, trail, OPERATOR, self.workers, MINUTE_MS)
@@ -277,6 +293,29 @@ class Applying(RuleBasedStateMachine):
             assert mode is DEFAULT or any(
                 one.permits(project, mode, now) and one.tenant == row["tenant"] for one in known
             )
+
+    @invariant()
+    def only_owners_and_the_operator_lower(self) -> None:
+        found = self.running.rows(
+            "SELECT o.tenant, NULL AS project, o.retention_mode FROM organisations o UNION ALL"
+            " SELECT p.tenant, p.project, coalesce(p.retention_mode, o.retention_mode)"
+            " FROM projects p JOIN organisations o ON o.tenant = p.tenant"
+        )
+        known, now, before = self.applications(), self.clock.now(), self.in_force
+        self.in_force = {
+            (
+                TenantId(bytes(row["tenant"])),
+                None if row["project"] is None else ProjectId(bytes(row["project"])),
+            ): RetentionMode(row["retention_mode"])
+            for row in found
+        }
+        for (tenant, project), mode in () if self.chosen else before.items():
+            for less in STRICTEST[: STRICTEST.index(self.in_force[tenant, project])]:
+                kept = STRICTEST.index(mode) <= STRICTEST.index(less)
+                assert not kept or not any(
+                    one.permits(project, less, now) and one.tenant == tenant for one in known
+                )
+        self.chosen = False
 
     @invariant()
     def who_may_decided_what_somebody_else_asked_for(self) -> None:

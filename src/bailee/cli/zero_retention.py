@@ -1,6 +1,7 @@
 """`bailee zero-retention`: applications for zero retention and modified monitoring."""
 
 import enum
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -57,6 +58,8 @@ def apply(
     as_json: JsonOption = False,
 ) -> None:
     """Apply; it is assessed at once, by the facts that are shown, and then decided by a person.
+
+    Without an executed enterprise agreement it is kept as a draft; `submit` it once there is one.
 
     Example: bailee zero-retention apply --mode zero_data_retention --category internal_tools --use-case "Search in our own files"
     """  # noqa: E501 - an example is one line
@@ -230,6 +233,12 @@ def decide(
     }
     found = remote(settings, organisation).call("POST", f"{_PATH}/{application}/decision", body)
     _print(found, as_json=as_json)
+    if found["state"] == "active" and found["mode_in_force"] != found["mode"]:
+        print(
+            f"bailee: {found['mode_in_force']} stays in force, which is stricter; {found['mode']}"
+            " is permitted, and the organisation may set it itself",
+            file=sys.stderr,
+        )
 
 
 @app.command("review")

@@ -22,6 +22,7 @@ from bailee.governance.tenancy.model import Project
 from bailee.governance.tenancy.projects import Projects
 from bailee.governance.zero_retention.assessment import assess, packaged_rules
 from bailee.governance.zero_retention.model import (
+    APPLICATION,
     REVIEW_MS,
     Facts,
     Likelihood,
@@ -32,8 +33,8 @@ from bailee.governance.zero_retention.service import ZeroRetention
 from bailee.governance.zero_retention.standing import StandingApprovals
 from bailee.governance.zero_retention.watch import RetentionWatch
 from bailee.kernel.errors import Conflict, Forbidden, InvalidInput, NotFound, Unavailable
-from bailee.kernel.ids import ProjectId, Region, TenantId
-from bailee.kernel.instants import DAY_MS, Instant
+from bailee.kernel.ids import ProjectId, Region, TenantId, handle_text
+from bailee.kernel.instants import DAY_MS, MINUTE_MS, Instant
 from bailee.policy.access.model import OPERATOR, Actor, ActorKind, Role
 from bailee.policy.model import RetentionMode
 from bailee.ports.database import DatabaseTransaction
@@ -232,18 +233,63 @@ async def test_a_decision_that_declines_changes_nothing(world: World) -> None:
 async def test_an_agreement_is_wanted_to_apply_and_to_approve(world: World) -> None:
     tenant = world.tenant
     draft = await world.owner.apply(tenant, None, ZERO, "health", "Notes", submit=False)
-    application = await world.assessed(None)
+    standing, application = await world.assessed(None), await world.assessed(None, MODIFIED)
+    await world.lead.approve(tenant, standing, "Yes")
     world.agreed[0] = False
     for refused in (
-        world.owner.apply(tenant, None, ZERO, "health", "Notes"),
         world.owner.submit(tenant, draft.application),
         world.lead.approve(tenant, application, "Yes"),
-        world.lead.review(tenant, application),
+        world.lead.review(tenant, standing),
     ):
         with pytest.raises(Forbidden, match="no executed enterprise agreement"):
             await refused
-    assert len(await world.owner.all(tenant)) == 2
+    for nowhere in (
+        world.lead.approve(HOUSE, application, "Yes"),
+        world.lead.approve(tenant, bytes(16), "Yes"),
+        world.lead.review(tenant, bytes(16)),
+        world.owner.submit(tenant, bytes(16)),
+    ):
+        with pytest.raises(NotFound):
+            await nowhere
+    with pytest.raises(Conflict, match="it is assessed"):
+        await world.lead.review(tenant, application)
+    assert len(await world.owner.all(tenant)) == 3
     await world.lead.decline(tenant, application, "No agreement any more")
+
+
+async def test_what_is_applied_for_without_an_agreement_is_kept_as_a_draft(world: World) -> None:
+    tenant, asked = world.tenant, (None, ZERO, "health", "Notes")
+    world.agreed[0] = False
+    for _ in range(2):
+        with pytest.raises(Forbidden, match="bailee agreements submit") as refused:
+            await world.owner.apply(tenant, *asked)
+        (kept,) = await world.owner.all(tenant)
+        name = handle_text(APPLICATION, kept.application)
+        assert f"bailee zero-retention submit {name}" in str(refused.value)
+        assert (await world.state(kept.application), kept.use_case) == (State.DRAFT, "Notes")
+    assert await world.events() == []
+    world.agreed[0] = True
+    again = await world.owner.apply(tenant, *asked)
+    assert again.application == kept.application, "the draft is what is asked for"
+    assert await world.state(kept.application) is State.ASSESSED
+
+
+async def test_of_one_mode_in_one_place_a_single_application_waits(world: World) -> None:
+    tenant, project = world.tenant, world.project.project
+    first = await world.assessed(None)
+    draft = await world.owner.apply(tenant, None, ZERO, "education", "Essays", submit=False)
+    name = handle_text(APPLICATION, first)
+    for second in (
+        world.owner.apply(tenant, None, ZERO, "internal_tools", "Search"),
+        world.owner.submit(tenant, draft.application),
+    ):
+        with pytest.raises(Conflict, match=f"{name} asks for the same mode"):
+            await second
+    await world.assessed(None, MODIFIED)
+    await world.assessed(project)
+    await world.lead.decline(tenant, first, "Too little is known")
+    await world.owner.submit(tenant, draft.application)
+    assert len(await world.lead.everywhere((State.ASSESSED,))) == 3
 
 
 async def test_who_may_not(world: World) -> None:
@@ -293,12 +339,15 @@ async def test_what_cannot_be_applied_for(world: World) -> None:
         await world.owner.apply(tenant, ProjectId(bytes(16)), ZERO, "health", "Notes")
     application = await world.assessed(None)
     now = world.clock.now()
-    for since, review_at in (
-        (None, now),
-        (None, now + REVIEW_MS + DAY_MS),
-        (now + 2 * REVIEW_MS, None),
+    for since, review_at, said in (
+        (None, now, "`review_at` is an instant after now"),
+        (None, now + REVIEW_MS + DAY_MS, "at most 365 days after it"),
+        (now + 2 * DAY_MS, now + DAY_MS, "`review_at` is an instant after `since`"),
+        (now + 2 * REVIEW_MS, None, "`since` is at most 365 days from now"),
+        (now - DAY_MS, None, "`since` has passed"),
+        (0, None, "leave it out for at once"),
     ):
-        with pytest.raises(InvalidInput):
+        with pytest.raises(InvalidInput, match=said) as refused:
             await world.lead.approve(
                 tenant,
                 application,
@@ -306,6 +355,14 @@ async def test_what_cannot_be_applied_for(world: World) -> None:
                 since=None if since is None else Instant(since),
                 review_at=None if review_at is None else Instant(review_at),
             )
+        assert f"`{refused.value.field}`" in str(refused.value)
+    just_now = Instant(world.clock.now() - MINUTE_MS)
+    begun = await world.lead.approve(tenant, application, "Yes", since=just_now)
+    assert begun.since is not None and begun.since > just_now  # noqa: PT018 - for mypy
+    assert await world.state(application) is State.ACTIVE, "clocks differ, and it means now"
+    for review_at in (now, now + 2 * REVIEW_MS):
+        with pytest.raises(InvalidInput, match="after now, and at most 365 days"):
+            await world.lead.review(tenant, application, Instant(review_at))
 
 
 async def test_an_admin_key_sets_what_is_approved_and_nothing_else(world: World) -> None:
@@ -329,8 +386,60 @@ async def test_an_admin_key_sets_what_is_approved_and_nothing_else(world: World)
     await world.projects.set_organisation_retention(tenant, DEFAULT)
     await world.projects.set_retention(tenant, project, ZERO)
     await world.lead.revoke(tenant, whole, "No more")
-    assert await world.mode() is DEFAULT, "the project's own mode needed it"
+    assert await world.mode() is MODIFIED, "the project's own mode needed it; this one is permitted"
+    await world.projects.set_retention(tenant, project, DEFAULT)
     await world.projects.set_retention(tenant, project, MODIFIED)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("later", [True, False])
+async def test_an_approval_lowers_nothing_that_is_in_force(
+    world: World, whole: bool, later: bool
+) -> None:
+    tenant, project = world.tenant, world.project.project
+    await world.lead.approve(tenant, await world.assessed(None), "Yes")
+    since = Instant(world.clock.now() + DAY_MS) if later else None
+    lesser = await world.assessed(None if whole else project, MODIFIED)
+    row = await world.lead.approve(tenant, lesser, "Yes", since=since)
+    if since is not None:
+        world.clock.set(since)
+        await world.watch.step()
+    assert (await world.state(lesser), await world.mode()) == (State.ACTIVE, ZERO)
+    assert await world.owner.in_force(row) is ZERO
+    (told, _) = await world.log.events(tenant, Wanted(types=("zero_retention.started",)), 10)
+    assert (told.details["mode"], told.details["in_force"]) == (MODIFIED.value, ZERO.value)
+    lead = world.lead
+    lead._actor = lead._actor._replace(signed_in_at=world.clock.now())
+    await lead.revoke(tenant, lesser, "Not wanted")
+    assert await world.mode() is ZERO
+
+
+async def test_the_owners_choose_the_lesser_mode_that_is_permitted(world: World) -> None:
+    tenant, project = world.tenant, world.project.project
+    await world.lead.approve(tenant, await world.assessed(None), "Yes")
+    await world.lead.approve(tenant, await world.assessed(project, MODIFIED), "Yes")
+    await world.projects.set_retention(tenant, project, MODIFIED)
+    assert await world.mode() is MODIFIED
+    await world.lead.approve(tenant, await world.assessed(project), "Yes")
+    assert await world.mode() is ZERO, "an approval raises"
+
+
+async def test_what_is_still_permitted_comes_after_what_is_revoked(world: World) -> None:
+    tenant, project = world.tenant, world.project.project
+    for mode in (MODIFIED, ZERO):
+        await world.lead.approve(tenant, await world.assessed(None, mode), "Yes")
+    own = await world.assessed(project)
+    await world.lead.approve(tenant, own, "Yes")
+    await world.projects.set_retention(tenant, project, None)
+    modified, zero = [one.application for one in await world.owner.all(tenant)][:2]
+    await world.lead.revoke(tenant, zero, "Too much")
+    assert (await world.projects.organisation(tenant)).retention_mode is MODIFIED
+    assert await world.mode() is ZERO, "the project's own approval stands, and it was in force"
+    await world.lead.revoke(tenant, own, "Too much")
+    assert (await world.projects.project(tenant, project)).retention_mode is None
+    assert await world.mode() is MODIFIED
+    await world.lead.revoke(tenant, modified, "Too much")
+    assert await world.mode() is DEFAULT
 
 
 async def test_a_start_in_the_future_begins_no_earlier(world: World) -> None:

@@ -15,7 +15,7 @@ from bailee.api.administration.asked import (
     project_id,
     value_of,
 )
-from bailee.api.administration.session import AnyRequest, session_of
+from bailee.api.administration.session import AnyRequest, Session, session_of
 from bailee.api.administration.shapes import Listed, answer, listed, seconds_or_none
 from bailee.governance.zero_retention.assessment import Rule, packaged_rules
 from bailee.governance.zero_retention.model import APPLICATION, Application, Assessment, State
@@ -112,6 +112,8 @@ class ApplicationView(msgspec.Struct, frozen=True, kw_only=True):
     category: str
     use_case: str
     state: str
+    mode_in_force: str | None
+    """What holds now where it is for; null in lists. A stricter one than `mode` stays."""
     created_at: int | None
     created_by: str
     submitted_at: int | None
@@ -187,7 +189,10 @@ async def list_applications(request: AnyRequest) -> Response[Listed[ApplicationV
 
 @post("/applications", status_code=200, summary="Apply", action="zero_retention.apply")
 async def apply(request: AnyRequest) -> Response[ApplicationView]:
-    """Apply for a mode, for a project or for the whole organisation. It is assessed at once."""
+    """Apply for a mode, for a project or for the whole organisation. It is assessed at once.
+
+    Without an executed enterprise agreement: 403, and it is kept as the draft that this names.
+    """
     session = await session_of(request)
     asked = await body_of(request, Apply)
     try:
@@ -202,7 +207,7 @@ async def apply(request: AnyRequest) -> Response[ApplicationView]:
         asked.use_case,
         submit=asked.submit,
     )
-    return answer(_view(row, session.now))
+    return await _told(session, row)
 
 
 @get(
@@ -238,7 +243,7 @@ async def get_application(
     """One application, with all that has happened to it."""
     session = await session_of(request)
     found = await session.zero_retention.one(session.tenant, _identifier(application))
-    return answer(_view(found, session.now))
+    return await _told(session, found)
 
 
 @post(
@@ -251,7 +256,7 @@ async def submit(application: FromPath[str], request: AnyRequest) -> Response[Ap
     """Submit a draft; it is assessed at once."""
     session = await session_of(request)
     row = await session.zero_retention.submit(session.tenant, _identifier(application))
-    return answer(_view(row, session.now))
+    return await _told(session, row)
 
 
 @post(
@@ -261,7 +266,10 @@ async def submit(application: FromPath[str], request: AnyRequest) -> Response[Ap
     action="zero_retention.decide",
 )
 async def decide(application: FromPath[str], request: AnyRequest) -> Response[ApplicationView]:
-    """Approve or decline; an approval that begins now is in force everywhere on return."""
+    """Approve or decline; an approval that begins now is in force everywhere on return.
+
+    A stricter mode that is in force (`mode_in_force`) stays, and the approval permits its own.
+    """
     session = await session_of(request)
     asked = await body_of(request, Decide)
     identifier, nouns = _identifier(application), session.zero_retention
@@ -274,7 +282,7 @@ async def decide(application: FromPath[str], request: AnyRequest) -> Response[Ap
         raise InvalidInput("What is declined has no dates.", field="since")
     else:
         row = await nouns.decline(session.tenant, identifier, asked.reasons)
-    return answer(_view(row, session.now))
+    return await _told(session, row)
 
 
 @post(
@@ -290,7 +298,7 @@ async def review(application: FromPath[str], request: AnyRequest) -> Response[Ap
     row = await session.zero_retention.review(
         session.tenant, _identifier(application), _instant("review_at", asked.review_at)
     )
-    return answer(_view(row, session.now))
+    return await _told(session, row)
 
 
 @post(
@@ -300,13 +308,16 @@ async def review(application: FromPath[str], request: AnyRequest) -> Response[Ap
     action="zero_retention.revoke",
 )
 async def revoke(application: FromPath[str], request: AnyRequest) -> Response[ApplicationView]:
-    """End an approval, and every mode that needed it; it holds everywhere on return."""
+    """End an approval, and every mode that needed it; it holds everywhere on return.
+
+    The strictest mode comes instead that other approvals still permit, and else the default.
+    """
     session = await session_of(request)
     asked = await body_of(request, Revoke)
     row = await session.zero_retention.revoke(
         session.tenant, _identifier(application), asked.reasons
     )
-    return answer(_view(row, session.now))
+    return await _told(session, row)
 
 
 def _identifier(text: str) -> bytes:
@@ -334,7 +345,11 @@ def _assessment(found: Assessment) -> AssessmentView:
     )
 
 
-def _view(row: Application, now: Instant) -> ApplicationView:
+async def _told(session: Session, row: Application) -> Response[ApplicationView]:
+    return answer(_view(row, session.now, await session.zero_retention.in_force(row)))
+
+
+def _view(row: Application, now: Instant, in_force: RetentionMode | None = None) -> ApplicationView:
     return ApplicationView(
         id=_name(row),
         organization_id=tenant_text(row.tenant),
@@ -343,6 +358,7 @@ def _view(row: Application, now: Instant) -> ApplicationView:
         category=row.category,
         use_case=row.use_case,
         state=row.state(now).value,
+        mode_in_force=None if in_force is None else in_force.value,
         created_at=seconds_or_none(row.created_at),
         created_by=row.created_by,
         submitted_at=seconds_or_none(row.submitted_at),

@@ -20,7 +20,18 @@ APPLICATION: Final = "zra_"
 REVIEW_MS: Final = 365 * DAY_MS
 """When an approval is reviewed that names no date, and the latest that may be named."""
 MODES: Final = (RetentionMode.ZERO_DATA_RETENTION, RetentionMode.MODIFIED_ABUSE_MONITORING)
-"""What can be applied for."""
+"""What can be applied for, the strictest first."""
+_ORDER: Final = (*MODES, RetentionMode.DEFAULT)
+
+
+def stricter(mode: RetentionMode, than: RetentionMode) -> bool:
+    """Whether less is kept under a mode than under another."""
+    return _ORDER.index(mode) < _ORDER.index(than)
+
+
+def no_stricter(than: RetentionMode) -> tuple[RetentionMode, ...]:
+    """A mode and all under which more is kept, the strictest first."""
+    return _ORDER[_ORDER.index(than) :]
 
 
 class State(enum.Enum):
@@ -153,6 +164,12 @@ class Modes(NamedTuple):
     organisation: RetentionMode
     projects: Mapping[ProjectId, RetentionMode]
     """Of projects with a mode of their own."""
+
+    def in_force(self, project: ProjectId | None) -> RetentionMode:
+        """What holds for a project, or with None for all without a mode of their own."""
+        return (
+            self.organisation if project is None else self.projects.get(project, self.organisation)
+        )
 
 
 class VerifiedDomain(NamedTuple):

@@ -22,7 +22,7 @@ from bailee.governance.zero_retention.service import (
     locked,
     revoked,
 )
-from bailee.governance.zero_retention.standing import end_unapproved, permitted
+from bailee.governance.zero_retention.standing import begun, end_unapproved, permitted
 from bailee.kernel.errors import InvalidInput
 from bailee.kernel.ids import ProjectId, TenantId
 from bailee.kernel.instants import Instant
@@ -92,9 +92,7 @@ class OperatorsRetention:
         await self._acknowledgement.everywhere(self._grace_ms)
         if approval is not None:
             async with self._database.transaction(tenant) as transaction:
-                at = self._clock.now()
-                if await repository.mark_active(transaction, approval.application, at):
-                    await self._audit.write(transaction, events.event("started", approval))
+                await begun(transaction, self._audit, approval, self._clock.now())
 
     async def verify_domain(self, tenant: TenantId, domain: str) -> VerifiedDomain:
         """Note that a domain is the organisation's, on the operator's word. Repeatable.

@@ -23,10 +23,10 @@ from bailee.governance.zero_retention.model import (
     Facts,
     State,
 )
-from bailee.governance.zero_retention.standing import end_unapproved
+from bailee.governance.zero_retention.standing import begin, begun, end_unapproved
 from bailee.kernel.errors import Conflict, InvalidInput, NotFound
 from bailee.kernel.ids import ProjectId, TenantId
-from bailee.kernel.instants import DAY_MS, Instant
+from bailee.kernel.instants import DAY_MS, MINUTE_MS, Instant
 from bailee.policy.access.matrix import require
 from bailee.policy.access.model import Actor
 from bailee.policy.model import RetentionMode
@@ -41,6 +41,8 @@ HasAgreement = Callable[[TenantId], Awaitable[bool]]
 """Whether an organisation has an executed enterprise agreement."""
 
 TEXT_MAX: Final = 4000
+SKEW_MS: Final = 5 * MINUTE_MS
+"""How long ago `since` may be and still mean now: clocks differ."""
 _ID_BYTES: Final = 16
 _OPEN_MAX: Final = 50
 _ARCHIVED: Final = "archived"
@@ -84,13 +86,15 @@ class ZeroRetention:
     ) -> Application:
         """Make an application for a project, or with None for the organisation.
 
-        It is submitted at once, as by `submit`, unless it is to be a draft.
+        It is submitted at once, as by `submit`, unless it is to be a draft. Without an executed
+        agreement it stays a draft; asked again in the same words, it is the same one.
 
         Raises:
-            Forbidden: the actor may not, or submits without an executed agreement.
+            Forbidden: the actor may not, or there is no executed agreement; that names the draft.
             InvalidInput: a mode, category or use case that cannot be.
             NotFound: the organisation has no such project.
-            Conflict: the project is archived, or many applications are undecided.
+            Conflict: the project is archived, many applications are undecided, or one for the
+                same mode in the same place waits for a decision.
         """
         now = self._clock.now()
         require(self._actor, "zero_retention.apply", tenant, now)
@@ -110,19 +114,23 @@ class ZeroRetention:
             created_at=now,
             created_by=self._actor.identifier,
         )
-        if submit:
-            await self._check_agreement(tenant)
+        agreed = submit and await self._has_agreement(tenant)
         async with self._database.transaction(tenant) as transaction:
             await locked(transaction, tenant, project)
             known = await repository.applications(transaction)
+            if submit:
+                _refuse_second(known, row)
+                row = next((one for one in known if _same_draft(one, row)), row)
             undecided = [one for one in known if one.approved is None]
-            if len(undecided) >= _OPEN_MAX:
+            if row not in known and len(undecided) >= _OPEN_MAX:
                 raise Conflict(
                     f"{_OPEN_MAX} applications are undecided. Wait until some are decided."
                 )
-            if submit:
+            if agreed:
                 return await self._submitted(transaction, row)
             await repository.put(transaction, row)
+        if submit:
+            raise errors.stays_draft(row.application)
         return row
 
     async def submit(self, tenant: TenantId, application: bytes) -> Application:
@@ -131,13 +139,16 @@ class ZeroRetention:
         Raises:
             Forbidden: the actor may not, or the organisation has no executed agreement.
             NotFound: the organisation has no such application.
-            Conflict: it is no draft, or its project is archived.
+            Conflict: it is no draft, its project is archived, or another for the same mode in the
+                same place waits for a decision.
         """
         now = self._clock.now()
         require(self._actor, "zero_retention.apply", tenant, now)
-        await self._check_agreement(tenant)
+        if not await self._found_agreed(tenant, application, State.DRAFT):
+            raise errors.stays_draft(application)
         async with self._database.transaction(tenant) as transaction:
             row = await _in_state(transaction, tenant, application, now, State.DRAFT)
+            _refuse_second(await repository.applications(transaction), row)
             return await self._submitted(transaction, row)
 
     async def all(self, tenant: TenantId) -> list[Application]:
@@ -152,6 +163,12 @@ class ZeroRetention:
             if row.application == application:
                 return row
         raise errors.no_application()
+
+    async def in_force(self, row: Application) -> RetentionMode:
+        """The mode that holds now where an application is for. Raises Forbidden."""
+        require(self._actor, "zero_retention.read", row.tenant, self._clock.now())
+        async with self._database.transaction(row.tenant) as transaction:
+            return (await repository.modes(transaction, row.tenant)).in_force(row.project)
 
     async def everywhere(self, states: Sequence[State]) -> list[Application]:
         """Applications of every organisation in some states, oldest first, for the house.
@@ -187,7 +204,7 @@ class ZeroRetention:
         """Approve an assessed application; by default from now on, to be reviewed in a year.
 
         With `since` in the future the mode is set when that has come; else it is in force
-        everywhere on return.
+        everywhere on return. Where a stricter one is in force that stays, and this is permitted.
 
         Raises:
             Forbidden: the actor may not, or the organisation has no executed agreement.
@@ -198,21 +215,20 @@ class ZeroRetention:
         """
         now = self._clock.now()
         require(self._actor, "zero_retention.decide", tenant, now)
-        await self._check_agreement(tenant)
-        begin = max(now, since or now)
-        until = review_at or Instant(begin + REVIEW_MS)
-        _check_review(begin, until)
-        if begin > now + REVIEW_MS:
-            raise InvalidInput("`since` is at most a year ahead.", field="since")
+        if not await self._found_agreed(tenant, application, State.ASSESSED):
+            raise errors.no_agreement()
+        start = _start(now, since)
+        until = review_at or Instant(start + REVIEW_MS)
+        _check_review(start, until, "now" if start == now else "`since`")
         async with self._database.transaction(tenant) as transaction:
             row = await self._decided(transaction, tenant, application, reasons, approved=True)
-            row = row._replace(since=begin, review_at=until)
+            row = row._replace(since=start, review_at=until)
             await repository.put(transaction, row)
             await transaction.append_entry(await approved_entry(transaction, row, now))
             await self._audit.write(transaction, events.event("approved", row))
-            if begin <= now:
-                await self._set(transaction, row)
-        return row if begin > now else await self._activated(row)
+            if start <= now:
+                await begin(transaction, self._audit, row)
+        return row if start > now else await self._activated(row)
 
     async def decline(self, tenant: TenantId, application: bytes, reasons: str) -> Application:
         """Decline an assessed application. Raises as `approve`, but for the agreement."""
@@ -235,9 +251,10 @@ class ZeroRetention:
         """
         now = self._clock.now()
         require(self._actor, "zero_retention.decide", tenant, now)
-        await self._check_agreement(tenant)
+        if not await self._found_agreed(tenant, application, *STANDING):
+            raise errors.no_agreement()
         until = review_at or Instant(now + REVIEW_MS)
-        _check_review(now, until)
+        _check_review(now, until, "now")
         async with self._database.transaction(tenant) as transaction:
             row = await _in_state(transaction, tenant, application, now, *STANDING)
             row = row._replace(
@@ -283,9 +300,11 @@ class ZeroRetention:
         await self._audit.write(transaction, events.event("assessed", assessed))
         return assessed
 
-    async def _check_agreement(self, tenant: TenantId) -> None:
-        if not await self._has_agreement(tenant):
-            raise errors.no_agreement()
+    async def _found_agreed(self, tenant: TenantId, application: bytes, *states: State) -> bool:
+        """Whether there is an agreement. Raises first if there is no such application."""
+        async with self._database.transaction(tenant) as transaction:
+            await _in_state(transaction, tenant, application, self._clock.now(), *states)
+        return await self._has_agreement(tenant)
 
     async def _decided(
         self,
@@ -305,17 +324,12 @@ class ZeroRetention:
             decided_at=now, decided_by=self._actor.identifier, approved=approved, reasons=reasons
         )
 
-    async def _set(self, transaction: DatabaseTransaction, row: Application) -> None:
-        await repository.set_mode(transaction, row.tenant, row.project, row.mode)
-        await self._audit.write(transaction, events.mode_set(row.tenant, row.project, row.mode))
-
     async def _activated(self, row: Application) -> Application:
         """Wait for the workers, then note it."""
         await self._acknowledgement.everywhere(self._grace_ms)
         now = self._clock.now()
         async with self._database.transaction(row.tenant) as transaction:
-            if await repository.mark_active(transaction, row.application, now):
-                await self._audit.write(transaction, events.event("started", row))
+            await begun(transaction, self._audit, row, now)
         return row._replace(active_at=now)
 
 
@@ -385,6 +399,18 @@ async def _in_state(
     raise errors.no_application()
 
 
+def _refuse_second(known: Sequence[Application], row: Application) -> None:
+    for one in known:
+        waits = one.submitted_at is not None and one.approved is None
+        if waits and (one.project, one.mode) == (row.project, row.mode):
+            raise errors.waits_already(one.application)
+
+
+def _same_draft(one: Application, row: Application) -> bool:
+    kept = one._replace(application=row.application, created_at=row.created_at)
+    return one.approved is None and kept == row
+
+
 async def _facts(
     transaction: DatabaseTransaction, tenant: TenantId, category: str, now: Instant
 ) -> Facts:
@@ -393,9 +419,25 @@ async def _facts(
     return Facts(max(0, now - created_at) // DAY_MS, len(domains), None, category)
 
 
-def _check_review(begin: Instant, review_at: Instant) -> None:
-    if not begin < review_at <= begin + REVIEW_MS:
-        raise InvalidInput("A review is at most a year after the start.", field="review_at")
+def _start(now: Instant, since: Instant | None) -> Instant:
+    if since is None:
+        return now
+    if since < now - SKEW_MS:
+        raise InvalidInput(
+            "`since` has passed. It is an instant from now on; leave it out for at once.",
+            field="since",
+        )
+    if since > now + REVIEW_MS:
+        raise InvalidInput("`since` is at most 365 days from now.", field="since")
+    return max(now, since)
+
+
+def _check_review(start: Instant, review_at: Instant, named: str) -> None:
+    if not start < review_at <= start + REVIEW_MS:
+        raise InvalidInput(
+            f"`review_at` is an instant after {named}, and at most 365 days after it.",
+            field="review_at",
+        )
 
 
 def _checked_text(text: str, field: str) -> str:

@@ -19,6 +19,7 @@ from bailee.governance.zero_retention import events, repository
 from bailee.governance.zero_retention.assessment import OPERATORS_OWN
 from bailee.governance.zero_retention.model import Application, State
 from bailee.governance.zero_retention.service import HasAgreement
+from bailee.governance.zero_retention.standing import begin, begun
 from bailee.kernel.errors import BaileeError
 from bailee.kernel.instants import MINUTE_MS, Instant
 from bailee.ports.acknowledgement import Acknowledgement
@@ -96,23 +97,17 @@ class RetentionWatch:
         now = self.clock.now()
         for row in set_now:
             async with self.database.transaction(row.tenant) as transaction:
-                if await repository.mark_active(transaction, row.application, now):
-                    await self.audit.write(transaction, events.event("started", row))
+                await begun(transaction, self.audit, row, now)
 
     async def _set(self, row: Application) -> bool:
-        """Set the mode, unless the approval was revoked meanwhile or the mode is set."""
+        """Begin it, unless it was revoked meanwhile or has begun."""
         async with self.database.transaction(row.tenant) as transaction:
             await repository.lock(transaction, row.tenant)
             known = await repository.applications(transaction)
             found = next(one for one in known if one.application == row.application)
             if found.revoked_at is not None or found.active_at is not None:
                 return False
-            modes = await repository.modes(transaction, row.tenant)
-            present = modes.projects.get(row.project) if row.project else modes.organisation
-            if present is not row.mode:
-                await repository.set_mode(transaction, row.tenant, row.project, row.mode)
-                event = events.mode_set(row.tenant, row.project, row.mode)
-                await self.audit.write(transaction, event)
+            await begin(transaction, self.audit, row)
         return True
 
     async def _note_due(self, row: Application, now: Instant, *, early: bool) -> None:
