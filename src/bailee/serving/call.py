@@ -29,6 +29,11 @@ _NO_CHOICE: Final = "Invalid enum value"
 _AT: Final = re.compile(r" - at `\$\.?([^`]*)`$")
 _EXPECTED: Final = re.compile(r"^Expected `([^`]+)`, got `([^`]+)`")
 _REQUIRED: Final = re.compile(r"^Object missing required field `([^`]+)`")
+_UNKNOWN: Final = re.compile(
+    r"^Object contains unknown field `(.*?)`(?: - at `\$[^`]*`)?$", re.DOTALL
+)
+_REPEATED: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+"""A name that may be repeated to whoever sent it: what has another form may be content."""
 _JSON_TYPES: Final = {"str": "string", "bool": "boolean", "int": "integer", "float": "number"}
 
 
@@ -274,8 +279,21 @@ def _no_choice(kind: object, message: str) -> CallRefused | None:
     )
 
 
+def _unknown_field(name: str, message: str) -> CallRefused:
+    place = _AT.search(message)
+    within = f"{place.group(1)}." if place and place.group(1) else ""
+    field = f"{within}{name}" if _REPEATED.fullmatch(name) else None
+    said = (
+        f"Unknown parameter: '{field}'." if field else "The body has a parameter of no known name."
+    )
+    return CallRefused(Because.WRONG_TYPE, said, field=field, name="unknown_parameter")
+
+
 def wrong_type(message: str) -> CallRefused:
     """Say it in OpenAI's words; the decoder's message names types and places, never values."""
+    unknown = _UNKNOWN.match(message)
+    if unknown:
+        return _unknown_field(unknown.group(1), message)
     required = _REQUIRED.match(message)
     where = _AT.search(message)
     place = where.group(1) if where else ""

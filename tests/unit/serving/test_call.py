@@ -2,11 +2,12 @@
 
 import json
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bailee.serving.call import CHAT_COMPLETIONS, COMPLETIONS, forwarded_body, parse
+from bailee.serving.call import CHAT_COMPLETIONS, COMPLETIONS, forwarded_body, parse, read_as
 from bailee.serving.errors import Because, CallRefused
 
 JSON_VALUES = st.recursive(
@@ -52,6 +53,30 @@ def test_a_message_with_a_secret_of_the_wrong_type_does_not_reach_the_refusal() 
         parse(CHAT_COMPLETIONS, b'{"model":"a","messages":{"SECRET":1}}')
     assert "SECRET" not in str(raised.value)
     assert raised.value.field == "messages"
+
+
+class _Inner(msgspec.Struct, forbid_unknown_fields=True):
+    known: int = 0
+
+
+class _Outer(msgspec.Struct, forbid_unknown_fields=True):
+    inner: _Inner | None = None
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        (b'{"project": 1}', "project"),
+        (b'{"inner": {"other": 1}}', "inner.other"),
+        (b'{"SECRET words": 1}', None),
+        (b'{"inner": {"` - at `$.SECRET`": 1}}', None),
+    ],
+)
+def test_an_unknown_field_is_named_unless_it_may_be_content(body: bytes, field: str | None) -> None:
+    with pytest.raises(CallRefused) as raised:
+        read_as(_Outer, body)
+    assert (raised.value.field, raised.value.name) == (field, "unknown_parameter")
+    assert "SECRET" not in str(raised.value)
 
 
 def test_tokens_are_estimated_from_size_and_allowance() -> None:

@@ -35,7 +35,7 @@ KindName = Literal[
 _KINDS: Final = frozenset(kind.value for kind in Kind)
 
 
-class BeginAgreement(msgspec.Struct):
+class BeginAgreement(msgspec.Struct, forbid_unknown_fields=True):
     """Which agreement, in which language, with what its form says so far."""
 
     kind: KindName
@@ -44,33 +44,33 @@ class BeginAgreement(msgspec.Struct):
     submit: bool = False
 
 
-class FillAgreement(msgspec.Struct):
+class FillAgreement(msgspec.Struct, forbid_unknown_fields=True):
     """Fields of the form; an empty value empties a field."""
 
     form: dict[str, str]
 
 
-class ReviewAgreement(msgspec.Struct):
+class ReviewAgreement(msgspec.Struct, forbid_unknown_fields=True):
     """What becomes of a submitted agreement; reasons with every decision."""
 
     decision: Literal["begin", "accept", "decline"]
     reasons: str = ""
 
 
-class CountersignAgreement(msgspec.Struct):
+class CountersignAgreement(msgspec.Struct, forbid_unknown_fields=True):
     """Who signs for the operator."""
 
     name: str
     title: str
 
 
-class TerminateAgreement(msgspec.Struct):
+class TerminateAgreement(msgspec.Struct, forbid_unknown_fields=True):
     """Why it ends."""
 
     reasons: str
 
 
-class PublishVersion(msgspec.Struct):
+class PublishVersion(msgspec.Struct, forbid_unknown_fields=True):
     """Which text is to be in force."""
 
     kind: KindName

@@ -23,13 +23,13 @@ from bailee.kernel.instants import Instant
 from bailee.policy.access.model import Role
 
 
-class GiveRole(msgspec.Struct):
+class GiveRole(msgspec.Struct, forbid_unknown_fields=True):
     """Which role a person is to hold."""
 
     role: str
 
 
-class Recertify(msgspec.Struct):
+class Recertify(msgspec.Struct, forbid_unknown_fields=True):
     """Whether a person goes on holding a role."""
 
     keep: bool

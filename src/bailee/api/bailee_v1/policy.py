@@ -30,20 +30,20 @@ from bailee.policy.show import BothLanguages, ShownVersion, digest, show
 from bailee.policy.simulation import Simulation
 
 
-class WrittenDraft(msgspec.Struct):
+class WrittenDraft(msgspec.Struct, forbid_unknown_fields=True):
     """The texts of a draft, TOML."""
 
     version: str
     endpoints: str | None = None
 
 
-class ApprovedDigest(msgspec.Struct):
+class ApprovedDigest(msgspec.Struct, forbid_unknown_fields=True):
     """Which text an approval is for."""
 
     digest: str
 
 
-class SimulatedDays(msgspec.Struct):
+class SimulatedDays(msgspec.Struct, forbid_unknown_fields=True):
     """How far back decisions are replayed."""
 
     days: int = KEPT_DAYS

@@ -17,7 +17,7 @@ from bailee.policy.decide import API_SERVICE
 from bailee.policy.show import BothLanguages
 
 
-class RegisteredService(msgspec.Struct):
+class RegisteredService(msgspec.Struct, forbid_unknown_fields=True):
     """A service to be registered."""
 
     service: str
@@ -25,7 +25,7 @@ class RegisteredService(msgspec.Struct):
     korean: str
 
 
-class PlacedProject(msgspec.Struct):
+class PlacedProject(msgspec.Struct, forbid_unknown_fields=True):
     """A project to be put under a service."""
 
     organization: str

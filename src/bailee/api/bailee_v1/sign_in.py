@@ -25,7 +25,7 @@ Credential = dict[str, Any]
 """What `navigator.credentials` gave, as JSON."""
 
 
-class SignInWithPassword(HiddenStruct, frozen=True):
+class SignInWithPassword(HiddenStruct, frozen=True, forbid_unknown_fields=True):
     """A password with a code of the second factor, or a recovery code."""
 
     email: str
@@ -35,7 +35,7 @@ class SignInWithPassword(HiddenStruct, frozen=True):
     cookie: bool = False
 
 
-class SignInWithPasskey(HiddenStruct, frozen=True):
+class SignInWithPasskey(HiddenStruct, frozen=True, forbid_unknown_fields=True):
     """A browser's answer to a challenge."""
 
     attempt: str
@@ -43,27 +43,27 @@ class SignInWithPasskey(HiddenStruct, frozen=True):
     cookie: bool = False
 
 
-class SignInAgain(HiddenStruct, frozen=True):
+class SignInAgain(HiddenStruct, frozen=True, forbid_unknown_fields=True):
     """A password with a code of the second factor, during a session."""
 
     password: str
     code: str
 
 
-class SignInAgainWithPasskey(HiddenStruct, frozen=True):
+class SignInAgainWithPasskey(HiddenStruct, frozen=True, forbid_unknown_fields=True):
     """A browser's answer to a challenge, during a session."""
 
     attempt: str
     credential: Credential
 
 
-class Enrol(HiddenStruct, frozen=True):
+class Enrol(HiddenStruct, frozen=True, forbid_unknown_fields=True):
     """An enrolment's token."""
 
     token: str
 
 
-class EnrolPassword(HiddenStruct, frozen=True):
+class EnrolPassword(HiddenStruct, frozen=True, forbid_unknown_fields=True):
     """What somebody is to sign in with: a password, and a code of the second factor shown."""
 
     token: str
@@ -72,7 +72,7 @@ class EnrolPassword(HiddenStruct, frozen=True):
     code: str
 
 
-class EnrolPasskey(HiddenStruct, frozen=True):
+class EnrolPasskey(HiddenStruct, frozen=True, forbid_unknown_fields=True):
     """A passkey that a browser registered."""
 
     token: str

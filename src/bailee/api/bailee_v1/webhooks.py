@@ -34,7 +34,7 @@ _DELIVERIES: Final = 1000
 _OBJECT: Final = "bailee.webhook"
 
 
-class CreateWebhook(msgspec.Struct):
+class CreateWebhook(msgspec.Struct, forbid_unknown_fields=True):
     """What is asked for. `event_types` of `*` are all."""
 
     url: str
@@ -42,7 +42,7 @@ class CreateWebhook(msgspec.Struct):
     description: str = ""
 
 
-class UpdateWebhook(msgspec.Struct):
+class UpdateWebhook(msgspec.Struct, forbid_unknown_fields=True):
     """What is to change."""
 
     url: str | None = None
@@ -51,13 +51,13 @@ class UpdateWebhook(msgspec.Struct):
     enabled: bool | None = None
 
 
-class RotateSecret(msgspec.Struct):
+class RotateSecret(msgspec.Struct, forbid_unknown_fields=True):
     """How long the former secret signs too."""
 
     overlap_seconds: int = OVERLAP_MS // 1000
 
 
-class Replay(msgspec.Struct):
+class Replay(msgspec.Struct, forbid_unknown_fields=True):
     """One event, or all since an instant in Unix seconds."""
 
     event_id: str | None = None

@@ -28,7 +28,7 @@ _SECONDS_MAX: Final = 1 << 40
 _STATES: Final = tuple(state.value for state in State)
 
 
-class Apply(msgspec.Struct):
+class Apply(msgspec.Struct, forbid_unknown_fields=True):
     """What is asked for. `submit: false` keeps it as a draft."""
 
     mode: str
@@ -38,7 +38,7 @@ class Apply(msgspec.Struct):
     submit: bool = True
 
 
-class Decide(msgspec.Struct):
+class Decide(msgspec.Struct, forbid_unknown_fields=True):
     """What was decided, and why. Instants in Unix seconds, for approvals alone."""
 
     approve: bool
@@ -47,13 +47,13 @@ class Decide(msgspec.Struct):
     review_at: int | None = None
 
 
-class Review(msgspec.Struct):
+class Review(msgspec.Struct, forbid_unknown_fields=True):
     """When the next review is; left out: in a year."""
 
     review_at: int | None = None
 
 
-class Revoke(msgspec.Struct):
+class Revoke(msgspec.Struct, forbid_unknown_fields=True):
     """Why."""
 
     reasons: str
