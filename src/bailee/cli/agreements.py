@@ -59,7 +59,7 @@ def templates(
         print_json(found)
         return
     if kind is None:
-        columns = ("kind", "version", "reviewed", "requires", "notice_days", "published_at")
+        columns = ("kind", "version", "reviewed", "requires", "notice_days", "termination_days")
         print_table(columns, [cells(one, columns) for one in found])
         return
     language = "korean" if korean else "english"
@@ -83,7 +83,7 @@ def templates(
 def submit(
     kind: Annotated[str, typer.Argument(help="Which agreement, or a draft (agreement_…).")],
     fields: FieldOption = None,
-    korean: Annotated[bool, typer.Option("--korean", help="Sign it in Korean.")] = False,
+    korean: Annotated[bool, typer.Option("--korean", help="Sign a new one in Korean.")] = False,
     draft: Annotated[bool, typer.Option("--draft", help="Begin it and do not hand it in.")] = False,
     config: ConfigOption = None,
     data: DataOption = None,
@@ -99,6 +99,13 @@ def submit(
     """
     remote, form = _remote(config, data, assignments, organisation), _form(fields)
     if kind.startswith("agreement_"):
+        begun = remote.call("GET", f"{_PATH}/{kind}")["language"]
+        if korean and begun != "korean":
+            raise InvalidInput(
+                "this draft was begun to be signed in English; terminate it, and begin anew with"
+                " --korean",
+                field="--korean",
+            )
         row = remote.call("POST", f"{_PATH}/{kind}", {"form": form})
         if not draft:
             row = remote.call("POST", f"{_PATH}/{kind}/submit")
@@ -134,6 +141,34 @@ def list_agreements(
         return
     columns = ("id", "organization", "kind", "version", "status", "in_force", "in_force_until")
     print_table(columns, [cells(row, columns) for row in found])
+
+
+@app.command("show")
+def show(
+    agreement: AgreementArgument,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    organisation: OrganisationOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Show one agreement: its form, who assessed and signed it, until when it binds.
+
+    Example: bailee agreements show agreement_0123456789abcdef0123456789abcdef
+    """
+    from bailee.cli.output import print_fields, print_json
+
+    row = _remote(config, data, assignments, organisation).call("GET", f"{_PATH}/{agreement}")
+    if as_json:
+        print_json(row)
+        return
+    fields: dict[str, Any] = {}
+    for name, value in row.items():
+        if isinstance(value, dict):
+            fields |= {f"{name}_{part}": within for part, within in value.items()}
+        elif name != "object":
+            fields[name] = value
+    print_fields(fields)
 
 
 @app.command("review")

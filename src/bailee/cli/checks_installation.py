@@ -204,8 +204,17 @@ def roles(settings: Settings) -> Finding:
 
 def operator(settings: Settings) -> Finding:
     """Agreements can be counter-signed."""
-    if settings.agreements.operator_name:
-        return ok("agreements", f"they are signed for {settings.agreements.operator_name}")
+    named = settings.agreements
+    if named.operator_name:
+        wanted = ("operator_address", "signatory_name", "signatory_title")
+        unset = [f"agreements.{name}" for name in wanted if not getattr(named, name)]
+        if unset:
+            return warning(
+                "agreements",
+                f"{', '.join(unset)} unset, so that addenda cannot be counter-signed",
+                "set who signs for the operator",
+            )
+        return ok("agreements", f"they are signed for {named.operator_name}")
     return warning(
         "agreements",
         "agreements.operator_name is unset, so that none can be counter-signed",

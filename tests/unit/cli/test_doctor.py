@@ -85,6 +85,9 @@ def test_root_and_what_is_not_set_up(tmp_path: Path) -> None:
     names = {"operator_name": "Example Hosting", "operator_address": "1 Road, Town"}
     named = settings(tmp_path, **{f"agreements.{key}": value for key, value in names.items()})
     assert installation.operator(settings(tmp_path)).state == "warning"
+    assert "agreements.signatory_name" in installation.operator(named).what
+    names |= {"signatory_name": "A. Signatory", "signatory_title": "Director"}
+    named = settings(tmp_path, **{f"agreements.{key}": value for key, value in names.items()})
     assert installation.operator(named).state == "ok"
 
 

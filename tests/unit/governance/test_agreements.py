@@ -116,9 +116,9 @@ async def test_a_business_associate_agreement_needs_an_enterprise_agreement_and_
     first = await executed(world, tenant, ENTERPRISE)
     agreement = await begun(world, tenant, BAA)
     assert [row.agreement for row in await house.waiting()] == [agreement]
-    with pytest.raises(Conflict, match="`sign` is not possible"):
+    with pytest.raises(Conflict, match="signing is not possible"):
         await customer.sign(tenant, agreement)
-    with pytest.raises(Conflict, match="`countersign` is not possible"):
+    with pytest.raises(Conflict, match="counter-signing is not possible"):
         await house.countersign(tenant, agreement, "O. Officer", "Privacy officer")
     for forbidden in (customer.accept, customer.decline):
         with pytest.raises(Forbidden):

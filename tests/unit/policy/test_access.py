@@ -38,6 +38,10 @@ def test_nobody_does_what_the_matrix_does_not_give(action: str) -> None:
         if not at_home:
             with pytest.raises(Forbidden, match=f"`{action}`"):
                 require(actor, action, HOME, NOW)
+        elif role not in permission.any:
+            with pytest.raises(Forbidden) as raised:
+                require(actor, action, None, NOW)
+            assert f"`{role.value}`" not in str(raised.value), "it sends them to themselves"
     at_the_machine = permission.machine or Role.OPERATOR in permission.any
     assert allowed(OPERATOR, action, ELSEWHERE) is at_the_machine
 

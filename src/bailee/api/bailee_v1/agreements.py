@@ -28,6 +28,7 @@ from bailee.governance.agreements.templates import Both
 from bailee.governance.agreements.versions import Offered, Outstanding
 from bailee.kernel.errors import NotFound
 from bailee.kernel.ids import handle_text, project_text, tenant_text
+from bailee.kernel.instants import DAY_MS
 
 KindName = Literal[
     "enterprise_agreement", "data_processing_addendum", "business_associate_agreement"
@@ -117,6 +118,9 @@ class TemplateView(msgspec.Struct, frozen=True, kw_only=True):
     countersigned_by: str
     requires: list[str]
     notice_days: int
+    """How long an older text stays in force once this one is published."""
+    termination_days: int
+    """How long an executed one stays in force after notice of its termination."""
     published_at: int | None
     fields: list[FieldView]
     sections: list[SectionView]
@@ -400,6 +404,7 @@ def _template(one: Offered) -> TemplateView:
         countersigned_by=template.countersigned_by.value,
         requires=[kind.value for kind in template.requires],
         notice_days=template.notice_days,
+        termination_days=model.TERMINATION_MS[template.kind] // DAY_MS,
         published_at=seconds_or_none(one.published_at),
         fields=[
             FieldView(

@@ -246,6 +246,12 @@ class Agreements:
                 requires it for longer, or projects are protected under it.
         """
         ours = allowed(self._actor, "agreement.sign", tenant)
+        if not ours and not allowed(self._actor, "agreement.countersign", tenant):
+            raise Forbidden(
+                "This needs the permission `agreement.sign`, which an `owner` of the organisation"
+                " may use, or `agreement.countersign`, which a `privacy_officer` of the operator's"
+                " own organisation may use. Ask one of them."
+            )
         self._require("agreement.sign" if ours else "agreement.countersign", tenant)
         ended = Ended(self._actor.identifier, self._clock.now(), _reasons(reasons))
         async with self._database.transaction(tenant) as transaction:
@@ -348,7 +354,7 @@ class Agreements:
     def _ready(self, row: Agreement, step: Step) -> Template:
         template = self._library.one(row.kind, row.version)
         if not may(step, row.state, reviewed=template.review):
-            raise wrong_state(row, f"`{step.value}`")
+            raise wrong_state(row, step, reviewed=template.review)
         return template
 
     async def _check_current(

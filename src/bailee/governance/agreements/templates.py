@@ -14,13 +14,13 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final, NamedTuple
 
+from bailee.governance.agreements.countries import COUNTRIES
 from bailee.governance.agreements.model import Kind, Language
 from bailee.kernel.errors import InvalidInput, NotFound
 from bailee.kernel.instants import DAY_MS
 
 _NAME: Final = re.compile(r"[a-z][a-z_]{0,39}")
 _VERSION: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-_COUNTRY: Final = re.compile(r"[A-Z]{2}")
 _EMAIL: Final = re.compile(r"[^@\s]{1,64}@[^@\s.]+(?:\.[^@\s.]+)+")
 _LATIN: Final = range(0xA0, 0x180)
 SIGNATORY: Final = ("signatory_name", "signatory_title")
@@ -197,14 +197,14 @@ def parse(data: bytes, file: str) -> Template:
 def _checked(field: Field, value: str) -> str:
     lines = value.splitlines() if field.type is FieldType.PARAGRAPH else [value]
     problem = None
-    if len(value) > field.max_characters:
+    if field.type is FieldType.COUNTRY and value not in COUNTRIES:
+        problem = "a country's code of two capital letters (ISO 3166-1), as in KR"
+    elif len(value) > field.max_characters:
         problem = f"at most {field.max_characters} characters"
     elif not all(map(printable, lines)):
         problem = "letters, digits and signs that Latin or Korean text uses, and no others"
     elif field.type is FieldType.EMAIL and not _EMAIL.fullmatch(value):
         problem = "an e-mail address"
-    elif field.type is FieldType.COUNTRY and not _COUNTRY.fullmatch(value):
-        problem = "a country's code of two capital letters (ISO 3166-1), as in KR"
     elif field.type is FieldType.CHOICE and value not in field.choices:
         problem = f"one of {', '.join(field.choices)}"
     if problem is not None:

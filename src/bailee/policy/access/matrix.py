@@ -75,11 +75,7 @@ def require(actor: Actor, action: str, tenant: TenantId | None, now: Instant) ->
     """
     permission = packaged_matrix().permissions[action]
     if not allowed(actor, action, tenant):
-        roles = sorted(role.value for role in permission.own | permission.any)
-        raise Forbidden(
-            f"This needs the permission `{action}`, which {_listed(roles)} may use. Ask somebody"
-            " who has one of these roles."
-        )
+        raise _lacking(action, permission, everywhere=tenant is None)
     if permission.fresh and actor.kind is ActorKind.PERSON:
         signed_in_at = actor.signed_in_at
         if signed_in_at is None or now - signed_in_at > FRESH_MS:
@@ -88,6 +84,22 @@ def require(actor: Actor, action: str, tenant: TenantId | None, now: Instant) ->
                 f"This asks for a sign-in within the last {minutes} minutes. Sign in again, then"
                 " repeat it."
             )
+
+
+def _lacking(action: str, permission: Permission, *, everywhere: bool) -> Forbidden:
+    if everywhere:
+        roles = sorted(role.value for role in permission.any & HOUSE_ROLES)
+        if not roles:
+            return Forbidden(f"The permission `{action}` is one for the machine itself alone.")
+        return Forbidden(
+            f"This needs the permission `{action}` in every organisation, which {_listed(roles)} of"
+            " the operator's own organisation may use. Ask somebody who has one of these roles."
+        )
+    roles = sorted(role.value for role in permission.own | permission.any)
+    return Forbidden(
+        f"This needs the permission `{action}`, which {_listed(roles)} may use. Ask somebody"
+        " who has one of these roles."
+    )
 
 
 def check_together(roles: Collection[Role]) -> None:

@@ -1,0 +1,91 @@
+"""What a refused step says: the next thing that can be done, and never the command just given."""
+
+import re
+
+import pytest
+
+from bailee.governance.agreements.countries import COUNTRIES
+from bailee.governance.agreements.errors import terminating, wrong_state
+from bailee.governance.agreements.model import (
+    TERMINATION_MS,
+    Agreement,
+    Ended,
+    Kind,
+    Language,
+    State,
+    Step,
+    may,
+)
+from bailee.governance.agreements.templates import packaged_library
+from bailee.kernel.errors import InvalidInput
+from bailee.kernel.ids import TenantId
+from bailee.kernel.instants import DAY_MS, Instant
+
+COMMANDS = {
+    "submit": {Step.FILL, Step.SUBMIT},
+    "review": {Step.BEGIN_REVIEW, Step.ACCEPT, Step.DECLINE},
+    "sign": {Step.SIGN},
+    "countersign": {Step.COUNTERSIGN},
+    "terminate": {Step.TERMINATE},
+}
+"""Which steps the commands take."""
+
+
+def agreement(kind: Kind, state: State) -> Agreement:
+    return Agreement(
+        agreement=bytes(16),
+        tenant=TenantId(bytes(16)),
+        kind=kind,
+        version="2026-11-26",
+        text_digest=bytes(32),
+        language=Language.ENGLISH,
+        state=state,
+        form={},
+        created_at=Instant(0),
+    )
+
+
+@pytest.mark.parametrize("kind", Kind)
+@pytest.mark.parametrize("state", State)
+def test_what_is_advised_can_be_done(kind: Kind, state: State) -> None:
+    reviewed = packaged_library().versions(kind)[-1].review
+    if state in (State.IN_REVIEW, State.ACCEPTED, State.DECLINED) and not reviewed:
+        pytest.skip("nobody assesses this kind")
+    for step in Step:
+        if may(step, state, reviewed=reviewed):
+            continue
+        said = str(wrong_state(agreement(kind, state), step, reviewed=reviewed))
+        advised = re.findall(r"`bailee agreements (\w+)( \w+)?`", said)
+        assert advised or state is State.COUNTERSIGNED, said
+        for command, anew in advised:
+            possible = any(may(one, state, reviewed=reviewed) for one in COMMANDS[command])
+            assert possible or anew == f" {kind.value}", said
+
+
+def test_a_notice_names_the_agreement_and_what_to_do() -> None:
+    row = agreement(Kind.ENTERPRISE_AGREEMENT, State.EXECUTED)
+    said = str(terminating(row._replace(ended=Ended("user_1", Instant(0), "enough"))))
+    for words in (
+        "enterprise agreement agreement_00",
+        "1970-03-02T00:00:00.000Z",
+        "submit enterprise_agreement",
+    ):
+        assert words in said
+
+
+@pytest.mark.parametrize("kind", Kind)
+def test_the_text_says_how_much_notice_a_termination_wants(kind: Kind) -> None:
+    days = TERMINATION_MS[kind] // DAY_MS
+    sections = packaged_library().versions(kind)[-1].sections
+    (term,) = [one.words for one in sections if "개정, 종료" in one.title.korean]
+    assert f" {days} days' notice" in term.english
+    assert f" {days}일 전에 통지하여" in term.korean
+
+
+@pytest.mark.parametrize("value", ["ZZ", "kr", "Korea", "K"])
+def test_a_country_is_one_that_has_a_code(value: str) -> None:
+    template = packaged_library().versions(Kind.ENTERPRISE_AGREEMENT)[-1]
+    with pytest.raises(InvalidInput, match="ISO 3166-1"):
+        template.checked({"country_of_law": value}, complete=False)
+    assert template.checked({"country_of_law": "KR"}, complete=False) == {"country_of_law": "KR"}
+    assert len(COUNTRIES) == 249
