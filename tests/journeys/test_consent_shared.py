@@ -316,6 +316,8 @@ def _campaign(office: Office, rounds: int, calls: int) -> None:
         command(office.give, True, project=office.tenant.project)
         until(callers.more(calls), "calls while it stands at the end")
     intervals = _intervals(office)
+    shown = office.command("show")
+    assert shown["projects"][office.tenant.project]["stands"], "it said so by itself"
     office.place.stop()
     parts = _stored(office)
     lapses = b"facts_lease_lapsed" in office.place.output.read_bytes()

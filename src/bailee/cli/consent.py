@@ -4,8 +4,7 @@ Commands go over the API, for whoever is signed in or has an admin key in `OPENA
 """
 
 import enum
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -18,6 +17,10 @@ from bailee.cli.options import (
     load_settings,
     seconds_of,
 )
+from bailee.kernel.instants import Instant, to_rfc3339
+
+if TYPE_CHECKING:
+    from bailee.cli.remote import Remote
 
 app = typer.Typer(
     help="See, give and withdraw consent to sharing data for improvement.", no_args_is_help=True
@@ -60,6 +63,8 @@ def show(
 ) -> None:
     """Show whether consent stands, or stood, and the text that is agreed to now.
 
+    Without `--project`: for the organisation, and for each project that said something by itself.
+
     Example: bailee consent show --project proj_0123456789abcdef0123456789abcdef
     """
     from bailee.cli.output import print_json
@@ -71,13 +76,18 @@ def show(
     at |= {} if known_at is None else {"known_at": str(seconds_of(known_at, "known-at"))}
     standing = here.call("GET", f"{_PATH}/standing", query=query | at)
     text = here.call("GET", f"{_PATH}/text", query={"kind": kind.value})
+    rows = [] if project is not None else _ledger(here, query)
+    named = sorted({row["project"] for row in rows if row["project"] is not None})
+    projects = {
+        one: here.call("GET", f"{_PATH}/standing", query=query | at | {"project": one})
+        for one in named
+    }
     if as_json:
-        print_json({"standing": standing, "text": text})
+        print_json({"standing": standing, "projects": projects, "text": text})
         return
-    print(f"{kind.value}: {'stands' if standing['stands'] else 'does not stand'}")
-    decided = standing["decided_by"]
-    if decided is not None:
-        print(f"since {_shown(decided['valid_from'])}, said by {decided['actor']}")
+    print(f"{kind.value}, for {project or 'the organisation'}: {_said(standing)}")
+    for one, own in projects.items():
+        print(f"{kind.value}, for {one}: {_said(own)}")
     print(f"\ntext {text['version']}, digest {text['digest']}\n")
     print(f"{text['title']['english']}\n\n{text['body']['english']}\n")
     print(f"{text['title']['korean']}\n\n{text['body']['korean']}")
@@ -167,23 +177,35 @@ def history(
     from bailee.cli.output import print_json, print_table
     from bailee.cli.remote import remote
 
-    query = {"limit": _PAGE}
+    query: dict[str, str] = {}
     query |= {} if kind is None else {"kind": kind.value}
     query |= {} if project is None else {"project": project}
     query |= {} if known_at is None else {"known_at": str(seconds_of(known_at, "known-at"))}
     here = remote(load_settings(config, data, assignments).settings, organisation)
-    rows: list[dict[str, Any]] = []
-    while True:
-        page = here.call("GET", _PATH, query=query)
-        rows += page["data"]
-        if not page["has_more"]:
-            break
-        query["after"] = page["last_id"]
+    rows = _ledger(here, query)
     if as_json:
         print_json(rows)
         return
     headings = ("kind", "scope", "stands", "from", "until", "recorded", "superseded", "text", "by")
     print_table(headings, [_row(row) for row in rows])
+
+
+def _ledger(here: "Remote", query: dict[str, str]) -> list[dict[str, Any]]:
+    query, rows = query | {"limit": _PAGE}, []
+    while True:
+        page = here.call("GET", _PATH, query=query)
+        rows += page["data"]
+        if not page["has_more"]:
+            return rows
+        query["after"] = page["last_id"]
+
+
+def _said(standing: dict[str, Any]) -> str:
+    decided = standing["decided_by"]
+    by = ""
+    if decided is not None:
+        by = f" since {_shown(decided['valid_from'])}, said by {decided['actor']}"
+    return f"{'stands' if standing['stands'] else 'does not stand'}{by}"
 
 
 def _row(row: dict[str, Any]) -> list[object]:
@@ -203,4 +225,4 @@ def _body(kind: Kind, project: str | None) -> dict[str, Any]:
 
 
 def _shown(seconds: float) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
+    return to_rfc3339(Instant(round(1000 * seconds)))

@@ -47,7 +47,7 @@ def records(
 async def _run(settings: "Settings", file: Path, from_line: int, *, as_json: bool) -> int:
     from bailee.cli.administration import wiring
 
-    bad = 0
+    bad, number = 0, 0
     try:
         lines = file.open("rb")
     except OSError as error:
@@ -63,7 +63,9 @@ async def _run(settings: "Settings", file: Path, from_line: int, *, as_json: boo
                     bad += 1
                     said = {"line": number, "outcome": "bad", "problem": str(error)}
                 _say(said, as_json=as_json)
-    return 1 if bad else 0
+    if number < from_line:
+        print(f"{file} has {number} lines, none of them from {from_line} on", file=sys.stderr)
+    return 1 if bad or number < from_line else 0
 
 
 def _say(said: dict[str, Any], *, as_json: bool) -> None:

@@ -2,14 +2,18 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
+from rich.cells import cell_len
 from rich.console import Console
 from rich.table import Table
 
 from bailee.kernel.errors import BaileeError, InvalidInput
 from bailee.kernel.instants import Instant, to_rfc3339
+
+_BETWEEN: Final = 2
+"""Columns of a terminal between those of a table."""
 
 
 def console() -> Console:
@@ -24,13 +28,32 @@ def print_json(value: object) -> None:
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print rows under headings; no text is cut, and none is read as markup."""
+    """Print rows under headings; no text is cut, and none is read as markup.
+
+    No word is broken, since the next command wants identifiers whole: a terminal that is too narrow
+    breaks the lines itself. To a file or program each row is one line.
+    """
+    lines = [[shown(cell) for cell in row] for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in headings:
-        table.add_column(heading, overflow="fold")
-    for row in rows:
-        table.add_row(*(shown(cell).replace("[", r"\[") for cell in row))
-    console().print(table)
+    columns = list(zip(headings, *lines, strict=True))
+    for column in columns:
+        one_word = not any(" " in cell for cell in column[1:])
+        table.add_column(column[0], overflow="fold", no_wrap=one_word)
+    for line in lines:
+        table.add_row(*(cell.replace("[", r"\[") for cell in line))
+    out = console()
+    longest = _longest_word if sys.stdout.isatty() else _longest_line
+    needed = sum(max(map(longest, column)) + _BETWEEN for column in columns)
+    out.width = max(out.width, needed)
+    out.print(table)
+
+
+def _longest_word(text: str) -> int:
+    return max(map(cell_len, text.split()), default=0)
+
+
+def _longest_line(text: str) -> int:
+    return max(map(cell_len, text.splitlines()), default=0)
 
 
 def shown(value: object) -> str:

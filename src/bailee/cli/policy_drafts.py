@@ -15,6 +15,8 @@ from bailee.kernel.errors import InvalidInput
 _PATH = "/bailee/v1/policy"
 _PUBLIC = "/versions"
 """What is published is for everybody: no sign-in is asked for."""
+_PREFIX_DIGITS = 8
+"""Of a digest: enough that no other text of the same draft has them by chance."""
 DraftArgument = Annotated[str, typer.Argument(help="The draft (draft_…).")]
 
 
@@ -186,7 +188,9 @@ def simulate(
 
 def approve(
     draft: DraftArgument,
-    digest: Annotated[str, typer.Option(help="The digest of the text that you read.")],
+    digest: Annotated[
+        str, typer.Option(help="The digest of the text that you read, or its first 8 digits.")
+    ],
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
@@ -196,9 +200,11 @@ def approve(
 
     Example: bailee policy approve draft_0123 --digest 9f86d081
     """
-    said = _ask(
-        (config, data, assignments), "POST", f"/drafts/{draft}/approvals", {"digest": digest}
-    )
+    asked = (config, data, assignments)
+    if len(digest) >= _PREFIX_DIGITS:
+        whole = _ask(asked, "GET", f"/drafts/{draft}")["digest"] or ""
+        digest = whole if whole.startswith(digest) else digest
+    said = _ask(asked, "POST", f"/drafts/{draft}/approvals", {"digest": digest})
     _tell(said, as_json=as_json)
 
 
