@@ -32,6 +32,12 @@ organisation; commands on the machine itself act as `operator`. Operations marke
 show or change what is every organisation's: only those may who may in every organisation. Where
 several actions stand, the command knows which of them what is asked comes to, and asks for that.
 
+What the table leaves to the commands: admin keys, service accounts and their keys are made and
+revoked with an admin key or at the machine, never by a signed-in person (403 `admin_key_needed`).
+Inviting, making, enrolling or removing an owner asks for `roles.assign` besides
+`people.administer`. Records are imported at the machine alone (`bailee import records`), by whoever
+may read the data folder.
+
 """
 
 IN_THE_COMMAND: Final = {
