@@ -195,6 +195,14 @@ def test_a_spend_alert_tells_that_it_was_reached(place: Installation, used: Used
         far.id, threshold_amount=5, currency="USD", interval="month", notification_channel=channel
     )
     assert changed.threshold_amount == 5
+    for impossible in (0, 10**12 + 1):
+        with pytest.raises(openai.BadRequestError, match="from 1 to 1000000000000 cents"):
+            organization.spend_alerts.create(
+                threshold_amount=impossible,
+                currency="USD",
+                interval="month",
+                notification_channel=channel,
+            )
     assert organization.spend_alerts.delete(far.id).deleted is True
     assert list(organization.spend_alerts.list()) == []
 

@@ -72,7 +72,9 @@ class SpendAlerts:
             NotFound: the organisation has no such project or alert.
         """
         if not 1 <= threshold_cents <= _CENTS_MAX:
-            raise InvalidInput("A threshold is at least one cent.", field="threshold_amount")
+            raise InvalidInput(
+                f"A threshold is from 1 to {_CENTS_MAX} cents.", field="threshold_amount"
+            )
         if not 1 <= len(recipients) <= _RECIPIENTS_MAX or not all(map(_is_address, recipients)):
             raise InvalidInput(
                 f"Give 1 to {_RECIPIENTS_MAX} e-mail addresses.", field="notification_channel"
