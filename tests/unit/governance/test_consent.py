@@ -323,7 +323,7 @@ async def test_zero_retention_cannot_share(office: Office) -> None:
     await office.projects.set_retention(
         office.tenant, office.other, RetentionMode.ZERO_DATA_RETENTION
     )
-    with pytest.raises(NotShareable):
+    with pytest.raises(NotShareable, match=r"`search`: .*; `[^`]+`: zero data retention"):
         await office.share()
 
 

@@ -1,6 +1,12 @@
 """Why a statement is not taken."""
 
+from collections.abc import Mapping
+from typing import Final
+
 from bailee.kernel.errors import Conflict
+
+_TOLD: Final = 10
+"""How many projects one refusal names."""
 
 
 class TextOutdated(Conflict):
@@ -13,10 +19,13 @@ class TextOutdated(Conflict):
 
 
 class NotShareable(Conflict):
-    """A project's agreements exclude sharing."""
+    """What governs every project that is meant excludes sharing."""
 
-    def __init__(self, name: str, why: str) -> None:
-        super().__init__(f"`{name}` cannot share: {why}. Nothing was changed.")
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        """`reasons`: why not, by the project's name; not empty."""
+        told = "; ".join(f"`{name}`: {why}" for name, why in list(reasons.items())[:_TOLD])
+        more = f"; and {len(reasons) - _TOLD} more" if len(reasons) > _TOLD else ""
+        super().__init__(f"No project can share. {told}{more}. Nothing was changed.")
 
 
 class NothingStands(Conflict):

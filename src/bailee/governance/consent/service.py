@@ -118,7 +118,7 @@ class Consents:
             subjects = await self._subjects(transaction, tenant, project)
             refused = [one for one in subjects if one.refusal is not None]
             if kind is Kind.SHARING and len(refused) == len(subjects) and refused:
-                raise NotShareable(refused[0].name, refused[0].refusal or "")
+                raise NotShareable({one.name: one.refusal or "" for one in refused})
             rows = await repository.ledger(transaction)
             latest = _latest(rows, kind, project)
             if latest is not None and latest.stands:
