@@ -11,6 +11,7 @@ Takes texts and reads no file: `load` and the command line do.
 import re
 import tomllib
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 from itertools import pairwise
 from typing import Final, NamedTuple
 
@@ -98,12 +99,14 @@ def examine(files: Mapping[str, str]) -> Examined:
             problems.append(
                 Problem(path, "", "allowed: versions/<id>.toml and endpoints/<number>.toml")
             )
-    drafts.sort(key=lambda draft: (draft.service, draft.effective))
+    drafts.sort(key=lambda draft: (draft.service, not draft.dated, draft.effective))
     _check_order(drafts, problems)
     versions = _versions(drafts, tables)
+    # What follows what is not known of a service while one of its files has no date.
+    undated = {draft.service for draft in drafts if not draft.dated}
     problems.extend(
         Problem(f"{VERSIONS}{found.version}.toml", found.key, found.message)
-        for found in lengthenings(versions)
+        for found in lengthenings([one for one in versions if one.service not in undated])
     )
     return Examined(versions, problems)
 
@@ -114,6 +117,8 @@ class _Draft(NamedTuple):
     id: str
     service: str
     effective: Instant
+    dated: bool
+    """Whether `effective` could be read; if not, it is no place in the history."""
     summary: Text
     endpoint_table: int
     clauses: Table
@@ -139,7 +144,9 @@ def _draft(stem: str, table: Table) -> _Draft:
     if not all("a" <= sign <= "z" or sign.isdecimal() or sign == "-" for sign in version_id):
         table.problem("id", "allowed: a-z, 0-9 and -")
     service = table.text("service")
+    noted = len(table.problems)
     effective = table.instant("effective")
+    dated = len(table.problems) == noted and effective >= 0
     if effective % EPOCH_LENGTH_MS or effective < 0:
         table.problem(
             "effective",
@@ -152,21 +159,24 @@ def _draft(stem: str, table: Table) -> _Draft:
     endpoint_table = table.integer("endpoint_table", 1, 1_000_000)
     clauses = table.table("clauses")
     table.end()
-    return _Draft(version_id or stem, service, effective, summary, endpoint_table, clauses, table)
+    return _Draft(
+        version_id or stem, service, effective, dated, summary, endpoint_table, clauses, table
+    )
 
 
 def _check_order(drafts: list[_Draft], problems: list[Problem]) -> None:
     """Each instant has one version of a service, and the API has one at every instant."""
-    for before, after in pairwise(drafts):
+    for before, after in pairwise([draft for draft in drafts if draft.dated]):
         if (before.service, before.effective) == (after.service, after.effective):
             after.head.problem(
                 "effective",
                 f"{before.id} takes effect at the same instant; each instant has one version",
             )
-    first = next((draft for draft in drafts if draft.service == API_SERVICE), None)
+    of_the_api = [draft for draft in drafts if draft.service == API_SERVICE]
+    first = of_the_api[0] if of_the_api else None
     if first is None:
         problems.append(Problem("versions/", "", "a version of the service `api` is needed"))
-    elif first.effective != 0:
+    elif first.effective != 0 and all(draft.dated for draft in of_the_api):
         first.head.problem("effective", "the API's first version is effective 1970-01-01T00:00:00Z")
     for draft in drafts:
         unknown = [key for key in draft.clauses.names() if key not in CLAUSE_IDS]
@@ -180,15 +190,19 @@ def _check_order(drafts: list[_Draft], problems: list[Problem]) -> None:
 def _versions(
     drafts: list[_Draft], tables: Mapping[int, Mapping[str, EndpointRule]]
 ) -> list[PolicyVersion]:
-    """Read the clauses, oldest version first, since a later one may refer to an earlier one."""
+    """Read the clauses, oldest version first, since a later one may refer to an earlier one.
+
+    A draft without a date is read for its problems, and is no version.
+    """
     written: dict[tuple[str, str], dict[str, Clause]] = {}
+    undated = {(draft.service, draft.id) for draft in drafts if not draft.dated}
     versions: list[PolicyVersion] = []
     for draft in drafts:
         clauses: dict[str, Clause] = {}
         for clause_id in CLAUSE_IDS:
             if not draft.clauses.has(clause_id):
                 continue
-            clause = _clause(clause_id, draft, written)
+            clause = _clause(clause_id, draft, written, undated)
             if clause is not None:
                 clauses[clause_id] = clause
         written[draft.service, draft.id] = clauses
@@ -198,6 +212,8 @@ def _versions(
                 "endpoint_table", f"there is no {ENDPOINTS}{draft.endpoint_table}.toml"
             )
             endpoints = {}
+        if not draft.dated:
+            continue
         versions.append(
             assemble(
                 version_id=draft.id,
@@ -215,13 +231,16 @@ def _versions(
 
 
 def _clause(
-    clause_id: str, draft: _Draft, written: Mapping[tuple[str, str], Mapping[str, Clause]]
+    clause_id: str,
+    draft: _Draft,
+    written: Mapping[tuple[str, str], Mapping[str, Clause]],
+    undated: AbstractSet[tuple[str, str]],
 ) -> Clause | None:
     table = draft.clauses.table(clause_id)
     if table.has("as_in"):
         earlier = table.text("as_in")
         found = written.get((draft.service, earlier), {}).get(clause_id)
-        if found is None:
+        if found is None and (draft.service, earlier) not in undated:
             options = [version for service, version in written if service == draft.service]
             table.problem(
                 "as_in",

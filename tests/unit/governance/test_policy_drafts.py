@@ -106,6 +106,12 @@ async def test_a_draft_may_be_wrong_and_is_not_submitted_then(office: PolicyOffi
     }  # fmt: skip
     with pytest.raises(Conflict, match="stored_days"):
         await office.of("ada").submit(written.draft.draft)
+    quoted = DraftTexts(version_text("2027-02", f'"{LATER}"'))
+    undated = await office.of("ada").write(quoted, written.draft.draft)
+    (problem,) = undated.problems
+    assert (problem.file, problem.key) == ("versions/2027-02.toml", "effective")
+    assert "date-time" in problem.message
+    assert (undated.draft.effective, undated.draft.digest) == (None, None)
     mended = await office.of("ada").write(SHORTER, written.draft.draft)
     assert mended.problems == []
     assert (await office.of("ada").submit(written.draft.draft)).state is State.IN_APPROVAL

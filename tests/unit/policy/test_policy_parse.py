@@ -170,6 +170,18 @@ def test_a_wrong_policy_is_refused_with_its_place_and_what_is_allowed(case: str)
     ], problems
 
 
+@pytest.mark.parametrize("path", [FIRST, OPT_IN, CURRENT])
+def test_of_a_version_without_a_date_that_alone_is_said(path: str) -> None:
+    files = packaged_files()
+    lines = files[path].splitlines()
+    (at,) = (number for number, line in enumerate(lines) if line.startswith("effective = "))
+    lines[at] = 'effective = "2027-01-15T00:00:00Z"'
+    examined = examine({**files, path: "\n".join(lines)})
+    (problem,) = examined.problems
+    assert (problem.file, problem.key) == (path, "effective")
+    assert len(examined.versions) == 2, "it is no version"
+
+
 def test_every_problem_is_reported_at_once() -> None:
     files = edited(CURRENT, "grant_hours = 8", "grant_hours = 9")
     files[ENDPOINTS] = files[ENDPOINTS].replace("sharing = true", "sharing = 1", 1)
