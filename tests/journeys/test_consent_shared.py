@@ -317,7 +317,9 @@ def _campaign(office: Office, rounds: int, calls: int) -> None:
         until(callers.more(calls), "calls while it stands at the end")
     intervals = _intervals(office)
     shown = office.command("show")
-    assert shown["projects"][office.tenant.project]["stands"], "it said so by itself"
+    (own,) = shown["standing"]["projects"]
+    assert (own["project"], own["stands"]) == (office.tenant.project, True), "by its own word"
+    assert own["decided_by"]["text"] == shown["text"]["version"]
     office.place.stop()
     parts = _stored(office)
     lapses = b"facts_lease_lapsed" in office.place.output.read_bytes()

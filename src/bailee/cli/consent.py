@@ -76,18 +76,12 @@ def show(
     at |= {} if known_at is None else {"known_at": str(seconds_of(known_at, "known-at"))}
     standing = here.call("GET", f"{_PATH}/standing", query=query | at)
     text = here.call("GET", f"{_PATH}/text", query={"kind": kind.value})
-    rows = [] if project is not None else _ledger(here, query)
-    named = sorted({row["project"] for row in rows if row["project"] is not None})
-    projects = {
-        one: here.call("GET", f"{_PATH}/standing", query=query | at | {"project": one})
-        for one in named
-    }
     if as_json:
-        print_json({"standing": standing, "projects": projects, "text": text})
+        print_json({"standing": standing, "text": text})
         return
-    print(f"{kind.value}, for {project or 'the organisation'}: {_said(standing)}")
-    for one, own in projects.items():
-        print(f"{kind.value}, for {one}: {_said(own)}")
+    print(f"{kind.value}, for {project or 'the organisation'}: {said(standing)}")
+    for own in standing["projects"] or ():
+        print(f"{kind.value}, for {own['project']}: {said(own)}")
     print(f"\ntext {text['version']}, digest {text['digest']}\n")
     print(f"{text['title']['english']}\n\n{text['body']['english']}\n")
     print(f"{text['title']['korean']}\n\n{text['body']['korean']}")
@@ -200,11 +194,14 @@ def _ledger(here: "Remote", query: dict[str, str]) -> list[dict[str, Any]]:
         query["after"] = page["last_id"]
 
 
-def _said(standing: dict[str, Any]) -> str:
+def said(standing: dict[str, Any]) -> str:
+    """Whether something stands: since when, by whose word and for which text."""
     decided = standing["decided_by"]
     by = ""
     if decided is not None:
         by = f" since {_shown(decided['valid_from'])}, said by {decided['actor']}"
+        if decided["text"] is not None:
+            by += f", to text {decided['text']}"
     return f"{'stands' if standing['stands'] else 'does not stand'}{by}"
 
 

@@ -175,6 +175,19 @@ async def test_a_project_speaks_for_itself(office: Office) -> None:
     assert await office.shares(office.project)
 
 
+async def test_projects_with_a_word_of_their_own_are_listed(office: Office) -> None:
+    given = await office.share(office.project)
+    before = Instant(given.valid_from - 1)
+    assert await office.consents.spoken(office.tenant, Kind.SHARING) == {office.project: given}
+    assert await office.consents.spoken(office.tenant, Kind.SHARING, before) == {}
+    assert await office.consents.spoken(office.tenant, Kind.OPT_OUT) == {}
+    assert await office.consents.stood(office.tenant, None, Kind.SHARING) is None
+    await office.share()
+    await office.withdraw(office.project)
+    own = await office.consents.spoken(office.tenant, Kind.SHARING)
+    assert {project: said.stands for project, said in own.items()} == {office.project: False}
+
+
 async def test_withdrawing_for_the_organisation_ends_what_its_projects_gave(
     office: Office,
 ) -> None:

@@ -62,6 +62,14 @@ class StatementView(msgspec.Struct, frozen=True, kw_only=True):
     actor: str
 
 
+class ProjectStandingView(msgspec.Struct, frozen=True, kw_only=True):
+    """What stood by a project's own statement, which beats its organisation's."""
+
+    project: str
+    stands: bool
+    decided_by: StatementView
+
+
 class StandingView(msgspec.Struct, frozen=True, kw_only=True):
     """What stood at an instant, as it was known at another, and who said so."""
 
@@ -70,6 +78,8 @@ class StandingView(msgspec.Struct, frozen=True, kw_only=True):
     project: str | None
     stands: bool
     decided_by: StatementView | None
+    projects: list[ProjectStandingView] | None
+    """Every project with a statement of its own; null where one project was asked about."""
 
 
 class GivenView(msgspec.Struct, frozen=True, kw_only=True):
@@ -145,12 +155,25 @@ async def read_standing(request: AnyRequest) -> Response[StandingView]:
         _instant(number_of(request, "known_at", 0, _LATEST_S)),
     )
     row = await session.consents.stood(session.tenant, project, kind, at, known)
+    own = (
+        None
+        if project is not None
+        else await session.consents.spoken(session.tenant, kind, at, known)
+    )
     return answer(
         StandingView(
             kind=kind.value,
             project=None if project is None else project_text(project),
             stands=row is not None and row.stands,
             decided_by=None if row is None else _view(row),
+            projects=None
+            if own is None
+            else [
+                ProjectStandingView(
+                    project=project_text(one), stands=said.stands, decided_by=_view(said)
+                )
+                for one, said in own.items()
+            ],
         )
     )
 

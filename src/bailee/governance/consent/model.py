@@ -99,6 +99,20 @@ def stood(
     return decided[0] if decided else None
 
 
+def spoken(
+    rows: Iterable[Statement], kind: Kind, at: Instant, known: Instant
+) -> dict[ProjectId, Statement]:
+    """By project: its own statement that decided at `at`, by what was known at `known`.
+
+    Projects that had said nothing by themselves are left out. `rows`: the organisation's ledger.
+    """
+    return {
+        row.project: row
+        for row in rows
+        if row.project is not None and row.kind is kind and row.known(known) and row.covers(at)
+    }
+
+
 def transitions(rows: Iterable[Statement]) -> list[Instant]:
     """The instants at which one scope's statements of a kind begin and cease to stand, in turns.
 

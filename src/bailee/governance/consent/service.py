@@ -23,6 +23,7 @@ from bailee.governance.consent.model import (
     Kind,
     Statement,
     Subject,
+    spoken,
     stood,
     transitions,
 )
@@ -221,6 +222,18 @@ class Consents:
         return stood(
             rows, kind, project, now if at is None else at, now if known is None else known
         )
+
+    async def spoken(
+        self,
+        tenant: TenantId,
+        kind: Kind,
+        at: Instant | None = None,
+        known: Instant | None = None,
+    ) -> dict[ProjectId, Statement]:
+        """As `stood`, for every project with a statement of its own. Raises Forbidden."""
+        now = self._clock.now()
+        rows = await self.ledger(tenant)
+        return spoken(rows, kind, now if at is None else at, now if known is None else known)
 
     def _check_text(self, kind: Kind, version: str, digest: bytes) -> None:
         text = texts.current(kind)
