@@ -257,11 +257,18 @@ def test_dated_records_obey_the_version_of_their_day(town: Town, tmp_path: Path)
     ]
     file = tmp_path / "records.jsonl"
     file.write_text("\n".join(map(json.dumps, lines)) + "\n{\n")
-    done = subprocess.run(
-        [sys.executable, "-m", "bailee", "import", "records", str(file), "--json",
-         *town.place.arguments],
-        cwd=town.place.root, capture_output=True, text=True, check=False, timeout=60,
-    )  # fmt: skip
+
+    def imported(*more: str) -> "subprocess.CompletedProcess[str]":
+        return subprocess.run(
+            [sys.executable, "-m", "bailee", "import", "records", str(file), "--json",
+             *more, *town.place.arguments],
+            cwd=town.place.root, capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+
+    past = imported("--from-line", "99")
+    assert (past.returncode, past.stdout) == (1, "")
+    assert "has 7 lines" in past.stderr
+    done = imported()
     assert done.returncode == 1, done.stderr
     said = [json.loads(line) for line in done.stdout.splitlines()]
     assert [(one["line"], one["outcome"], one.get("policy")) for one in said] == [

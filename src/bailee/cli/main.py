@@ -8,6 +8,7 @@ they need when they run, so that help comes at once.
 import importlib
 import importlib.util
 import sys
+from inspect import cleandoc
 from typing import Annotated
 
 import typer
@@ -114,6 +115,29 @@ def version() -> None:
     from bailee import __version__
 
     print(__version__)
+
+
+def _let_help_flow(group: typer.Typer) -> None:
+    """Give every command its docstring with a line for each paragraph.
+
+    Rich markup would keep the line breaks of the source in all but the first one.
+    """
+    for command in group.registered_commands:
+        command.help = _flowing(command.callback)
+    called = group.registered_callback
+    if called is not None and not isinstance(group.info.help, str):
+        called.help = _flowing(called.callback)
+    for below in group.registered_groups:
+        if below.typer_instance is not None:
+            _let_help_flow(below.typer_instance)
+
+
+def _flowing(described: object) -> str:
+    text = cleandoc(described.__doc__ or "")
+    return "\n\n".join(" ".join(part.split("\n")) for part in text.split("\n\n"))
+
+
+_let_help_flow(app)
 
 
 def main() -> None:

@@ -85,8 +85,14 @@ def _timed(name: str, value: object) -> object:
         return {key: _timed(key, item) for key, item in value.items()}
     timed = name.endswith(("_at", "_until")) or name in ("in_force", "since")
     if timed and isinstance(value, int | float) and not isinstance(value, bool):
-        return to_rfc3339(Instant(int(1000 * value)))
+        return instant_said(value)
     return value
+
+
+def instant_said(seconds: float) -> str:
+    """Unix seconds as RFC 3339; whole ones without a fraction, which nobody measured."""
+    text = to_rfc3339(Instant(round(1000 * seconds)))
+    return text.replace(".000Z", "Z") if isinstance(seconds, int) else text
 
 
 def print_error(error: BaileeError) -> int:

@@ -87,7 +87,7 @@ def explain(
     from bailee.policy.explain import Question, explain, facts_of
     from bailee.policy.model import RetentionMode
 
-    korean = _is_korean(language)
+    korean = is_korean(language)
     try:
         mode = RetentionMode(retention)
     except ValueError:
@@ -153,7 +153,7 @@ def show(
     from bailee.policy.show import show, show_at
 
     policies = _history(config, data, assignments)
-    korean = _is_korean(language)
+    korean = is_korean(language)
     shown = (
         show(policies, version)
         if version is not None
@@ -195,8 +195,10 @@ def lint(
         print_json(report)
     else:
         for problem in report.problems:
-            print(f"{problem.file}: {problem.key}: {problem.message}", file=sys.stderr)
-        state = "clean" if report.clean else f"{len(report.problems)} problems"
+            place = ": ".join(filter(None, (problem.file, problem.key)))
+            print(f"{place}: {problem.message}", file=sys.stderr)
+        count = len(report.problems)
+        state = "clean" if report.clean else f"{count} problem{'' if count == 1 else 's'}"
         print(f"{', '.join(report.versions) or 'no versions'}: {state}")
     if not report.clean:
         raise typer.Exit(1)
@@ -214,7 +216,8 @@ def _files(folder: Path) -> dict[str, str]:
         raise InvalidInput(f"{folder} cannot be read; its files are UTF-8 TOML") from error
 
 
-def _is_korean(language: str) -> bool:
+def is_korean(language: str) -> bool:
+    """Whether Korean is asked for. Raises InvalidInput for what is neither language."""
     if language not in ("en", "ko"):
         raise InvalidInput(f"--language {language}: write en or ko")
     return language == "ko"

@@ -3,13 +3,14 @@
 These go over the API, for whoever's credential is at hand (`cli.remote`).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from bailee.cli.options import ConfigOption, DataOption, JsonOption, SetOption, load_settings
+from bailee.cli.policy import LanguageOption, is_korean
 from bailee.kernel.errors import InvalidInput
 
 _PATH = "/bailee/v1/policy"
@@ -47,7 +48,7 @@ def versions(
 
     Example: bailee policy versions --service api
     """
-    from bailee.cli.output import print_json, print_table
+    from bailee.cli.output import instant_said, print_json, print_table
 
     query = None if service is None else {"service": service}
     said = _ask((config, data, assignments), "GET", "/versions", query=query)
@@ -55,7 +56,7 @@ def versions(
         print_json(said)
         return
     rows = [
-        (one["id"], one["service"], _date(one["effective_at"]), one["summary"]["english"])
+        (one["id"], one["service"], instant_said(one["effective_at"]), one["summary"]["english"])
         for one in said["data"]
     ]
     print_table(("version", "service", "effective", "summary"), rows)
@@ -128,7 +129,7 @@ def submit(
 
 def diff(
     draft: DraftArgument,
-    language: Annotated[str, typer.Option("--language", "-l", help="en or ko.")] = "en",
+    language: LanguageOption = "en",
     config: ConfigOption = None,
     data: DataOption = None,
     assignments: SetOption = None,
@@ -140,19 +141,31 @@ def diff(
     """
     from bailee.cli.output import print_json
 
+    korean = is_korean(language)
     said = _ask((config, data, assignments), "GET", f"/drafts/{draft}/difference")
     if as_json:
         print_json(said)
         return
-    print(f"{said['version']} follows {said['follows'] or 'nothing'} from {said['effective']}")
+    for line in difference_lines(said, korean=korean):
+        print(line)
+
+
+def difference_lines(said: Mapping[str, Any], *, korean: bool) -> Iterator[str]:
+    """What the API says of a difference, in one language throughout."""
+    from bailee.policy.words import difference_said
+
+    language = "korean" if korean else "english"
+    kind = "first" if said["follows"] is None else "follows"
+    names = {name: said[name] for name in ("version", "follows", "effective")}
+    yield difference_said(kind, language, **names)
     for one in (*said["parameters"], *said["endpoints"]):
-        print(f"{one['place']} {one['name']}: {one['before']} → {one['after']}")
+        yield f"{one['place']} {one['name']}: {_setting(one['before'])} → {_setting(one['after'])}"
     for one in said["texts"]:
-        print(f"{one['clause']}: its {one['part']} reads differently")
+        yield difference_said(one["part"], language, clause=one["clause"])
     for one in said["effects"]:
-        print(one["korean" if language == "ko" else "english"])
+        yield one[language]
     if not said["effects"]:
-        print("no decision changes")
+        yield difference_said("none", language)
 
 
 def simulate(
@@ -200,10 +213,11 @@ def approve(
 
     Example: bailee policy approve draft_0123 --digest 9f86d081
     """
+    if len(digest) < _PREFIX_DIGITS:
+        raise InvalidInput(f"--digest {digest}: give at least its first {_PREFIX_DIGITS} digits")
     asked = (config, data, assignments)
-    if len(digest) >= _PREFIX_DIGITS:
-        whole = _ask(asked, "GET", f"/drafts/{draft}")["digest"] or ""
-        digest = whole if whole.startswith(digest) else digest
+    whole = _ask(asked, "GET", f"/drafts/{draft}")["digest"] or ""
+    digest = whole if whole.startswith(digest.lower()) else digest
     said = _ask(asked, "POST", f"/drafts/{draft}/approvals", {"digest": digest})
     _tell(said, as_json=as_json)
 
@@ -219,13 +233,13 @@ def publish(
 
     Example: bailee policy publish draft_0123
     """
-    from bailee.cli.output import print_json
+    from bailee.cli.output import instant_said, print_json
 
     said = _ask((config, data, assignments), "POST", f"/drafts/{draft}/publish")
     if as_json:
         print_json(said)
     else:
-        print(f"published {said['id']}, effective {_date(said['effective_at'])}")
+        print(f"published {said['id']}, effective {instant_said(said['effective_at'])}")
 
 
 def withdraw(
@@ -272,14 +286,15 @@ def _tell(said: Any, *, as_json: bool) -> None:
         print(f"{place}: {problem['message']}")
 
 
+def _setting(value: str | int | bool | None) -> str:
+    """A setting as a version's file has it."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return "–" if value is None else str(value)
+
+
 def _text(file: Path) -> str:
     try:
         return file.read_text("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InvalidInput(f"{file} cannot be read; it is UTF-8 TOML") from error
-
-
-def _date(seconds: int) -> str:
-    from bailee.kernel.instants import Instant, to_rfc3339
-
-    return to_rfc3339(Instant(seconds * 1000))

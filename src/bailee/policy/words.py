@@ -47,6 +47,12 @@ def sentence(
     )
 
 
+def difference_said(kind: str, language: str, **values: str | None) -> str:
+    """A line about a difference as a whole or a clause of it, in one language."""
+    said: str = packaged_words()["difference"][kind][language].format(**values)
+    return said
+
+
 def value_said(aspect: str, value: str, language: str) -> str:
     """A value of an aspect, in one language."""
     words = packaged_words()

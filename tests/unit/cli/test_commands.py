@@ -12,6 +12,7 @@ import pytest
 import typer.core
 import typer.main
 
+from bailee.cli.consent import said
 from bailee.cli.main import app
 from bailee.cli.options import seconds_of
 from bailee.cli.output import cells, shown
@@ -56,6 +57,17 @@ def test_every_command_says_what_it_does_with_an_example(
     assert f"Example: {path}" in command.help or f"$({path}" in command.help
     options = [parameter for parameter in command.params if not getattr(parameter, "hidden", False)]
     assert all(getattr(option, "help", None) for option in options)
+
+
+@pytest.mark.parametrize(("path", "command"), list(commands()), ids=str)
+def test_help_flows(path: str, command: typer.core.TyperCommand) -> None:
+    assert command.help is not None
+    paragraphs = command.help.split("\n\n")
+    assert not [part for part in paragraphs if "\n" in part], path
+
+
+def test_a_group_is_described_by_its_own_words(tmp_path: Path) -> None:
+    assert "Import dated records" in run(tmp_path, "import", "--help").stdout
 
 
 def test_version_and_help_need_nothing(tmp_path: Path) -> None:
@@ -166,6 +178,10 @@ def test_policy_lint_names_what_is_wrong(tmp_path: Path) -> None:
     assert broken.returncode == 1
     assert "versions/x.toml" in broken.stderr
     assert "bailee.toml" not in broken.stderr, "what is no part of a policy is left alone"
+    (tmp_path / "empty").mkdir()
+    empty = run(tmp_path, "policy", "lint", str(tmp_path / "empty"))
+    assert empty.stderr == "versions/: a version of the service `api` is needed\n"
+    assert empty.stdout == "no versions: 1 problem\n"
 
 
 @pytest.mark.parametrize(
@@ -177,6 +193,8 @@ def test_policy_lint_names_what_is_wrong(tmp_path: Path) -> None:
         (("zero-retention", "review", "zra_0", "--review-at", "soon"), "--review-at"),
         (("consent", "history", "--known-at", "2026-11-26T08:00:00"), "--known-at"),
         (("login", "--email", "ada@example.com"), "nothing was sent"),
+        (("policy", "diff", "draft_0", "-l", "fr"), "write en or ko"),
+        (("policy", "approve", "draft_0", "--digest", "b22ac3f"), "first 8 digits"),
     ],
 )
 def test_what_is_missing_is_said_before_anything_is_sent(
@@ -211,9 +229,18 @@ def test_tables_are_for_people() -> None:
     ]
     assert shown({"a_b": [1, 2]}) == "a b: 1, 2"
     assert cells({"created_at": 1_795_700_000, "points": 3}, ("created_at", "points")) == [
-        "2026-11-26T13:33:20.000Z",
+        "2026-11-26T13:33:20Z",
         3,
     ]
+    assert cells({"until_at": 1_795_700_000.86}, ("until_at",)) == ["2026-11-26T13:33:20.860Z"]
+
+
+def test_consent_is_said_with_since_when_by_whom_and_for_which_text() -> None:
+    decided = {"valid_from": 1_795_700_000.86, "actor": "user_1", "text": "2026-11-25"}
+    assert said({"stands": True, "decided_by": decided}) == (
+        "stands since 2026-11-26T13:33:20.860Z, said by user_1, to text 2026-11-25"
+    )
+    assert said({"stands": False, "decided_by": None}) == "does not stand"
 
 
 def test_a_second_serve_from_the_same_folder_is_refused(tmp_path: Path) -> None:
