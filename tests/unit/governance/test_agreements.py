@@ -334,14 +334,13 @@ async def test_nothing_new_rests_on_an_agreement_that_ends(
     await customer.terminate(tenant, associate, "first")
     with pytest.raises(Conflict, match="termination was given"):
         await world.protection(admin_key(tenant)).protect(tenant, project)
-    await customer.terminate(tenant, enterprise, "then")
+    noticed = await customer.terminate(tenant, enterprise, "then")
     with pytest.raises(Conflict, match="termination was given"):
         await begun(world, tenant, BAA)
     anew = await executed(world, tenant, ENTERPRISE)
-    assert (anew.ends_at, (await customer.one(tenant, enterprise)).state) == (
-        None,
-        State.SUPERSEDED,
-    )
+    ended = await customer.one(tenant, enterprise)
+    assert (anew.ends_at, ended.state) == (None, State.SUPERSEDED)
+    assert ended.ended == noticed.ended, "who gave notice, and why, stays"
 
 
 async def test_the_database_keeps_what_was_executed(

@@ -171,7 +171,7 @@ class Agreement(NamedTuple):
     in_force_until: Instant | None = None
     """Set by the notice of a newer version."""
     ended: Ended | None = None
-    """Of one that is executed still: who gave notice of its termination, when and why."""
+    """Where notice of its termination was given: who gave it, when and why, whatever ended it."""
 
     def __repr__(self) -> str:
         return hidden(self)
