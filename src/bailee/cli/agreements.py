@@ -59,7 +59,8 @@ def templates(
         print_json(found)
         return
     if kind is None:
-        columns = ("kind", "version", "reviewed", "requires", "notice_days", "termination_days")
+        notices = ("newer_text_notice_days", "termination_notice_days")
+        columns = ("kind", "version", "reviewed", "requires", *notices)
         print_table(columns, [cells(one, columns) for one in found])
         return
     language = "korean" if korean else "english"
@@ -244,7 +245,8 @@ def terminate(
 ) -> None:
     """Give up preparing an agreement, or give notice that an executed one ends.
 
-    An executed enterprise agreement is in force for 60 days more, the others for 30.
+    An executed one is in force for as long as its text says: `termination_notice_days` of
+    `bailee agreements templates`.
 
     Example: bailee agreements terminate agreement_0123… --reasons "No longer needed"
     """

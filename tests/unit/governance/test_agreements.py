@@ -302,7 +302,7 @@ async def test_a_termination_ends_what_was_executed_after_its_notice(
     by = world.by(admin_key(tenant) if side == "customer" else officer(world.clock.now()))
     noticed = await by.terminate(tenant, named, "no longer needed")
     until = Instant(world.clock.now() + days * DAY_MS)
-    assert (noticed.state, noticed.ends_at) == (State.EXECUTED, until)
+    assert (noticed.state, noticed.in_force_until) == (State.EXECUTED, until)
     with pytest.raises(Conflict, match=f"It is in force until {to_rfc3339(until)}"):
         await by.terminate(tenant, named, "again")
     standing = Standing(world.database, world.clock)
@@ -339,7 +339,7 @@ async def test_nothing_new_rests_on_an_agreement_that_ends(
         await begun(world, tenant, BAA)
     anew = await executed(world, tenant, ENTERPRISE)
     ended = await customer.one(tenant, enterprise)
-    assert (anew.ends_at, ended.state) == (None, State.SUPERSEDED)
+    assert (anew.in_force_until, ended.state) == (None, State.SUPERSEDED)
     assert ended.ended == noticed.ended, "who gave notice, and why, stays"
 
 

@@ -94,6 +94,7 @@ async def write(transaction: DatabaseTransaction, row: Agreement) -> None:
             countersigned_by = :countersigned_by, countersigned_name = :countersigned_name,
             countersigned_title = :countersigned_title, countersigned_at = :countersigned_at,
             operator_name = :operator_name, operator_address = :operator_address,
+            in_force_until = :in_force_until,
             ended_by = :ended_by, ended_at = :ended_at, end_reasons = :end_reasons
         WHERE tenant = :own AND agreement = :agreement
         """,
@@ -114,6 +115,7 @@ async def write(transaction: DatabaseTransaction, row: Agreement) -> None:
         countersigned_at=counter[3],
         operator_name=row.operator_name,
         operator_address=row.operator_address,
+        in_force_until=row.in_force_until,
         ended_by=ended[0],
         ended_at=ended[1],
         end_reasons=ended[2],
