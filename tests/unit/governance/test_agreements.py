@@ -251,6 +251,23 @@ async def test_a_form_takes_what_its_template_says(world: World, tenant: TenantI
         await customer.draft(tenant, DPA, Language.ENGLISH, {"iban": "x"})
 
 
+async def test_a_draft_changes_its_language_until_it_is_handed_in(
+    world: World, tenant: TenantId
+) -> None:
+    customer = world.by(admin_key(tenant))
+    named = (await customer.draft(tenant, DPA, Language.ENGLISH, FORMS[DPA])).agreement
+    await customer.fill(tenant, named, {}, Language.KOREAN)
+    kept = await customer.fill(tenant, named, {"customer_role": "processor"})
+    assert kept.language is Language.KOREAN
+    await customer.submit(tenant, named)
+    with pytest.raises(Conflict, match="changing its form is not possible"):
+        await customer.fill(tenant, named, {}, Language.ENGLISH)
+    await world.clerk().step(None)
+    assert (await customer.one(tenant, named)).language is Language.KOREAN
+    (document,) = world.documents.made
+    assert document.language == "ko"
+
+
 async def test_nothing_is_countersigned_for_an_operator_without_a_name(
     world: World, tenant: TenantId
 ) -> None:

@@ -45,9 +45,11 @@ class BeginAgreement(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FillAgreement(msgspec.Struct, forbid_unknown_fields=True):
-    """Fields of the form; an empty value empties a field."""
+    """Fields of the form, and the language; an empty value empties a field."""
 
     form: dict[str, str]
+    language: Literal["english", "korean"] | None = None
+    """In which it is to be signed; absent or null: as it was."""
 
 
 class ReviewAgreement(msgspec.Struct, forbid_unknown_fields=True):
@@ -268,10 +270,11 @@ async def get_agreement(agreement: FromPath[str], request: AnyRequest) -> Respon
 
 @post("/{agreement:str}", status_code=200, summary="Fill in a form", action="agreement.request")
 async def fill_agreement(agreement: FromPath[str], request: AnyRequest) -> Response[AgreementView]:
-    """Change fields of a draft's form."""
+    """Change fields of a draft's form, or in which language it is to be signed."""
     session = await session_of(request)
     asked = await body_of(request, FillAgreement)
-    row = await session.agreements.fill(session.tenant, _id(agreement), asked.form)
+    language = None if asked.language is None else Language(asked.language)
+    row = await session.agreements.fill(session.tenant, _id(agreement), asked.form, language)
     return answer(_view(row, session))
 
 

@@ -87,7 +87,8 @@ async def write(transaction: DatabaseTransaction, row: Agreement) -> None:
     ended = row.ended or _NOBODY
     await transaction.rows(
         """
-        UPDATE agreements SET state = :state, form = :form, submitted_at = :submitted_at,
+        UPDATE agreements SET state = :state, language = :language, form = :form,
+            submitted_at = :submitted_at,
             reviewed_by = :reviewed_by, reviewed_at = :reviewed_at,
             review_reasons = :review_reasons, signed_by = :signed_by,
             signed_name = :signed_name, signed_title = :signed_title, signed_at = :signed_at,
@@ -100,6 +101,7 @@ async def write(transaction: DatabaseTransaction, row: Agreement) -> None:
         """,
         agreement=row.agreement,
         state=row.state.value,
+        language=row.language.value,
         form=_encoded(row.form),
         submitted_at=row.submitted_at,
         reviewed_by=review[0],

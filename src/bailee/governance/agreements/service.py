@@ -152,8 +152,16 @@ class Agreements:
                 row = await self._submitted(transaction, row)
         return row
 
-    async def fill(self, tenant: TenantId, agreement: bytes, form: Mapping[str, str]) -> Agreement:
-        """Change fields of a draft's form; an empty value empties the field.
+    async def fill(
+        self,
+        tenant: TenantId,
+        agreement: bytes,
+        form: Mapping[str, str],
+        language: Language | None = None,
+    ) -> Agreement:
+        """Change fields of a draft's form, and in which language it is to be signed.
+
+        An empty value empties the field; None leaves the language.
 
         Raises Forbidden, NotFound, InvalidInput, Conflict.
         """
@@ -162,7 +170,7 @@ class Agreements:
             row = await _one(transaction, agreement)
             template = self._ready(row, Step.FILL)
             merged = template.checked({**row.form, **form}, complete=False)
-            changed = row._replace(form=merged)
+            changed = row._replace(form=merged, language=language or row.language)
             await repository.write(transaction, changed)
             await self._audit.write(transaction, event("filled", changed))
         return changed
