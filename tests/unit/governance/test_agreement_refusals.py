@@ -71,6 +71,25 @@ def test_what_is_advised_can_be_done(kind: Kind, state: State) -> None:
             assert possible or anew == f" {kind.value}", said
 
 
+@pytest.mark.parametrize(
+    ("kind", "state", "steps", "command"),
+    [
+        (Kind.DATA_PROCESSING_ADDENDUM, State.SUBMITTED, {Step.ACCEPT, Step.COUNTERSIGN}, "sign"),
+        (Kind.ENTERPRISE_AGREEMENT, State.SUBMITTED, {Step.FILL, Step.SUBMIT}, "terminate"),
+        (Kind.ENTERPRISE_AGREEMENT, State.ACCEPTED, {Step.ACCEPT, Step.DECLINE}, "terminate"),
+        (Kind.ENTERPRISE_AGREEMENT, State.ACCEPTED, {Step.COUNTERSIGN}, "sign"),
+        (Kind.ENTERPRISE_AGREEMENT, State.SIGNED, {Step.ACCEPT, Step.DECLINE}, "terminate"),
+        (Kind.ENTERPRISE_AGREEMENT, State.SIGNED, {Step.SIGN}, "countersign"),
+    ],
+)
+def test_what_is_advised_leads_where_was_wanted(
+    kind: Kind, state: State, steps: set[Step], command: str
+) -> None:
+    for step in steps:
+        said = str(wrong_state(agreement(kind, state), step, reviewed=assessed(kind)))
+        assert re.findall(r"`bailee agreements (\w+)", said) == [command], said
+
+
 def test_a_notice_names_the_agreement_and_what_to_do() -> None:
     row = agreement(Kind.ENTERPRISE_AGREEMENT, State.EXECUTED)
     noticed = row._replace(
