@@ -179,7 +179,10 @@ def test_c18_a_form_in_korean_executes_the_addendum(
     (template,) = ask(place, office, "templates", kind.value)
     assert template["title"]["korean"]
     fields = [f"--field={name}={value}" for name, value in FORMS[kind].items()]
-    row = ask(place, office, "submit", kind.value, "--korean", *fields)
+    draft = ask(place, office, "submit", kind.value, "--draft", *fields)
+    assert draft["language"] == "english"
+    row = ask(place, office, "submit", draft["id"], "--korean")
+    assert row["language"] == "korean", "the language that the command names is the one signed in"
     assert row["countersignature"]["name"] == "A. Signatory"
     path = f"{PATH}/{row['id']}"
 
@@ -190,7 +193,8 @@ def test_c18_a_form_in_korean_executes_the_addendum(
 
     document = until(answered, "the document is made")
     assert document.headers["content-type"] == "application/pdf"
-    shown = http.get(path, headers=office.headers).json()
+    shown = ask(place, office, "show", row["id"])
+    assert shown == http.get(path, headers=office.headers).json()
     digest = hashlib.sha256(document.content)
     assert (shown["status"], shown["document_sha256"]) == ("executed", digest.hexdigest())
     assert http.get(f"{path}/document").status_code == 401

@@ -125,3 +125,38 @@ async def test_no_role_that_serves_owns_or_escapes(postgres_database: FreshDatab
         "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 'public'"
     )
     assert [row["tableowner"] for row in owners] == [OWNER_ROLE]
+
+
+async def test_what_was_reckoned_of_a_termination_is_put_down(
+    empty_database: FreshDatabase,
+) -> None:
+    url, days = empty_database.url(OWNER_ROLE), 86_400_000
+    await migrate(url)
+    await empty_database.as_owner(
+        "INSERT INTO organisations VALUES ($1, 'one', 'active', 1)", bytes(16)
+    )
+    wanted = {}
+    for place, (kind, ended, before, after) in enumerate(
+        (
+            ("enterprise_agreement", 5, None, 5 + 60 * days),
+            ("business_associate_agreement", 5, None, 5 + 30 * days),
+            ("data_processing_addendum", 5, 7, 7),
+            ("data_processing_addendum", None, None, None),
+        )
+    ):
+        wanted[bytes([place])] = after
+        await empty_database.as_owner(
+            "INSERT INTO agreements (agreement, tenant, kind, version, text_digest, language,"
+            " state, form, created_at, signed_at, countersigned_at, operator_name, executed_at,"
+            " document, document_digest, ended_at, in_force_until) VALUES ($1, $2, $3, '1', $1,"
+            " 'english', 'executed', '{}', 1, 1, 1, 'x', 1, $1, sha256($1), $4, $5)",
+            bytes([place]),
+            bytes(16),
+            kind,
+            ended,
+            before,
+        )
+    await empty_database.as_owner("UPDATE alembic_version SET version_num = '0015'")
+    assert await migrate(url) is True
+    rows = await empty_database.as_owner("SELECT agreement, in_force_until FROM agreements")
+    assert {bytes(row["agreement"]): row["in_force_until"] for row in rows} == wanted

@@ -59,7 +59,8 @@ def templates(
         print_json(found)
         return
     if kind is None:
-        columns = ("kind", "version", "reviewed", "requires", "notice_days", "termination_days")
+        notices = ("newer_text_notice_days", "termination_notice_days")
+        columns = ("kind", "version", "reviewed", "requires", *notices)
         print_table(columns, [cells(one, columns) for one in found])
         return
     language = "korean" if korean else "english"
@@ -83,7 +84,13 @@ def templates(
 def submit(
     kind: Annotated[str, typer.Argument(help="Which agreement, or a draft (agreement_…).")],
     fields: FieldOption = None,
-    korean: Annotated[bool, typer.Option("--korean", help="Sign a new one in Korean.")] = False,
+    korean: Annotated[
+        bool | None,
+        typer.Option(
+            "--korean/--english",
+            help="In which language it is signed; default: English, or as the draft says.",
+        ),
+    ] = None,
     draft: Annotated[bool, typer.Option("--draft", help="Begin it and do not hand it in.")] = False,
     config: ConfigOption = None,
     data: DataOption = None,
@@ -97,22 +104,16 @@ def submit(
 
     Example: bailee agreements submit data_processing_addendum --field legal_name="Acme Ltd" …
     """
-    remote, form = _remote(config, data, assignments, organisation), _form(fields)
+    remote = _remote(config, data, assignments, organisation)
+    body: dict[str, Any] = {"form": _form(fields)}
+    if korean is not None:
+        body["language"] = "korean" if korean else "english"
     if kind.startswith("agreement_"):
-        begun = remote.call("GET", f"{_PATH}/{kind}")["language"]
-        if korean and begun != "korean":
-            raise InvalidInput(
-                "this draft was begun to be signed in English; terminate it, and begin anew with"
-                " --korean",
-                field="--korean",
-            )
-        row = remote.call("POST", f"{_PATH}/{kind}", {"form": form})
+        row = remote.call("POST", f"{_PATH}/{kind}", body)
         if not draft:
             row = remote.call("POST", f"{_PATH}/{kind}/submit")
     else:
-        language = "korean" if korean else "english"
-        body = {"kind": kind, "language": language, "form": form, "submit": not draft}
-        row = remote.call("POST", _PATH, body)
+        row = remote.call("POST", _PATH, {"kind": kind, "submit": not draft, **body})
     _show(row, as_json=as_json)
 
 
@@ -244,7 +245,8 @@ def terminate(
 ) -> None:
     """Give up preparing an agreement, or give notice that an executed one ends.
 
-    An executed enterprise agreement is in force for 60 days more, the others for 30.
+    An executed one is in force for as long as its text says: `termination_notice_days` of
+    `bailee agreements templates`.
 
     Example: bailee agreements terminate agreement_0123… --reasons "No longer needed"
     """

@@ -9,7 +9,7 @@ Party = Annotated[str, Meta(max_length=400)]
 
 
 class AgreementsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """The operator as a party to agreements. Without its name nothing is counter-signed."""
+    """The operator as a party. Without its name and address nothing is counter-signed."""
 
     operator_name: Annotated[Party, Meta(description="The operator's legal name.")] = ""
     operator_address: Annotated[Party, Meta(description="Its address.")] = ""
@@ -17,7 +17,7 @@ class AgreementsSettings(Struct, frozen=True, kw_only=True, forbid_unknown_field
         Party,
         Meta(
             description="Who signs for the operator what nobody signs one by one (the data "
-            "processing addendum)."
+            "processing addendum). Without it no addendum can be submitted."
         ),
     ] = ""
     signatory_title: Annotated[Party, Meta(description="That person's title.")] = ""

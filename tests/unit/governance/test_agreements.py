@@ -251,6 +251,23 @@ async def test_a_form_takes_what_its_template_says(world: World, tenant: TenantI
         await customer.draft(tenant, DPA, Language.ENGLISH, {"iban": "x"})
 
 
+async def test_a_draft_changes_its_language_until_it_is_handed_in(
+    world: World, tenant: TenantId
+) -> None:
+    customer = world.by(admin_key(tenant))
+    named = (await customer.draft(tenant, DPA, Language.ENGLISH, FORMS[DPA])).agreement
+    await customer.fill(tenant, named, {}, Language.KOREAN)
+    kept = await customer.fill(tenant, named, {"customer_role": "processor"})
+    assert kept.language is Language.KOREAN
+    await customer.submit(tenant, named)
+    with pytest.raises(Conflict, match="changing its form is not possible"):
+        await customer.fill(tenant, named, {}, Language.ENGLISH)
+    await world.clerk().step(None)
+    assert (await customer.one(tenant, named)).language is Language.KOREAN
+    (document,) = world.documents.made
+    assert document.language == "ko"
+
+
 async def test_nothing_is_countersigned_for_an_operator_without_a_name(
     world: World, tenant: TenantId
 ) -> None:
@@ -302,7 +319,7 @@ async def test_a_termination_ends_what_was_executed_after_its_notice(
     by = world.by(admin_key(tenant) if side == "customer" else officer(world.clock.now()))
     noticed = await by.terminate(tenant, named, "no longer needed")
     until = Instant(world.clock.now() + days * DAY_MS)
-    assert (noticed.state, noticed.ends_at) == (State.EXECUTED, until)
+    assert (noticed.state, noticed.in_force_until) == (State.EXECUTED, until)
     with pytest.raises(Conflict, match=f"It is in force until {to_rfc3339(until)}"):
         await by.terminate(tenant, named, "again")
     standing = Standing(world.database, world.clock)
@@ -334,14 +351,13 @@ async def test_nothing_new_rests_on_an_agreement_that_ends(
     await customer.terminate(tenant, associate, "first")
     with pytest.raises(Conflict, match="termination was given"):
         await world.protection(admin_key(tenant)).protect(tenant, project)
-    await customer.terminate(tenant, enterprise, "then")
+    noticed = await customer.terminate(tenant, enterprise, "then")
     with pytest.raises(Conflict, match="termination was given"):
         await begun(world, tenant, BAA)
     anew = await executed(world, tenant, ENTERPRISE)
-    assert (anew.ends_at, (await customer.one(tenant, enterprise)).state) == (
-        None,
-        State.SUPERSEDED,
-    )
+    ended = await customer.one(tenant, enterprise)
+    assert (anew.in_force_until, ended.state) == (None, State.SUPERSEDED)
+    assert ended.ended == noticed.ended, "who gave notice, and why, stays"
 
 
 async def test_the_database_keeps_what_was_executed(

@@ -28,7 +28,6 @@ from bailee.governance.agreements.templates import Both
 from bailee.governance.agreements.versions import Offered, Outstanding
 from bailee.kernel.errors import NotFound
 from bailee.kernel.ids import handle_text, project_text, tenant_text
-from bailee.kernel.instants import DAY_MS
 
 KindName = Literal[
     "enterprise_agreement", "data_processing_addendum", "business_associate_agreement"
@@ -46,9 +45,11 @@ class BeginAgreement(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class FillAgreement(msgspec.Struct, forbid_unknown_fields=True):
-    """Fields of the form; an empty value empties a field."""
+    """Fields of the form, and the language; an empty value empties a field."""
 
     form: dict[str, str]
+    language: Literal["english", "korean"] | None = None
+    """In which it is to be signed; absent or null: as it was."""
 
 
 class ReviewAgreement(msgspec.Struct, forbid_unknown_fields=True):
@@ -117,9 +118,9 @@ class TemplateView(msgspec.Struct, frozen=True, kw_only=True):
     reviewed: bool
     countersigned_by: str
     requires: list[str]
-    notice_days: int
+    newer_text_notice_days: int
     """How long an older text stays in force once this one is published."""
-    termination_days: int
+    termination_notice_days: int
     """How long an executed one stays in force after notice of its termination."""
     published_at: int | None
     fields: list[FieldView]
@@ -269,10 +270,11 @@ async def get_agreement(agreement: FromPath[str], request: AnyRequest) -> Respon
 
 @post("/{agreement:str}", status_code=200, summary="Fill in a form", action="agreement.request")
 async def fill_agreement(agreement: FromPath[str], request: AnyRequest) -> Response[AgreementView]:
-    """Change fields of a draft's form."""
+    """Change fields of a draft's form, or in which language it is to be signed."""
     session = await session_of(request)
     asked = await body_of(request, FillAgreement)
-    row = await session.agreements.fill(session.tenant, _id(agreement), asked.form)
+    language = None if asked.language is None else Language(asked.language)
+    row = await session.agreements.fill(session.tenant, _id(agreement), asked.form, language)
     return answer(_view(row, session))
 
 
@@ -347,8 +349,8 @@ async def terminate_agreement(
 ) -> Response[AgreementView]:
     """Give up preparing an agreement, or give notice that an executed one ends.
 
-    An executed enterprise agreement is in force for 60 days more, the others for 30
-    (`in_force_until`); `ended` says who gave notice and why.
+    An executed one is in force (`in_force_until`) for the `termination_notice_days` of its text
+    more; `ended` says who gave notice and why.
     """
     session = await session_of(request)
     asked = await body_of(request, TerminateAgreement)
@@ -403,8 +405,8 @@ def _template(one: Offered) -> TemplateView:
         reviewed=template.review,
         countersigned_by=template.countersigned_by.value,
         requires=[kind.value for kind in template.requires],
-        notice_days=template.notice_days,
-        termination_days=model.TERMINATION_MS[template.kind] // DAY_MS,
+        newer_text_notice_days=template.newer_text_notice_days,
+        termination_notice_days=template.termination_notice_days,
         published_at=seconds_or_none(one.published_at),
         fields=[
             FieldView(
@@ -461,7 +463,7 @@ def _view(row: model.Agreement, session: Session) -> AgreementView:
         created_at=seconds(row.created_at),
         submitted_at=seconds_or_none(row.submitted_at),
         executed_at=seconds_or_none(row.executed_at),
-        in_force_until=seconds_or_none(row.ends_at),
+        in_force_until=seconds_or_none(row.in_force_until),
         document_sha256=None if row.document_digest is None else row.document_digest.hex(),
         form=dict(row.form),
         reviewed=_decision(row.reviewed),

@@ -81,11 +81,12 @@ def not_in_force(kind: Kind) -> NotInForce:
 
 def terminating(row: Agreement) -> WrongState:
     """Notice of its termination was given."""
-    until = "" if row.ends_at is None else f" It is in force until {to_rfc3339(row.ends_at)}."
+    ends = row.in_force_until
+    until = "" if ends is None else f" It is in force until {to_rfc3339(ends)}."
     kind, name = row.kind.value, handle_text(AGREEMENT, row.agreement)
     return WrongState(
-        f"Notice of termination was given of the {kind.replace('_', ' ')} {name}.{until} Execute a"
-        f" new one first: `bailee agreements submit {kind}`."
+        f"Notice of termination was given of the {kind.replace('_', ' ')} {name}.{until} To go"
+        f" on, execute a new one: `bailee agreements submit {kind}`."
     )
 
 

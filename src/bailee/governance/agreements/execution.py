@@ -142,7 +142,8 @@ class Execution:
     async def _supersede(
         self, transaction: DatabaseTransaction, row: Agreement, reasons: str
     ) -> None:
-        ended = Ended(_ACTOR, self._clock.now(), reasons)
+        """Who gave notice of its termination before, and why, stays: it is kept nowhere else."""
+        ended = row.ended or Ended(_ACTOR, self._clock.now(), reasons)
         superseded = row._replace(state=State.SUPERSEDED, ended=ended)
         await repository.supersede(transaction, superseded)
         await self._audit.write(transaction, event("superseded", superseded))

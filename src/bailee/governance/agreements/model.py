@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Final, NamedTuple
 
 from bailee.kernel.ids import TenantId
-from bailee.kernel.instants import DAY_MS, Instant
+from bailee.kernel.instants import Instant
 from bailee.kernel.redacted import hidden
 
 
@@ -25,18 +25,6 @@ class Kind(enum.Enum):
     ENTERPRISE_AGREEMENT = "enterprise_agreement"
     DATA_PROCESSING_ADDENDUM = "data_processing_addendum"
     BUSINESS_ASSOCIATE_AGREEMENT = "business_associate_agreement"
-
-
-TERMINATION_MS: Final[Mapping[Kind, int]] = {
-    Kind.ENTERPRISE_AGREEMENT: 60 * DAY_MS,
-    Kind.DATA_PROCESSING_ADDENDUM: 30 * DAY_MS,
-    Kind.BUSINESS_ASSOCIATE_AGREEMENT: 30 * DAY_MS,
-}
-"""How long an executed agreement binds after its termination was declared.
-
-The enterprise agreement's text says 60 days. The others last for as long as data is held under
-them: what is kept to monitor abuse is destroyed within 30 days.
-"""
 
 
 class Language(enum.Enum):
@@ -169,9 +157,9 @@ class Agreement(NamedTuple):
     document_digest: bytes | None = None
     """SHA-256 of the signed PDF."""
     in_force_until: Instant | None = None
-    """Set by the notice of a newer version."""
+    """Set by the notice of a newer version, or of its termination; the earlier of both."""
     ended: Ended | None = None
-    """Of one that is executed still: who gave notice of its termination, when and why."""
+    """Where notice of its termination was given: who gave it, when and why, whatever ended it."""
 
     def __repr__(self) -> str:
         return hidden(self)
@@ -181,16 +169,7 @@ class Agreement(NamedTuple):
         """Whether notice of its termination was given, and it has not been ended yet."""
         return self.state is State.EXECUTED and self.ended is not None
 
-    @property
-    def ends_at(self) -> Instant | None:
-        """Until when an executed agreement binds; None: nobody has said."""
-        until = self.in_force_until
-        if self.state is not State.EXECUTED or self.ended is None:
-            return until
-        noticed = Instant(self.ended.at + TERMINATION_MS[self.kind])
-        return noticed if until is None else min(noticed, until)
-
     def in_force(self, now: Instant) -> bool:
         """Whether it binds at `now`."""
-        until = self.ends_at
+        until = self.in_force_until
         return self.state is State.EXECUTED and (until is None or now < until)

@@ -87,18 +87,21 @@ async def write(transaction: DatabaseTransaction, row: Agreement) -> None:
     ended = row.ended or _NOBODY
     await transaction.rows(
         """
-        UPDATE agreements SET state = :state, form = :form, submitted_at = :submitted_at,
+        UPDATE agreements SET state = :state, language = :language, form = :form,
+            submitted_at = :submitted_at,
             reviewed_by = :reviewed_by, reviewed_at = :reviewed_at,
             review_reasons = :review_reasons, signed_by = :signed_by,
             signed_name = :signed_name, signed_title = :signed_title, signed_at = :signed_at,
             countersigned_by = :countersigned_by, countersigned_name = :countersigned_name,
             countersigned_title = :countersigned_title, countersigned_at = :countersigned_at,
             operator_name = :operator_name, operator_address = :operator_address,
+            in_force_until = :in_force_until,
             ended_by = :ended_by, ended_at = :ended_at, end_reasons = :end_reasons
         WHERE tenant = :own AND agreement = :agreement
         """,
         agreement=row.agreement,
         state=row.state.value,
+        language=row.language.value,
         form=_encoded(row.form),
         submitted_at=row.submitted_at,
         reviewed_by=review[0],
@@ -114,6 +117,7 @@ async def write(transaction: DatabaseTransaction, row: Agreement) -> None:
         countersigned_at=counter[3],
         operator_name=row.operator_name,
         operator_address=row.operator_address,
+        in_force_until=row.in_force_until,
         ended_by=ended[0],
         ended_at=ended[1],
         end_reasons=ended[2],

@@ -39,7 +39,7 @@ from bailee.governance.agreements.templates import (
 from bailee.governance.agreements.versions import Offered, offered
 from bailee.kernel.errors import Conflict, Forbidden, InvalidInput
 from bailee.kernel.ids import TenantId
-from bailee.kernel.instants import to_rfc3339
+from bailee.kernel.instants import Instant, to_rfc3339
 from bailee.policy.access.matrix import allowed, require
 from bailee.policy.access.model import Actor, ActorKind
 from bailee.ports.audit import Audit
@@ -152,8 +152,16 @@ class Agreements:
                 row = await self._submitted(transaction, row)
         return row
 
-    async def fill(self, tenant: TenantId, agreement: bytes, form: Mapping[str, str]) -> Agreement:
-        """Change fields of a draft's form; an empty value empties the field.
+    async def fill(
+        self,
+        tenant: TenantId,
+        agreement: bytes,
+        form: Mapping[str, str],
+        language: Language | None = None,
+    ) -> Agreement:
+        """Change fields of a draft's form, and in which language it is to be signed.
+
+        An empty value empties the field; None leaves the language.
 
         Raises Forbidden, NotFound, InvalidInput, Conflict.
         """
@@ -162,7 +170,7 @@ class Agreements:
             row = await _one(transaction, agreement)
             template = self._ready(row, Step.FILL)
             merged = template.checked({**row.form, **form}, complete=False)
-            changed = row._replace(form=merged)
+            changed = row._replace(form=merged, language=language or row.language)
             await repository.write(transaction, changed)
             await self._audit.write(transaction, event("filled", changed))
         return changed
@@ -237,7 +245,7 @@ class Agreements:
     async def terminate(self, tenant: TenantId, agreement: bytes, reasons: str) -> Agreement:
         """Give notice that an executed agreement ends, or give up preparing one; either party may.
 
-        An executed one is in force until the notice has passed (`TERMINATION_MS`); then the clerk
+        An executed one is in force until the notice that its text states has passed; then the clerk
         ends it. Nobody takes a notice back: another agreement is executed instead.
 
         Raises:
@@ -256,24 +264,26 @@ class Agreements:
         ended = Ended(self._actor.identifier, self._clock.now(), _reasons(reasons))
         async with self._database.transaction(tenant) as transaction:
             row = await _one(transaction, agreement)
-            self._ready(row, Step.TERMINATE)
+            template = self._ready(row, Step.TERMINATE)
             if row.state is State.EXECUTED:
-                return await self._noticed(transaction, row, ended)
+                return await self._noticed(transaction, row, ended, template)
             terminated = row._replace(state=State.TERMINATED, ended=ended)
             await repository.write(transaction, terminated)
             await self._audit.write(transaction, event("terminated", terminated))
         return terminated
 
     async def _noticed(
-        self, transaction: DatabaseTransaction, row: Agreement, ended: Ended
+        self, transaction: DatabaseTransaction, row: Agreement, ended: Ended, template: Template
     ) -> Agreement:
         if row.terminating:
             raise terminating(row)
-        noticed = row._replace(ended=ended)
+        until = Instant(ended.at + template.termination_notice_ms)
+        if row.in_force_until is not None:
+            until = min(until, row.in_force_until)
+        noticed = row._replace(ended=ended, in_force_until=until)
         await self._check_unneeded(transaction, noticed)
         await repository.write(transaction, noticed)
-        until = noticed.ends_at
-        more = {} if until is None else {"in_force_until": to_rfc3339(until)}
+        more = {"in_force_until": to_rfc3339(until)}
         await self._audit.write(transaction, event("termination_noticed", noticed, **more))
         return noticed
 
@@ -383,7 +393,8 @@ class Agreements:
         binding = {State.COUNTERSIGNED, State.EXECUTED}
         for other in await repository.in_state(transaction, binding):
             requires = self._library.one(other.kind, other.version).requires
-            sooner = other.ends_at is not None and other.ends_at <= (row.ends_at or 0)
+            ends = other.in_force_until
+            sooner = ends is not None and ends <= (row.in_force_until or 0)
             if other.agreement != row.agreement and row.kind in requires and not sooner:
                 raise Conflict(
                     f"The {other.kind.value.replace('_', ' ')} requires this agreement. Terminate"

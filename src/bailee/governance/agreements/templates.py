@@ -88,17 +88,24 @@ class Template(NamedTuple):
     countersigned_by: CountersignedBy
     requires: tuple[Kind, ...]
     """Agreements that must be in force first."""
-    notice_days: int
+    newer_text_notice_days: int
     """How long older ones stay in force once this version is published."""
+    termination_notice_days: int
+    """How long an executed one stays in force after notice of its termination."""
     fields: tuple[Field, ...]
     sections: tuple[Section, ...]
     digest: bytes
     """SHA-256 of the file."""
 
     @property
-    def notice_ms(self) -> int:
-        """`notice_days` in milliseconds."""
-        return self.notice_days * DAY_MS
+    def newer_text_notice_ms(self) -> int:
+        """`newer_text_notice_days` in milliseconds."""
+        return self.newer_text_notice_days * DAY_MS
+
+    @property
+    def termination_notice_ms(self) -> int:
+        """`termination_notice_days` in milliseconds."""
+        return self.termination_notice_days * DAY_MS
 
     def checked(self, form: Mapping[str, str], *, complete: bool) -> dict[str, str]:
         """A form as it is kept; `complete`: with every field that is required.
@@ -178,7 +185,8 @@ def parse(data: bytes, file: str) -> Template:
             review=bool(document.pop("review")),
             countersigned_by=CountersignedBy(document.pop("countersigned_by")),
             requires=tuple(Kind(name) for name in document.pop("requires")),
-            notice_days=int(document.pop("notice_days")),
+            newer_text_notice_days=_days(document.pop("newer_text_notice_days")),
+            termination_notice_days=_days(document.pop("termination_notice_days")),
             fields=tuple(_field(row) for row in document.pop("fields")),
             sections=tuple(_section(row) for row in document.pop("sections")),
             digest=hashlib.sha256(data).digest(),
@@ -189,7 +197,7 @@ def parse(data: bytes, file: str) -> Template:
     if document or len(set(names)) < len(names) or not {NAMED, *SIGNATORY} <= set(names):
         raise InvalidInput(f"{file}: unknown keys, or fields twice or missing", field=file)
     expected = f"{template.kind.value}-{template.version}.toml"
-    if file != expected or not _VERSION.fullmatch(template.version) or template.notice_days < 1:
+    if file != expected or not _VERSION.fullmatch(template.version):
         raise InvalidInput(f"{file}: a version is a date, as in {expected}", field=file)
     return template
 
@@ -245,6 +253,12 @@ def _section(row: dict[str, Any]) -> Section:
     if row:
         raise ValueError(f"unknown keys in a section: {', '.join(row)}")
     return section
+
+
+def _days(value: object) -> int:
+    if type(value) is not int or value < 1:
+        raise ValueError("a notice has one day or more")
+    return value
 
 
 def _both(row: dict[str, str]) -> Both:

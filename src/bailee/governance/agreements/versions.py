@@ -61,7 +61,7 @@ def outstanding_of(row: Agreement, now: Offered) -> Outstanding | None:
         or row.version >= now.template.version
     ):
         return None
-    return Outstanding(row, Instant(now.published_at + now.template.notice_ms))
+    return Outstanding(row, Instant(now.published_at + now.template.newer_text_notice_ms))
 
 
 class Versions:
