@@ -233,6 +233,18 @@ def test_c18_a_form_in_korean_executes_the_addendum(
     assert "가나다" not in said
 
 
+def test_a_list_is_whole_however_long_it_is(place: Installation, http: httpx2.Client) -> None:
+    other = open_office(place, http, "Changes its mind")
+    for _ in range(101):
+        kind = {"kind": "data_processing_addendum"}
+        draft = http.post(PATH, headers=other.headers, json=kind).json()["id"]
+        ended = http.post(
+            f"{PATH}/{draft}/terminate", headers=other.headers, json={"reasons": "no"}
+        )
+        assert ended.json()["status"] == "terminated"
+    assert len({row["id"] for row in ask(place, other, "list")}) == 101
+
+
 def found_by_a_stranger(place: Installation, document: Path, key: str, status: int = 0) -> str:
     """What the script of the operators' page prints for whoever has the document alone."""
     page = (REPOSITORY / "docs" / "operating" / "agreements.md").read_text()

@@ -318,6 +318,11 @@ class Applying(RuleBasedStateMachine):
         self.chosen = False
 
     @invariant()
+    def every_state_is_noted(self) -> None:
+        now = self.clock.now()
+        self.running.reached |= {row.state(now) for row in self.applications()}
+
+    @invariant()
     def who_may_decided_what_somebody_else_asked_for(self) -> None:
         for row in self.applications():
             if row.approved is not None:
@@ -352,8 +357,10 @@ class Applying(RuleBasedStateMachine):
 
 def test_applications(running: Running) -> None:
     campaign(Applying, running, 20)
+    assert running.reached == set(State)
 
 
 @pytest.mark.soak
 def test_applications_at_length(running: Running) -> None:
     campaign(Applying, running, 3000)
+    assert running.reached == set(State)

@@ -136,7 +136,7 @@ def list_agreements(
 
     path = f"{_PATH}/waiting" if waiting else _PATH
     remote = _remote(config, data, assignments, organisation)
-    found = remote.call("GET", path, query={"limit": "100"})["data"]
+    found = remote.every(path)
     if as_json:
         print_json(found)
         return

@@ -4,7 +4,7 @@ Commands go over the API, for whoever is signed in or has an admin key in `OPENA
 """
 
 import enum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
@@ -19,15 +19,11 @@ from bailee.cli.options import (
 )
 from bailee.kernel.instants import Instant, to_rfc3339
 
-if TYPE_CHECKING:
-    from bailee.cli.remote import Remote
-
 app = typer.Typer(
     help="See, give and withdraw consent to sharing data for improvement.", no_args_is_help=True
 )
 
 _PATH = "/bailee/v1/consents"
-_PAGE = "100"
 
 
 class Kind(enum.StrEnum):
@@ -176,22 +172,12 @@ def history(
     query |= {} if project is None else {"project": project}
     query |= {} if known_at is None else {"known_at": str(seconds_of(known_at, "known-at"))}
     here = remote(load_settings(config, data, assignments).settings, organisation)
-    rows = _ledger(here, query)
+    rows = here.every(_PATH, query)
     if as_json:
         print_json(rows)
         return
     headings = ("kind", "scope", "stands", "from", "until", "recorded", "superseded", "text", "by")
     print_table(headings, [_row(row) for row in rows])
-
-
-def _ledger(here: "Remote", query: dict[str, str]) -> list[dict[str, Any]]:
-    query, rows = query | {"limit": _PAGE}, []
-    while True:
-        page = here.call("GET", _PATH, query=query)
-        rows += page["data"]
-        if not page["has_more"]:
-            return rows
-        query["after"] = page["last_id"]
 
 
 def said(standing: dict[str, Any]) -> str:

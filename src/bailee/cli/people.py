@@ -1,6 +1,6 @@
 """`bailee people` and `bailee roles`: who holds which role, as whoever is signed in sees it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
@@ -38,7 +38,7 @@ def list_people(
     from bailee.cli.remote import remote
 
     settings = load_settings(config, data, assignments).settings
-    rows = _all(remote(settings, organisation), "/bailee/v1/people")
+    rows = remote(settings, organisation).every("/bailee/v1/people")
     _print_rows(rows, ("id", "name", "email", "roles"), as_json=as_json)
 
 
@@ -106,7 +106,7 @@ def list_roles(
     from bailee.cli.remote import remote
 
     settings = load_settings(config, data, assignments).settings
-    rows = _all(remote(settings, organisation), f"/bailee/v1/people/{person}/roles")
+    rows = remote(settings, organisation).every(f"/bailee/v1/people/{person}/roles")
     _print_rows(rows, ("role", "given_by", "given_at", "ended_by", "ended_at"), as_json=as_json)
 
 
@@ -171,7 +171,7 @@ def due(
     from bailee.cli.remote import remote
 
     settings = load_settings(config, data, assignments).settings
-    rows = _all(remote(settings, organisation), "/bailee/v1/roles/recertifications")
+    rows = remote(settings, organisation).every("/bailee/v1/roles/recertifications")
     _print_rows(rows, ("id", "person", "role", "given_at", "confirmed_at"), as_json=as_json)
 
 
@@ -201,18 +201,7 @@ def recertify(
     _print_one(decided, "confirmed" if keep else "ended", as_json=as_json)
 
 
-def _all(asked: Any, path: str) -> list[Row]:
-    rows: list[Row] = []
-    query = {"limit": "100"}
-    while True:
-        page = asked.call("GET", path, query=query)
-        rows += page["data"]
-        if not page["has_more"]:
-            return rows
-        query["after"] = page["last_id"]
-
-
-def _print_rows(rows: list[Row], columns: tuple[str, ...], *, as_json: bool) -> None:
+def _print_rows(rows: Sequence[Row], columns: tuple[str, ...], *, as_json: bool) -> None:
     from bailee.cli.output import cells, print_json, print_table
 
     if as_json:

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from bailee.settings import Settings
 
 _TIMEOUT_S: Final = 120.0
+_PAGE: Final = "100"
 _KINDS: Final[Mapping[int, type[BaileeError]]] = {
     400: InvalidInput,
     401: Forbidden,
@@ -84,6 +85,16 @@ class Remote:
         if status < 400:
             return document
         raise _refusal(status, document, self._hints)
+
+    def every(self, path: str, query: Mapping[str, str] | None = None) -> list[dict[str, Any]]:
+        """All of a list, page by page. Raises as `call`."""
+        asked, found = {**(query or {}), "limit": _PAGE}, []
+        while True:
+            page = self.call("GET", path, query=asked)
+            found += page["data"]
+            if not page["has_more"]:
+                return found
+            asked["after"] = page["last_id"]
 
     def file(self, path: str) -> bytes:
         """Ask for a file. Raises as `call`."""

@@ -119,7 +119,7 @@ def show(
     if application is not None:
         _print(bearer.call("GET", f"{_PATH}/{application}"), as_json=as_json)
         return
-    rows = bearer.call("GET", _PATH, query={"limit": "100"})["data"]
+    rows = bearer.every(_PATH)
     if as_json:
         print_json(rows)
         return
@@ -150,7 +150,7 @@ def list_waiting(
         raise InvalidInput("give one of --undecided and --due")
     settings = load_settings(config, data, assignments).settings
     path = f"{_PATH}/{'undecided' if undecided else 'due'}"
-    rows = remote(settings).call("GET", path, query={"limit": "100"})["data"]
+    rows = remote(settings).every(path)
     if as_json:
         print_json(rows)
         return
