@@ -3,7 +3,30 @@
 const api = "/bailee/v1/";
 const at = (name) => document.getElementById(name);
 const show = (name, shown) => { at(name).hidden = !shown; };
-const tell = (text) => { at("told").textContent = text; };
+
+// The API speaks English; these say the same, by the error's code or the field at fault.
+const korean = {
+  sign_in_refused: "로그인할 수 없습니다. 입력한 내용을 확인해 주세요. 코드는 한 번만 쓸 수 있으니 다음 코드를 "
+    + "기다려 주세요. 그래도 안 되면 관리자에게 새 등록을 요청해 주세요.",
+  enrolment_refused: "등록 기간이 끝났거나 제시한 내용이 맞지 않습니다. 처음부터 다시 하거나 관리자에게 새 등록을 "
+    + "요청해 주세요.",
+  code_refused: "코드가 맞지 않거나 너무 오래되었습니다. 지금 인증 앱에 나타난 코드를 입력해 주세요. 계속 맞지 "
+    + "않으면 인증 앱의 시계를 확인해 주세요.",
+  session_ended: "세션이 끝났습니다. 다시 로그인해 주세요.",
+  too_many_attempts: "짧은 시간에 너무 많이 시도했습니다. 잠시 기다렸다가 다시 시도해 주세요.",
+  password: "비밀번호는 12자 이상 256자 이하로 정해 주세요. 낱말 몇 개를 이어 쓰면 좋습니다.",
+};
+const otherwise = "요청을 처리하지 못했습니다. 잠시 후 다시 시도해 주세요.";
+
+function tell(error) {
+  const said = [["en", error?.message], ["ko", korean[error?.code] ?? otherwise]];
+  at("told").replaceChildren(...(error ? said : []).map(([language, words]) => {
+    const line = document.createElement("span");
+    line.lang = language;
+    line.textContent = words;
+    return line;
+  }));
+}
 
 async function ask(method, path, body) {
   const answer = await fetch(api + path, {
@@ -11,16 +34,17 @@ async function ask(method, path, body) {
     headers: body === undefined ? {} : { "content-type": "application/json" },
     body: body === undefined ? undefined : JSON.stringify(body),
   });
-  const document = await answer.json();
-  if (!answer.ok) throw new Error(document.error.message);
-  return document;
+  const said = await answer.json();
+  if (answer.ok) return said;
+  const { message, code, param } = said.error;
+  throw Object.assign(new Error(message), { code: code ?? param });
 }
 
 // Whatever fails is said, and nothing else happens.
 const on = (name, event, act) => at(name).addEventListener(event, async (happened) => {
   happened.preventDefault();
-  tell("");
-  try { await act(); } catch (error) { tell(error.message); }
+  tell(null);
+  try { await act(); } catch (error) { tell(error); }
 });
 
 const bytes = (text) => Uint8Array.from(
@@ -122,4 +146,4 @@ on("set", "submit", async () => {
   history.replaceState(null, "", location.pathname);
 });
 
-arrive().catch((error) => tell(error.message));
+arrive().catch(tell);

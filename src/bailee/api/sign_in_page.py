@@ -22,7 +22,7 @@ button{cursor:pointer;border-color:var(--mark);color:var(--mark)}
 button.main{background:var(--mark);color:var(--paper)}button .both span{color:inherit!important}
 [hidden]{display:none!important}
 pre{white-space:pre-wrap;overflow-wrap:anywhere}#image{width:12rem;justify-self:center}
-#told{min-height:1.6em;color:var(--bad)}
+#told{min-height:1.6em;color:var(--bad)}#told span{display:block;margin:0;color:inherit}
 """
 _SCRIPT: Final = resources.files("bailee.api").joinpath("sign_in.js").read_text("utf-8")
 
@@ -56,7 +56,7 @@ def sign_in_page(provider: str) -> str:
         '<meta name="color-scheme" content="light dark"><title>Bailee: sign in · 로그인</title>'
         f"<style>{STYLE}{_FORMS}</style></head><body><main>"
         '<header><p class="name">Bailee</p></header>'
-        '<p id="told" role="status"></p>'
+        '<p id="told" class="both" role="status"></p>'
         f"{_sign_in(openid)}{_enrol()}{_signed_in()}"
         f"</main><script>{_SCRIPT}</script></body></html>"
     )

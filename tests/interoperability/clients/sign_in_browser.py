@@ -18,7 +18,7 @@ AUTHENTICATOR = {
     "automaticPresenceSimulation": True,
 }
 
-chromium, origin, token = sys.argv[1:]
+chromium, origin, token = sys.argv[1:4]
 with sync_playwright() as playwright:
     browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
     context = browser.new_context(ignore_https_errors=True)
@@ -35,5 +35,14 @@ with sync_playwright() as playwright:
     print(page.inner_text("#me"))
     page.click("#sign-out")
     page.wait_for_selector("#sign-in:not([hidden])")
+    page.fill("#email", "nobody@example.org")
+    page.fill("#secret", "no word of anybody's")
+    page.fill("#code", "123456")
+    page.click("#password button")
+    page.wait_for_selector("#told span")
+    said = {language: page.inner_text(f"#told [lang={language}]") for language in ("en", "ko")}
+    assert said["en"].startswith("This does not sign anybody in."), said
+    assert said["ko"].startswith("로그인할 수 없습니다."), said
+    page.screenshot(path=sys.argv[4]) if len(sys.argv) > 4 else None
     browser.close()
     assert errors == [], errors
