@@ -185,6 +185,8 @@ def test_a_shell_signs_in_and_gives_roles(
         ("developer", False),
     ]
     assert ask("roles", "due") == []
+    nowhere = ask("people", "list", "--organisation", f"org_{'0' * 32}", status=1)
+    assert "`bailee whoami` shows yours" in nowhere
     assert ask("people", "enrol", ada)["address"].count("#enrol-") == 1
     ask("login", "--again", given=f"{PASSWORD}\n{codes[1]}\n")
     assert ask("people", "sign-out", ada)["ended"] == 0

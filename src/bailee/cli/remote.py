@@ -40,7 +40,11 @@ _KINDS: Final[Mapping[int, type[BaileeError]]] = {
     409: Conflict,
     422: InvalidInput,
 }
-_BY_CODE: Final = {"sign_in_again": "Here: `bailee login --again`, then the same command."}
+_BY_CODE: Final = {
+    "sign_in_again": "Here: `bailee login --again`, then the same command.",
+    "mismatched_organization": "Here: `--organisation` (or OPENAI_ORG_ID) names one that is not"
+    " there, or in which you may do nothing; `bailee whoami` shows yours.",
+}
 _ANOTHERS: Final = "Another organisation's is named with `--organisation org_…`."
 
 

@@ -336,8 +336,10 @@ async def test_zero_retention_cannot_share(office: Office) -> None:
     await office.projects.set_retention(
         office.tenant, office.other, RetentionMode.ZERO_DATA_RETENTION
     )
-    with pytest.raises(NotShareable, match=r"`search`: .*; `[^`]+`: zero data retention"):
+    with pytest.raises(NotShareable) as refusal:
         await office.share()
+    for name in ("search", "mail"):
+        assert f"`{name}`: zero data retention" in str(refusal.value)
 
 
 async def test_a_protected_project_cannot_share(office: Office) -> None:
