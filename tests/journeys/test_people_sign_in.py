@@ -12,7 +12,7 @@ import httpx
 import pytest
 import segno
 from tests.fixtures.authenticator import Authenticator
-from tests.fixtures.clients import ask_command, run_command
+from tests.fixtures.clients import ask_command, bare_environment, run_command
 from tests.fixtures.installation import Installation, installation
 from tests.fixtures.people import signed_in
 
@@ -130,6 +130,8 @@ def test_a_person_enrols_signs_in_and_out(world: World, http: httpx.Client) -> N
     assert [one["current"] for one in mine] == [True]
     other = bearer(session["token"], **{"openai-organization": f"org_{world.house.hex()}"})
     assert http.get("/v1/organization/users", headers=other).status_code == 401
+    nowhere = http.get("/v1/organization/groups", headers=headers)
+    assert (nowhere.status_code, nowhere.json()["error"]["code"]) == (404, "unknown_url")
     again = {"password": PASSWORD, "code": codes[1]}
     assert http.post(f"{base}/again/password", json=again, headers=headers).status_code == 200
     assert http.delete("/bailee/v1/sessions/current", headers=headers).status_code == 200
@@ -175,6 +177,10 @@ def test_a_shell_signs_in_and_gives_roles(
     file = place.root / ".config" / "bailee" / "sessions.json"
     assert file.stat().st_mode & 0o777 == 0o600
     assert (ask("whoami")["name"], ask("whoami")["roles"]) == ("eve", ["owner"])
+    keyed = {**bare_environment(place), "OPENAI_ADMIN_KEY": "sk-admin-of-somebody"}
+    told = run_command(place, "whoami", *place.arguments, environment=keyed)
+    assert told.stdout.startswith("eve <eve@example.org>")
+    assert "act with that key" in told.stderr
     ada = next(one["id"] for one in ask("people", "list") if one["name"] == "ada")
     ask("roles", "give", ada, "developer")
     assert "holds" in ask("roles", "give", ada, "developer", status=1)

@@ -8,7 +8,7 @@ from litestar.testing import TestClient
 from tools.make_compatibility import BEGIN, END, described_operations, main
 from tools.make_openapi_reference import described_application, served_document
 
-from bailee.api import application
+from bailee.api import application, errors
 from bailee.api.compatibility import Entry, beyond, entries, matches, shape, why_refused
 from bailee.api.document import METHODS
 
@@ -49,6 +49,20 @@ def test_what_is_marked_as_served_is_routed_and_the_reverse() -> None:
     refused = {shape(entry.name) for entry in entries() if not entry.served}
     assert routes & refused == set()
     assert {shape(entry.name) for entry in beyond()} & known == set()
+
+
+def test_the_table_of_errors_has_every_status_and_code() -> None:
+    shapes = [*errors._SHAPES.values(), *(one for _, one in errors._KINDS)]
+    rows = re.findall(r"^\| ([0-9, ]+) \| (.*?) \|", TABLE.partition("## Errors")[2], re.MULTILINE)
+    told = {
+        (int(status), code)
+        for statuses, codes in rows
+        for status in statuses.split(", ")
+        for found in re.findall(r"`([a-z_]+)`|\b(none)\b", codes)
+        for code in found
+        if code
+    }
+    assert {(one.status, one.code or "none") for one in shapes} <= told
 
 
 def _serves(route: str, entry: Entry) -> bool:

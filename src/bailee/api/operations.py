@@ -47,7 +47,7 @@ LOG_PREFIX: Final = "log/"
 DELETIONS: Final = "/bailee/v1/deletions/"
 _LOG_KEY: Final = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _ADMINISTRATED: Final = ("/v1/organization/", "/v1/projects/")
-_ADMIN_KEY: Final = "sk-admin-"
+_ADMINISTRATORS: Final = ("sk-admin-", "sess-")
 _LOG_CHANGES: Final = "checkpoint"
 _TEXTS: Final = {"checkpoint": "text/plain"}
 
@@ -245,13 +245,13 @@ def _methods(application: Litestar, path: str) -> str:
 
 
 def _wants_project_key(request: AnyRequest) -> bool:
-    """Whether a path below `/v1` that is not served is asked for by other than an admin key.
+    """Whether a path below `/v1` that is not served is asked for by other than administrators.
 
-    One that only looks like an admin key learns that an operation is not served, which the public
-    document says too; a 401 would tell its owner that the key is wrong.
+    What only looks like an admin key or a session learns that an operation is not served, which the
+    public document says too; a 401 would tell its owner that it is wrong.
     """
     path, credential = request.url.path, shown_credential(request)
-    administrates = path.startswith(_ADMINISTRATED) and credential.startswith(_ADMIN_KEY)
+    administrates = path.startswith(_ADMINISTRATED) and credential.startswith(_ADMINISTRATORS)
     return path.startswith("/v1/") and not administrates
 
 

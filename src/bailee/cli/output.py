@@ -83,7 +83,7 @@ def print_fields(row: Mapping[str, Any], headings: Sequence[str] = ("field", "va
 def _timed(name: str, value: object) -> object:
     if isinstance(value, Mapping):
         return {key: _timed(key, item) for key, item in value.items()}
-    timed = name.endswith(("_at", "_until")) or name in ("in_force", "since")
+    timed = name.endswith(("_at", "_until", "_since")) or name in ("in_force", "since")
     if timed and isinstance(value, int | float) and not isinstance(value, bool):
         return instant_said(value)
     return value

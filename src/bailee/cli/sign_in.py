@@ -96,15 +96,20 @@ def whoami(
 ) -> None:
     """Say who is signed in, in which organisation and with which roles.
 
+    Commands act as this person, unless OPENAI_ADMIN_KEY is set: then with that key.
+
     Example: bailee whoami --json
     """
     from bailee.cli.output import print_json
+    from bailee.drivers.system import environment
 
     session = _current(load_settings(config, data, assignments).settings)
     if as_json:
         print_json(session)
     else:
         print(_said(session))
+        if "OPENAI_ADMIN_KEY" in environment():
+            print("OPENAI_ADMIN_KEY is set: other commands act with that key", file=sys.stderr)
 
 
 def _current(settings: "Settings") -> Any:

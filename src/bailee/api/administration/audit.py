@@ -52,7 +52,9 @@ def _wanted(request: AnyRequest) -> Wanted:
     types = many_of(request, "event_types")
     if unknown := [kind for kind in types if not _is_type(kind)]:
         raise InvalidInput(
-            f"{len(unknown)} of `event_types` are no types of events.", field="event_types"
+            f"{len(unknown)} of `event_types` are not written as types of events are"
+            " (`project.created`); each event that is listed has its type.",
+            field="event_types",
         )
     bounds = {
         name: number_of(request, f"effective_at[{name}]", 0, _SECONDS_MAX)
