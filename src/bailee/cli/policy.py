@@ -116,16 +116,25 @@ def explain(
 
 def _print_explanation(said: "Explanation", *, korean: bool) -> None:
     from bailee.cli.output import print_table
+    from bailee.policy.words import aspect_said, line_said
 
-    print(f"{'allowed' if said.allowed else 'refused'} under policy {said.policy_version}")
+    language = "korean" if korean else "english"
+    verdict = "allowed" if said.allowed else "refused"
+    print(line_said("explanation", verdict, language, version=said.policy_version))
     for handling in said.handlings:
-        clauses = ", ".join(handling.clauses)
-        until = handling.until or "its owner deletes it"
-        print(f"held for {handling.purpose} in {handling.region} until {until} ({clauses})")
+        values = {
+            "purpose": handling.purpose,
+            "aspect": aspect_said(f"kept.{handling.purpose}", language),
+            "region": handling.region,
+            "until": handling.until,
+            "clauses": ", ".join(handling.clauses),
+        }
+        line = "held_until_deleted" if handling.until is None else "held"
+        print(line_said("explanation", line, language, **values))
     if said.allowed and not said.handlings:
-        print("nothing is held")
+        print(line_said("explanation", "nothing", language))
     print_table(
-        ("clause", "version", "why"),
+        [line_said("explanation", heading, language) for heading in ("clause", "version", "why")],
         [
             (reason.clause, reason.version, reason.text.korean if korean else reason.text.english)
             for reason in said.reasons
@@ -162,8 +171,11 @@ def show(
     if as_json:
         print_json(shown)
         return
+    from bailee.policy.words import line_said
+
     out = console()
-    out.print(f"[bold]{shown.id}[/bold], effective {shown.effective}")
+    names = {"version": f"[bold]{shown.id}[/bold]", "effective": shown.effective}
+    out.print(line_said("explanation", "shown", "korean" if korean else "english", **names))
     out.print(shown.summary.korean if korean else shown.summary.english, markup=False)
     for clause in shown.clauses:
         out.print(f"\n[bold]{clause.id}[/bold] ", end="")

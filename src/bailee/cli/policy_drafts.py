@@ -152,20 +152,20 @@ def diff(
 
 def difference_lines(said: Mapping[str, Any], *, korean: bool) -> Iterator[str]:
     """What the API says of a difference, in one language throughout."""
-    from bailee.policy.words import difference_said
+    from bailee.policy.words import line_said
 
     language = "korean" if korean else "english"
     kind = "first" if said["follows"] is None else "follows"
     names = {name: said[name] for name in ("version", "follows", "effective")}
-    yield difference_said(kind, language, **names)
+    yield line_said("difference", kind, language, **names)
     for one in (*said["parameters"], *said["endpoints"]):
         yield f"{one['place']} {one['name']}: {_setting(one['before'])} → {_setting(one['after'])}"
     for one in said["texts"]:
-        yield difference_said(one["part"], language, clause=one["clause"])
+        yield line_said("difference", one["part"], language, clause=one["clause"])
     for one in said["effects"]:
         yield one[language]
     if not said["effects"]:
-        yield difference_said("none", language)
+        yield line_said("difference", "none", language)
 
 
 def simulate(

@@ -1,6 +1,7 @@
-"""How differences and simulations are said to people, in both languages (`words.toml`).
+"""How differences, simulations and explanations are said to people, in both languages.
 
-Words only: what they are said about comes from `difference` and `simulation`.
+Words only (`words.toml`): what they are said about comes from `difference`, `simulation` and
+`explain`.
 """
 
 import tomllib
@@ -38,7 +39,7 @@ def sentence(
                 since=since,
                 endpoints=_endpoints(endpoints, language),
                 whom=_whom(conditions, language),
-                aspect=_aspect(aspect, language),
+                aspect=aspect_said(aspect, language),
                 before=value_said(aspect, before, language),
                 after=value_said(aspect, after, language),
             )
@@ -47,9 +48,9 @@ def sentence(
     )
 
 
-def difference_said(kind: str, language: str, **values: str | None) -> str:
-    """A line about a difference as a whole or a clause of it, in one language."""
-    said: str = packaged_words()["difference"][kind][language].format(**values)
+def line_said(table: str, line: str, language: str, **values: str | None) -> str:
+    """A line of `difference` or `explanation`, in one language."""
+    said: str = packaged_words()[table][line][language].format(**values)
     return said
 
 
@@ -65,7 +66,8 @@ def value_said(aspect: str, value: str, language: str) -> str:
     return value
 
 
-def _aspect(aspect: str, language: str) -> str:
+def aspect_said(aspect: str, language: str) -> str:
+    """What of a decision a value is about, in one language."""
     return str(packaged_words()["aspect"][aspect][language])
 
 

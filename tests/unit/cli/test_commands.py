@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -167,6 +168,24 @@ def test_policy_explain_ends_with_1_when_the_call_is_refused(tmp_path: Path) -> 
         assert refused.returncode == 1
         assert "C08" in refused.stdout
         assert "as it is packaged" in " ".join(refused.stderr.split()), "nothing runs there"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("/v1/chat/completions", "--sharing", "--store"),
+        ("/v1/files",),
+        ("/v1/chat/completions", "--retention", "zero_data_retention"),
+        ("/v1/nowhere",),
+    ],
+)
+def test_policy_explain_is_in_one_language(tmp_path: Path, asked: tuple[str, ...]) -> None:
+    english = run(tmp_path, "policy", "explain", *asked).stdout
+    korean = run(tmp_path, "policy", "explain", *asked, "-l", "ko").stdout
+    assert not re.search("[가-힣]", english)
+    assert len(korean.splitlines()) == len(english.splitlines())
+    names = r"`[^`]+`|[0-9T:.-]+Z|\bus\b|\bAPI\b|C[0-9]{2}"
+    assert not re.search("[A-Za-z]", re.sub(names, "", korean)), korean
 
 
 def test_policy_lint_names_what_is_wrong(tmp_path: Path) -> None:
