@@ -241,12 +241,12 @@ class FineTuning:
 
     async def events(self, whose: KeptFor, public_id: str) -> list[JobEvent]:
         """What has happened, newest first. Raises NotFound."""
-        job = await self.keeping.find(whose, Kind.FINE_TUNING_JOB, public_id)
+        job = await self.find(whose, public_id)
         page = await self.keeping.page(
-            whose, Kind.FINE_TUNING_EVENTS, parent=job.object, limit=10_000
+            whose, Kind.FINE_TUNING_EVENTS, parent=job.held.object, limit=10_000
         )
         opened = await self.keeping.listed(whose, page.objects)
-        found: list[JobEvent] = []
+        found = [_cancellation(job)] if job.status == CANCELLED else []
         for one in opened:
             found += reversed(msgspec.json.decode(one.details, type=list[JobEvent]))
         return found
@@ -349,6 +349,12 @@ _WANTED: Final = {
     PAUSING: "one that is queued or running",
     QUEUED: "one that is paused",
 }
+
+
+def _cancellation(job: Job) -> JobEvent:
+    """The last event of a job that its owner ended: the job itself says it, nobody else has to."""
+    name = "ftevent-" + job.held.public_id.rpartition("-")[2]
+    return JobEvent(name, job.details.finished_at_s or 0, "info", "Job cancelled", "message", {})
 
 
 def job_of(opened: Opened) -> Job:

@@ -232,7 +232,11 @@ async def test_what_is_made_after_its_owner_ended_the_job_ends_too(shop: Shop, e
 
     shop.trainer.before[event] = cancel
     assert await shop.carrier.step()
-    assert (await shop.now(job)).status == fine_tuning.CANCELLED
+    over = await shop.now(job)
+    assert over.status == fine_tuning.CANCELLED
+    told = await shop.tuning.events(MINE, job.held.public_id)
+    assert (told[0].message, told[0].created_at_s) == ("Job cancelled", over.details.finished_at_s)
+    assert len({one.id for one in told}) == len(told) > 1
     assert await shop.kept(Kind.TRAINING_STATE) == []
     assert "model" not in await shop.kept(Kind.ADAPTER)
     if event is CheckpointReached:
