@@ -95,6 +95,7 @@ BODIES: Final[dict[str, Any]] = {
     "POST /bailee/v1/zero_retention/applications/{application}/review": {},
     "POST /bailee/v1/zero_retention/applications/{application}/revocation": {"reasons": "no"},
     "POST /bailee/v1/zero_retention/applications/{application}/submission": {},
+    "POST /bailee/v1/zero_retention/applications/{application}/withdrawal": {},
 }
 """What Bailee's own operations want; a new one has to be here."""
 CHANGING: Final = (

@@ -357,6 +357,15 @@ def test_c08_zero_retention_is_applied_for_decided_and_in_force_everywhere(
 
     again = http.post(APPLICATIONS, headers=office.headers, json=form)
     assert (again.status_code, applied["id"] in again.text) == (409, True)
+    whole = http.post(
+        APPLICATIONS, headers=office.headers, json={**form, "project_id": None}
+    ).json()
+    assert len(http.get(f"{APPLICATIONS}/undecided", headers=lead).json()["data"]) == 2
+    by_mistake = http.post(
+        f"{APPLICATIONS}/{whole['id']}/withdrawal", headers=office.headers
+    ).json()
+    assert (by_mistake["state"], by_mistake["withdrawn_by"][:4]) == ("withdrawn", "key_")
+    assert http.get(f"{APPLICATIONS}/undecided", headers=lead).json()["data"] == undecided
     home = home_of(house, place, Role.SAFETY_LEAD)
     typed = ("zero-retention", "decide", applied["id"], "approve", "--reasons", "x")
     unnamed = run_command(place, *typed, *place.arguments, environment=home, status=1)

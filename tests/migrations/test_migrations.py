@@ -4,6 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -12,7 +13,7 @@ from sqlalchemy import Connection
 from tests.fixtures.postgres import FreshDatabase
 
 import bailee.schema
-from bailee.drivers.postgres.engine import check_schema, migrate
+from bailee.drivers.postgres.engine import check_schema, migrate, owner_engine
 from bailee.drivers.postgres_embedded.initialise import OWNER_ROLE
 from bailee.kernel.errors import Conflict
 from bailee.schema import VERSION
@@ -20,15 +21,29 @@ from bailee.schema.roles import ADMINISTRATOR, GATEWAY, ROLES
 from bailee.schema.tables import TENANT_TABLES, metadata
 
 
-def _scripts() -> ScriptDirectory:
+def _config() -> Config:
     config = Config()
     folder = Path(bailee.schema.__file__).parent / "migrations"
     config.set_main_option("script_location", str(folder))
-    return ScriptDirectory.from_config(config)
+    return config
+
+
+async def _as_of(database: FreshDatabase, revision: str) -> None:
+    """Make an empty database as the code of an earlier revision left it."""
+
+    def upgrade(connection: Connection) -> None:
+        config = _config()
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+
+    engine = owner_engine(database.url(OWNER_ROLE))
+    async with engine.begin() as connection:
+        await connection.run_sync(upgrade)
+    await engine.dispose()
 
 
 def test_one_line_of_revisions_ends_at_the_version_of_the_code() -> None:
-    scripts = _scripts()
+    scripts = ScriptDirectory.from_config(_config())
     assert scripts.get_heads() == [VERSION]
     assert [script.revision for script in scripts.walk_revisions()][-1] == "0001"
 
@@ -53,17 +68,19 @@ async def test_model_equals_migrated_schema(postgres_database: FreshDatabase) ->
 
 
 async def test_every_migration_keeps_the_rows_it_finds(empty_database: FreshDatabase) -> None:
-    """Rows as the first release writes them survive every later migration."""
-    await migrate(empty_database.url(OWNER_ROLE))
+    """Rows as the first revision's code wrote them survive every later migration."""
+    await _as_of(empty_database, "0001")
     tenant, project = bytes(16), bytes(range(16))
     await empty_database.as_owner(
         "INSERT INTO organisations VALUES ($1, 'one', 'active', 1)", tenant
     )
     await empty_database.as_owner(
         "INSERT INTO projects (project, tenant, name, region, retention_mode, status, created_at)"
-        " VALUES ($2, $1, 'one', 'us', 'default', 'active', 1)",
+        " VALUES ($2, $1, 'one', 'us', 'default', 'active', 1),"
+        " ($3, $1, 'two', 'us', 'zero_data_retention', 'active', 1)",
         tenant,
         project,
+        bytes([1]) * 16,
     )
     await empty_database.as_owner(
         "INSERT INTO api_keys (public_id, digest, tenant, project, name, created_at)"
@@ -71,12 +88,20 @@ async def test_every_migration_keeps_the_rows_it_finds(empty_database: FreshData
         tenant,
         project,
     )
-    await migrate(empty_database.url(OWNER_ROLE))
+    assert await migrate(empty_database.url(OWNER_ROLE)) is True
     rows = await empty_database.as_owner(
         "SELECT o.name, p.region, k.public_id, c.version FROM organisations o"
         " JOIN projects p USING (tenant) JOIN api_keys k USING (project), changes c"
     )
-    assert [tuple(row) for row in rows] == [("one", "us", "0011223344556677", 3)]
+    ((*kept, version),) = [tuple(row) for row in rows]
+    assert kept == ["one", "us", "0011223344556677"]
+    assert version >= 4, "each row that was written is a change that gateways read"
+    rows = await empty_database.as_owner(
+        "SELECT p.name, p.retention_mode, a.mode, a.approved FROM projects p"
+        " LEFT JOIN zero_retention_applications a USING (project) ORDER BY p.name"
+    )
+    zero = "zero_data_retention"
+    assert [tuple(row) for row in rows] == [("one", None, None, None), ("two", zero, zero, True)]
 
 
 async def test_newer_database_is_refused_and_left_alone(postgres_database: FreshDatabase) -> None:
@@ -130,8 +155,8 @@ async def test_no_role_that_serves_owns_or_escapes(postgres_database: FreshDatab
 async def test_what_was_reckoned_of_a_termination_is_put_down(
     empty_database: FreshDatabase,
 ) -> None:
-    url, days = empty_database.url(OWNER_ROLE), 86_400_000
-    await migrate(url)
+    days = 86_400_000
+    await _as_of(empty_database, "0015")
     await empty_database.as_owner(
         "INSERT INTO organisations VALUES ($1, 'one', 'active', 1)", bytes(16)
     )
@@ -156,7 +181,6 @@ async def test_what_was_reckoned_of_a_termination_is_put_down(
             ended,
             before,
         )
-    await empty_database.as_owner("UPDATE alembic_version SET version_num = '0015'")
-    assert await migrate(url) is True
+    assert await migrate(empty_database.url(OWNER_ROLE)) is True
     rows = await empty_database.as_owner("SELECT agreement, in_force_until FROM agreements")
     assert {bytes(row["agreement"]): row["in_force_until"] for row in rows} == wanted

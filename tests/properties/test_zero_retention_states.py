@@ -153,14 +153,14 @@ class Applying(RuleBasedStateMachine):
         asks=ASKS,
         decides=DECIDES,
         elsewhere=st.sampled_from((False, False, False, True)),
-        verb=st.sampled_from(("submit", "decline", "review", "revoke")),
+        verb=st.sampled_from(("submit", "withdraw", "decline", "review", "revoke")),
         choice=st.integers(0, 5),
     )
     def carry_on(self, asks: str, decides: str, elsewhere: bool, verb: str, choice: int) -> None:
         known = self.applications()
         if known:
             row = known[choice % len(known)]
-            who = asks if verb == "submit" else decides
+            who = asks if verb in ("submit", "withdraw") else decides
             tenant = row.tenant
             if elsewhere:
                 tenant = next(one for one in TENANTS if one != row.tenant)
@@ -168,9 +168,17 @@ class Applying(RuleBasedStateMachine):
             command = getattr(self.noun(who, tenant), verb)
             self.running.attempt(lambda: command(tenant, row.application, *more))
 
+    @rule(who=ASKS, choice=st.integers(0, 5))
+    def withdraw(self, who: str, choice: int) -> None:
+        undecided = [row for row in self.applications() if row.undecided]
+        if undecided:
+            row = undecided[choice % len(undecided)]
+            noun = self.noun(who, row.tenant)
+            self.running.attempt(lambda: noun.withdraw(row.tenant, row.application))
+
     @rule(who=DECIDES, choice=st.integers(0, 5), ahead=st.sampled_from((0, 0, MINUTE_MS, DAY_MS)))
     def approve(self, who: str, choice: int, ahead: int) -> None:
-        known = [row for row in self.applications() if row.approved is None]
+        known = [row for row in self.applications() if row.undecided]
         if known:
             row = known[choice % len(known)]
             since = Instant(self.clock.now() + ahead) if ahead else None
@@ -184,10 +192,17 @@ class Applying(RuleBasedStateMachine):
         whole=st.booleans(),
         mode=st.sampled_from((MODIFIED, ZERO)),
         crash=st.sampled_from((None, None, "before", "after", "waiting")),
+        decided=st.sampled_from(("approve", "approve", "decline", "withdraw")),
         until=st.integers(1, 4),
     )
     def most_of_the_way(
-        self, tenant: TenantId, whole: bool, mode: RetentionMode, crash: str | None, until: int
+        self,
+        tenant: TenantId,
+        whole: bool,
+        mode: RetentionMode,
+        crash: str | None,
+        decided: str,
+        until: int,
     ) -> None:
         """By the book up to some step, and perhaps the process is gone in the last."""
         project = None if whole else self.projects[tenant]
@@ -205,12 +220,18 @@ class Applying(RuleBasedStateMachine):
             row = await self.noun("key", tenant).apply(tenant, project, mode, "health", "Notes")
             named = row.application
 
-        steps: list[Callable[[], Awaitable[object]]] = [
-            asked,
-            lambda: lead.approve(tenant, named, "yes"),
-            lambda: lead.review(tenant, named),
-            lambda: lead.revoke(tenant, named, "enough"),
-        ]
+        steps: list[Callable[[], Awaitable[object]]] = [asked]
+        if decided == "approve":
+            steps += [
+                lambda: lead.approve(tenant, named, "yes"),
+                lambda: lead.review(tenant, named),
+                lambda: lead.revoke(tenant, named, "enough"),
+            ]
+        elif decided == "decline":
+            steps.append(lambda: lead.decline(tenant, named, "no"))
+        else:
+            steps.append(lambda: self.noun("key", tenant).withdraw(tenant, named))
+        until = min(until, len(steps))
         for place, step in enumerate(steps[:until], 1):
             if place == until and crash == "waiting":
                 self.workers.crashes = True
@@ -326,6 +347,7 @@ class Applying(RuleBasedStateMachine):
     def who_may_decided_what_somebody_else_asked_for(self) -> None:
         for row in self.applications():
             if row.approved is not None:
+                assert row.withdrawn_at is None
                 assert row.decided_by in ("user_lead", "user_officer", "operator")
                 assert row.decided_by == "operator" or row.decided_by != row.created_by
                 assert row.assessment is not None or row.decided_by == "operator"
@@ -335,7 +357,7 @@ class Applying(RuleBasedStateMachine):
         ended = {
             row.application: row
             for row in self.applications()
-            if row.revoked_at is not None or row.approved is False
+            if row.revoked_at is not None or row.approved is False or row.withdrawn_at is not None
         }
         assert self.ended.items() <= ended.items()
         self.ended = ended
@@ -348,6 +370,8 @@ class Applying(RuleBasedStateMachine):
         audited = [row["type"] for row in events]
         known = self.applications()
         approved = [row for row in known if row.approved]
+        withdrawn = [row for row in known if row.withdrawn_at is not None]
+        assert audited.count("zero_retention.withdrawn") == len(withdrawn)
         reviews = audited.count("zero_retention.reviewed")
         assert told.count("zero_retention_approved") == len(approved) + reviews
         assert audited.count("zero_retention.approved") == len(approved)
@@ -356,7 +380,7 @@ class Applying(RuleBasedStateMachine):
 
 
 def test_applications(running: Running) -> None:
-    campaign(Applying, running, 20)
+    campaign(Applying, running, 30)
     assert running.reached == set(State)
 
 

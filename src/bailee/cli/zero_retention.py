@@ -96,6 +96,26 @@ def submit(
     _print(found, as_json=as_json)
 
 
+@app.command("withdraw")
+def withdraw(
+    application: Application,
+    config: ConfigOption = None,
+    data: DataOption = None,
+    assignments: SetOption = None,
+    organisation: OrganisationOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Withdraw a draft, or an application that nobody has decided yet. It stays listed.
+
+    Example: bailee zero-retention withdraw zra_0123456789abcdef0123456789abcdef
+    """
+    from bailee.cli.remote import remote
+
+    settings = load_settings(config, data, assignments).settings
+    found = remote(settings, organisation).call("POST", f"{_PATH}/{application}/withdrawal")
+    _print(found, as_json=as_json)
+
+
 @app.command("show")
 def show(
     application: Annotated[

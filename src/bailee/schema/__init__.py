@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bailee.kernel.errors import Conflict
 
-VERSION: Final = "0016"
+VERSION: Final = "0017"
 """The revision that this code works with: the newest in `migrations/versions`."""
 
 _LOCK: Final = 0x6261696C6565

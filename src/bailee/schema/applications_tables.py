@@ -30,6 +30,8 @@ zero_retention_applications: Final = sa.Table(
     text("reviewed_by", nullable=True),
     instant("revoked_at", nullable=True),
     *(text(name, nullable=True) for name in ("revoked_by", "revocation_reasons")),
+    instant("withdrawn_at", nullable=True),
+    text("withdrawn_by", nullable=True),
     sa.ForeignKeyConstraint(["tenant"], ["organisations.tenant"]),
     sa.ForeignKeyConstraint(["tenant", "project"], ["projects.tenant", "projects.project"]),
     sa.Index(None, "tenant"),

@@ -292,6 +292,49 @@ async def test_of_one_mode_in_one_place_a_single_application_waits(world: World)
     assert len(await world.lead.everywhere((State.ASSESSED,))) == 3
 
 
+async def test_what_nobody_has_decided_can_be_withdrawn(world: World) -> None:
+    tenant, project = world.tenant, world.project.project
+    first = await world.assessed(project)
+    draft = await world.owner.apply(tenant, None, ZERO, "education", "Essays", submit=False)
+    with pytest.raises(Forbidden):
+        await world.lead.withdraw(tenant, first)
+    with pytest.raises(NotFound):
+        await world.owner.withdraw(tenant, bytes(16))
+    world.agreed[0] = False
+    await world.projects.archive(tenant, project)
+    for application in (first, draft.application):
+        ended = await world.owner.withdraw(tenant, application)
+        assert (ended.withdrawn_by, ended.approved) == ("key_00", None)
+        assert await world.state(application) is State.WITHDRAWN
+    world.agreed[0] = True
+    assert await world.lead.everywhere((State.ASSESSED,)) == []
+    for late in (
+        world.owner.withdraw(tenant, first),
+        world.owner.submit(tenant, draft.application),
+        world.lead.approve(tenant, first, "Yes"),
+        world.lead.decline(tenant, first, "No"),
+    ):
+        with pytest.raises(Conflict, match="it is withdrawn"):
+            await late
+    again = await world.owner.apply(tenant, None, ZERO, "education", "Essays")
+    assert again.application != draft.application
+    await world.lead.approve(tenant, again.application, "Yes")
+    with pytest.raises(Conflict, match="it is active"):
+        await world.owner.withdraw(tenant, again.application)
+    assert (await world.events()).count("zero_retention.withdrawn") == 2
+
+
+async def test_drafts_that_are_withdrawn_make_room(world: World) -> None:
+    made = [
+        await world.owner.apply(world.tenant, None, ZERO, "health", f"{number}", submit=False)
+        for number in range(50)
+    ]
+    with pytest.raises(Conflict, match="bailee zero-retention withdraw"):
+        await world.owner.apply(world.tenant, None, ZERO, "health", "one more")
+    await world.owner.withdraw(world.tenant, made[0].application)
+    await world.assessed(None)
+
+
 async def test_who_may_not(world: World) -> None:
     tenant, application = world.tenant, await world.assessed(None)
     for refused in (

@@ -130,6 +130,8 @@ class ApplicationView(msgspec.Struct, frozen=True, kw_only=True):
     revoked_at: int | None
     revoked_by: str | None
     revocation_reasons: str | None
+    withdrawn_at: int | None
+    withdrawn_by: str | None
 
 
 @get("/rules", summary="What applications are assessed by")
@@ -260,6 +262,19 @@ async def submit(application: FromPath[str], request: AnyRequest) -> Response[Ap
 
 
 @post(
+    "/applications/{application:str}/withdrawal",
+    status_code=200,
+    summary="Withdraw an application",
+    action="zero_retention.apply",
+)
+async def withdraw(application: FromPath[str], request: AnyRequest) -> Response[ApplicationView]:
+    """Withdraw an application that is not decided: nobody will decide it. It stays listed."""
+    session = await session_of(request)
+    row = await session.zero_retention.withdraw(session.tenant, _identifier(application))
+    return await _told(session, row)
+
+
+@post(
     "/applications/{application:str}/decision",
     status_code=200,
     summary="Decide an application",
@@ -375,6 +390,8 @@ def _view(row: Application, now: Instant, in_force: RetentionMode | None = None)
         revoked_at=seconds_or_none(row.revoked_at),
         revoked_by=row.revoked_by,
         revocation_reasons=row.revocation_reasons,
+        withdrawn_at=seconds_or_none(row.withdrawn_at),
+        withdrawn_by=row.withdrawn_by,
     )
 
 
@@ -382,6 +399,6 @@ ROUTER = Router(
     "/bailee/v1/zero_retention",
     route_handlers=[
         *(read_rules, read_assessment, list_applications, apply, list_due, list_undecided),
-        *(get_application, submit, decide, review, revoke),
+        *(get_application, submit, withdraw, decide, review, revoke),
     ],
 )

@@ -81,6 +81,7 @@ EVENT_TYPES: Final = frozenset(
         "zero_retention.revoked",
         "zero_retention.started",
         "zero_retention.submitted",
+        "zero_retention.withdrawn",
     }
 )
 """The types that Bailee writes: those that OpenAI names, and Bailee's own."""

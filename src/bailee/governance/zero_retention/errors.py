@@ -54,7 +54,8 @@ def waits_already(application: bytes) -> Conflict:
     """One application for a mode at a place is decided before another is submitted."""
     name = handle_text(APPLICATION, application)
     return Conflict(
-        f"{name} asks for the same mode in the same place, and waits for a decision. Wait for it."
+        f"{name} asks for the same mode in the same place, and waits for a decision. Wait for it,"
+        f" or withdraw it (`bailee zero-retention withdraw {name}`)."
     )
 
 

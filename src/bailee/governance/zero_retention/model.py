@@ -1,6 +1,7 @@
 """What an application is, and the states it passes through.
 
-`draft → assessed → approved | declined`, and an approval `→ active → due_for_review`, `→ revoked`.
+`draft → assessed → approved | declined`; until then its organisation may withdraw it. An approval
+goes on `→ active → due_for_review`, `→ revoked`.
 Submitting assesses in the same transaction, so nothing rests submitted and unassessed. An approval
 is *approved* until every gateway worker acts on it, then *active*; past its review date it stays in
 force as *due for review*, until somebody reviews or revokes it. So it does as soon as the
@@ -39,6 +40,7 @@ class State(enum.Enum):
 
     DRAFT = "draft"
     ASSESSED = "assessed"
+    WITHDRAWN = "withdrawn"
     DECLINED = "declined"
     APPROVED = "approved"
     ACTIVE = "active"
@@ -46,6 +48,7 @@ class State(enum.Enum):
     REVOKED = "revoked"
 
 
+UNDECIDED: Final = (State.DRAFT, State.ASSESSED)
 STANDING: Final = frozenset({State.APPROVED, State.ACTIVE, State.DUE_FOR_REVIEW})
 
 
@@ -121,9 +124,18 @@ class Application(NamedTuple):
     revoked_at: Instant | None = None
     revoked_by: str | None = None
     revocation_reasons: str | None = None
+    withdrawn_at: Instant | None = None
+    withdrawn_by: str | None = None
+
+    @property
+    def undecided(self) -> bool:
+        """Whether it may still be decided, or submitted to be."""
+        return self.approved is None and self.withdrawn_at is None
 
     def state(self, now: Instant) -> State:
         """How far it has come at `now`."""
+        if self.withdrawn_at is not None:
+            return State.WITHDRAWN
         if self.submitted_at is None and self.approved is None:
             return State.DRAFT
         if self.approved is None:

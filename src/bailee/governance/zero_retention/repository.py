@@ -50,11 +50,13 @@ async def put(transaction: DatabaseTransaction, row: Application) -> None:
         INSERT INTO zero_retention_applications (application, tenant, project, mode, category,
             use_case, created_at, created_by, submitted_at, submitted_by, assessment,
             decided_at, decided_by, approved, reasons, since, review_at, active_at, due_at,
-            reviewed_at, reviewed_by, revoked_at, revoked_by, revocation_reasons)
+            reviewed_at, reviewed_by, revoked_at, revoked_by, revocation_reasons, withdrawn_at,
+            withdrawn_by)
         VALUES (:application, :tenant, :project, :mode, :category, :use_case, :created_at,
             :created_by, :submitted_at, :submitted_by, :assessment, :decided_at,
             :decided_by, :approved, :reasons, :since, :review_at, :active_at, :due_at,
-            :reviewed_at, :reviewed_by, :revoked_at, :revoked_by, :revocation_reasons)
+            :reviewed_at, :reviewed_by, :revoked_at, :revoked_by, :revocation_reasons,
+            :withdrawn_at, :withdrawn_by)
         ON CONFLICT (application) DO UPDATE SET submitted_at = excluded.submitted_at,
             submitted_by = excluded.submitted_by, assessment = excluded.assessment,
             decided_at = excluded.decided_at,
@@ -62,7 +64,8 @@ async def put(transaction: DatabaseTransaction, row: Application) -> None:
             reasons = excluded.reasons, since = excluded.since, review_at = excluded.review_at,
             due_at = excluded.due_at, reviewed_at = excluded.reviewed_at,
             reviewed_by = excluded.reviewed_by, revoked_at = excluded.revoked_at,
-            revoked_by = excluded.revoked_by, revocation_reasons = excluded.revocation_reasons
+            revoked_by = excluded.revoked_by, revocation_reasons = excluded.revocation_reasons,
+            withdrawn_at = excluded.withdrawn_at, withdrawn_by = excluded.withdrawn_by
             WHERE zero_retention_applications.tenant = :own
         """,
         **{
@@ -80,7 +83,7 @@ async def applications(transaction: DatabaseTransaction) -> list[Application]:
         SELECT application, tenant, project, mode, category, use_case, created_at, created_by,
             submitted_at, submitted_by, assessment, decided_at, decided_by, approved,
             reasons, since, review_at, active_at, due_at, reviewed_at, reviewed_by, revoked_at,
-            revoked_by, revocation_reasons
+            revoked_by, revocation_reasons, withdrawn_at, withdrawn_by
         FROM zero_retention_applications WHERE (:everywhere OR tenant = :own) ORDER BY position
         """
     )

@@ -18,6 +18,7 @@ from bailee.governance.zero_retention.model import (
     MODES,
     REVIEW_MS,
     STANDING,
+    UNDECIDED,
     Application,
     Assessment,
     Facts,
@@ -121,10 +122,10 @@ class ZeroRetention:
             if submit:
                 _refuse_second(known, row)
                 row = next((one for one in known if _same_draft(one, row)), row)
-            undecided = [one for one in known if one.approved is None]
-            if row not in known and len(undecided) >= _OPEN_MAX:
+            if row not in known and sum(one.undecided for one in known) >= _OPEN_MAX:
                 raise Conflict(
-                    f"{_OPEN_MAX} applications are undecided. Wait until some are decided."
+                    f"{_OPEN_MAX} applications are undecided. Wait until some are decided, or"
+                    " withdraw some (`bailee zero-retention withdraw`)."
                 )
             if agreed:
                 return await self._submitted(transaction, row)
@@ -150,6 +151,22 @@ class ZeroRetention:
             row = await _in_state(transaction, tenant, application, now, State.DRAFT)
             _refuse_second(await repository.applications(transaction), row)
             return await self._submitted(transaction, row)
+
+    async def withdraw(self, tenant: TenantId, application: bytes) -> Application:
+        """End an application that nobody has decided: nobody will.
+
+        Raises:
+            Forbidden: the actor may not.
+            NotFound, Conflict: there is no such application, or it is decided or withdrawn.
+        """
+        now = self._clock.now()
+        require(self._actor, "zero_retention.apply", tenant, now)
+        async with self._database.transaction(tenant) as transaction:
+            row = await _in_state(transaction, tenant, application, now, *UNDECIDED)
+            row = row._replace(withdrawn_at=now, withdrawn_by=self._actor.identifier)
+            await repository.put(transaction, row)
+            await self._audit.write(transaction, events.event("withdrawn", row))
+        return row
 
     async def all(self, tenant: TenantId) -> list[Application]:
         """An organisation's applications, oldest first. Raises Forbidden."""
@@ -393,7 +410,7 @@ async def _in_state(
             if state not in states:
                 names = " or ".join(sorted(one.value for one in states))
                 raise errors.wrong_state(names, state.value)
-            if states[0] not in STANDING:
+            if state in UNDECIDED and states != UNDECIDED:  # an archived project's is withdrawn
                 await locked(transaction, tenant, row.project)
             return row
     raise errors.no_application()
@@ -401,14 +418,14 @@ async def _in_state(
 
 def _refuse_second(known: Sequence[Application], row: Application) -> None:
     for one in known:
-        waits = one.submitted_at is not None and one.approved is None
+        waits = one.submitted_at is not None and one.undecided
         if waits and (one.project, one.mode) == (row.project, row.mode):
             raise errors.waits_already(one.application)
 
 
 def _same_draft(one: Application, row: Application) -> bool:
     kept = one._replace(application=row.application, created_at=row.created_at)
-    return one.approved is None and kept == row
+    return one.undecided and kept == row
 
 
 async def _facts(
