@@ -301,6 +301,22 @@ async def test_a_crash_on_the_way_is_taken_up_again(office: Office, away: str) -
     assert await office.shares(office.project)
 
 
+async def test_an_organisations_withdrawal_finishes_its_projects_too(office: Office) -> None:
+    """Both died on their way, the project's later than the organisation's."""
+    await office.share()
+    office.keeper.away = "before"
+    for project in (None, office.project):
+        with pytest.raises(Unavailable):
+            await office.withdraw(project)
+        office.clock.advance(1)
+    office.keeper.away = ""
+    assert len(await office.withdraw()) == 2
+    for project in (office.project, office.other):
+        assert not await office.shares(project)
+        assert await scope_state(office, project, 0) != "alive"
+    assert len(await office.rows("SELECT subject FROM receipts")) == 2
+
+
 async def test_a_command_and_the_clerk_may_finish_side_by_side(office: Office) -> None:
     await office.share()
     office.keeper.away = "before"

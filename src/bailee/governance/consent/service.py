@@ -176,10 +176,13 @@ class Consents:
                 made = latest
             else:
                 made = await self._end_one(transaction, rows, tenant, project, kind, now)
-            last = made.valid_from
+            told = [made]
             for scope in own:
-                also = await self._end_one(transaction, rows, tenant, scope, kind, now)
-                last = max(last, also.valid_from)
+                told.append(await self._end_one(transaction, rows, tenant, scope, kind, now))
+            if project is None:
+                # A project's own withdrawal may have died on its way, after the organisation's.
+                told += [row for row in rows if row.kind is kind and row.superseded_at is None]
+            last = max(row.valid_from for row in told if not row.stands)
         await self._everywhere(last)
         destroyed = await self._end.finish(tenant, last) if kind is Kind.SHARING else []
         return Withdrawn(made, tuple(destroyed))
