@@ -177,8 +177,9 @@ class Consents:
             else:
                 made = await self._end_one(transaction, rows, tenant, project, kind, now)
             told = [made]
-            for scope in own:
-                told.append(await self._end_one(transaction, rows, tenant, scope, kind, now))
+            told += [
+                await self._end_one(transaction, rows, tenant, scope, kind, now) for scope in own
+            ]
             if project is None:
                 # A project's own withdrawal may have died on its way, after the organisation's.
                 told += [row for row in rows if row.kind is kind and row.superseded_at is None]
