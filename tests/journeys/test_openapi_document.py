@@ -5,11 +5,12 @@ The document is taken as it is served, but for one thing: names of what is there
 projects, …) are offered in it, since a guessed name is always the same refusal.
 """
 
+import asyncio
 import json
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -19,8 +20,12 @@ from tests.fixtures.documented_model import DocumentedModel
 from tests.fixtures.example_things import ORGANIZATION, Things
 from tests.fixtures.installation import Installation, installation
 from tests.fixtures.model import model_file
+from tests.fixtures.people import signed_in
+from tests.fixtures.policy_office import version_text
 
 from bailee.api.document import METHODS, Document
+from bailee.kernel.ids import parse_tenant
+from bailee.policy.access.model import Role
 
 pytestmark = pytest.mark.journey
 
@@ -32,8 +37,11 @@ CHECKS: Final = (
     "response_schema_conformance",
     "ignored_auth",
 )
-ENDS: Final = ("/archive", "/cancel")
-"""Operations that end what they name, beside deletions."""
+ENDS: Final = ("/archive", "/cancel", "/withdrawal", "/submission", "/submit", "/terminate")
+"""Operations that end what they name, beside deletions, or let nobody change it any more."""
+OWN: Final = "/bailee/v1/"
+OF_PROJECTS: Final = tuple(f"{OWN}{noun}/" for noun in ("deletions", "records", "receipts"))
+ENDS_THE_SESSION: Final = (f"{OWN}sessions/current", f"{OWN}sessions/{{session}}")
 SEED: Final = 7
 FEW, MANY = 4, 1000
 
@@ -41,6 +49,7 @@ FEW, MANY = 4, 1000
 class Office(NamedTuple):
     """An organisation with a project's key, an admin key, and things to ask for."""
 
+    organisation: str
     key: str
     admin_key: str
     things: Things
@@ -60,14 +69,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
 def office(place: Installation, request: pytest.FixtureRequest) -> Iterator[Office]:
     name = f"office {request.node.name}"[:100]
     tenant = place.tenant(name)
-    key = ask_command(place, "admin", "bootstrap", "--organisation", name)["key"]
+    made = ask_command(place, "admin", "bootstrap", "--organisation", name)
+    key = made["key"]
     with place.client() as client, place.client() as admin:
         client.headers["authorization"] = f"Bearer {tenant.key}"
         admin.headers["authorization"] = f"Bearer {key}"
-        yield Office(tenant.key, key, Things(place, client, admin, MODEL, REAL))
+        things = Things(place, client, admin, MODEL, REAL)
+        yield Office(made["organisation"], tenant.key, key, things)
 
 
 Made = dict[str, Callable[[], str]]
+Asking = Callable[[Installation, Office, Path, int], None]
 
 
 def kept(things: Things, path: str) -> Made:
@@ -98,6 +110,16 @@ def administered(things: Things, path: str) -> Made:
         "key": things.project_key if within else things.admin_key,
         "rate_limit": things.rate_limit,
         "user": things.member if within else things.user,
+    }
+
+
+def governed(things: Things) -> Made:
+    """What makes the things that paths of Bailee's own administration name."""
+    return {
+        "agreement": things.agreement,
+        "application": things.application,
+        "user": things.user,
+        "webhook": things.webhook,
     }
 
 
@@ -150,7 +172,7 @@ def campaign(
     place: Installation,
     folder: Path,
     document: Document,
-    key: str,
+    headers: Mapping[str, str],
     examples: int,
     timeout_s: float,
 ) -> None:
@@ -160,7 +182,7 @@ def campaign(
         [
             *(str(Path(sys.executable).with_name("schemathesis")), "run", str(file)),
             *("--url", place.origin, "--tls-verify", str(place.bundle), "--no-color"),
-            *("--header", f"Authorization: Bearer {key}"),
+            *(part for one in headers.items() for part in ("--header", ": ".join(one))),
             *("--checks", ",".join(CHECKS), "--phases", "examples,coverage,fuzzing"),
             *("--max-examples", str(examples), "--seed", str(SEED), "--no-shrink"),
             *("--continue-on-failure", "--generation-database", "none", "--warnings", "off"),
@@ -174,20 +196,29 @@ def campaign(
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
 
 
-def served(place: Installation, administration: bool) -> Document:
-    """One half of the document."""
+def served(place: Installation, part: str) -> Document:
+    """The document of an administration, or with `` of what is for projects."""
     with place.client() as client:
         document: Document = client.get("/bailee/v1/openapi/openapi.json").json()
     document["paths"] = {
-        path: item
-        for path, item in document["paths"].items()
-        if path.startswith(ORGANIZATION) == administration
+        path: item for path, item in document["paths"].items() if _part(path) == part
     }
     return document
 
 
+def _part(path: str) -> str:
+    for part in (ORGANIZATION, OWN):
+        if path.startswith(part) and not path.startswith(OF_PROJECTS):
+            return part
+    return ""
+
+
+def bearer(credential: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {credential}"}
+
+
 def ask_of_projects(place: Installation, office: Office, folder: Path, examples: int) -> None:
-    things, document = office.things, served(place, administration=False)
+    things, document = office.things, served(place, "")
     offer_in_paths(document, lambda path: kept(things, path))
     named = {
         "model": MODEL,
@@ -197,16 +228,48 @@ def ask_of_projects(place: Installation, office: Office, folder: Path, examples:
         "conversation": things.conversation(),
     }
     offer_in_bodies(document, named)
-    campaign(place, folder, document, office.key, examples, 7000)
+    campaign(place, folder, document, bearer(office.key), examples, 7000)
 
 
 def ask_of_the_organisation(
     place: Installation, office: Office, folder: Path, examples: int
 ) -> None:
-    things, document = office.things, served(place, administration=True)
+    things, document = office.things, served(place, ORGANIZATION)
     offer_in_paths(document, lambda path: administered(things, path))
     offer_in_bodies(document, {"user_id": things.user()})
-    campaign(place, folder, document, office.admin_key, examples, 7000)
+    campaign(place, folder, document, bearer(office.admin_key), examples, 7000)
+
+
+def ask_of_governance(place: Installation, office: Office, folder: Path, examples: int) -> None:
+    things, document = office.things, served(place, OWN)
+    offer_in_paths(document, lambda _path: governed(things))
+    campaign(place, folder, document, bearer(office.admin_key), examples, 7000)
+
+
+def ask_of_the_house(place: Installation, office: Office, folder: Path, examples: int) -> None:
+    """By its privacy officer, who has chosen an organisation."""
+    headers = {**bearer(asyncio.run(officer(place))), "OpenAI-Organization": office.organisation}
+    document = served(place, OWN)
+    for path in ENDS_THE_SESSION:
+        del document["paths"][path]
+
+    def draft() -> str:
+        texts = {"version": version_text("2027-06-01", "2027-06-01T00:00:00Z")}
+        with place.client() as client:
+            made = client.post("/bailee/v1/policy/drafts", json=texts, headers=headers)
+        assert made.status_code == 200, made.text
+        return str(made.json()["id"])
+
+    offer_in_paths(document, lambda _path: {**governed(office.things), "draft": draft})
+    campaign(place, folder, document, headers, examples, 7000)
+
+
+async def officer(place: Installation) -> str:
+    """The session of somebody new."""
+    async with place.administration() as opened:
+        await opened.create_project(organisation="House", name="first")
+        house = parse_tenant((await opened.house("House"))["organisation"])
+        return await signed_in(opened, house, Role.PRIVACY_OFFICER)
 
 
 @pytest.mark.timeout(300)
@@ -223,6 +286,13 @@ def test_nothing_of_the_administration_is_outside_the_document(
     ask_of_the_organisation(place, office, tmp_path, FEW)
 
 
+@pytest.mark.timeout(300)
+def test_nothing_of_governance_is_outside_the_document(
+    place: Installation, office: Office, tmp_path: Path
+) -> None:
+    ask_of_governance(place, office, tmp_path, FEW)
+
+
 @pytest.mark.soak
 @pytest.mark.timeout(7200)
 def test_nothing_is_outside_the_document_at_length(
@@ -237,3 +307,12 @@ def test_nothing_of_the_administration_is_outside_the_document_at_length(
     place: Installation, office: Office, tmp_path: Path
 ) -> None:
     ask_of_the_organisation(place, office, tmp_path, MANY)
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(7200)
+@pytest.mark.parametrize("ask", [ask_of_governance, ask_of_the_house])
+def test_nothing_of_governance_is_outside_the_document_at_length(
+    place: Installation, office: Office, tmp_path: Path, ask: Asking
+) -> None:
+    ask(place, office, tmp_path, MANY)
