@@ -169,8 +169,9 @@ def remote(
     session = "" if credential else kept_token(*session_place(settings)) or ""
     credential = credential or session
     if not credential and session_alone:
-        key = " (OPENAI_ADMIN_KEY is a key, and nobody)" if "OPENAI_ADMIN_KEY" in variables else ""
-        raise Forbidden(f"nobody is signed in here{key}: `bailee login` does that")
+        keyed = "; OPENAI_ADMIN_KEY is set, and other commands act with that key"
+        told = keyed if "OPENAI_ADMIN_KEY" in variables else ""
+        raise Forbidden(f"nobody is signed in here: `bailee login` does that{told}")
     if not credential:
         raise Forbidden(
             "this command acts for you over the API: sign in with `bailee login`, or set"
