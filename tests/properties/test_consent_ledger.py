@@ -7,8 +7,16 @@ that knows of nothing but what was said when.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import (
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Iterator,
+    Mapping,
+    Sequence,
+)
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, NamedTuple, cast
 
@@ -33,6 +41,7 @@ from bailee.governance.consent.ending import SharingEnd
 from bailee.governance.consent.errors import NothingStands
 from bailee.governance.consent.model import NOTICE_MS, Kind
 from bailee.governance.consent.service import Consents
+from bailee.governance.tenancy.model import Consent
 from bailee.governance.tenancy.service import Tenancy
 from bailee.governance.tenancy.standing import ConsentsAhead
 from bailee.kernel.errors import DestroyedKey, NotYet, Unavailable
@@ -54,6 +63,8 @@ SCOPES = st.sampled_from((None, *PROJECTS))
 KINDS = st.sampled_from((Kind.SHARING, Kind.SHARING, Kind.SHARING, Kind.OPT_OUT))
 CRASHES = st.sampled_from((0, 0, 0, 1, 2, 3, 4, 5))
 """After how many of a command's calls it dies; 0: never."""
+REACHED = {"sealed", "sealed anew", "destroyed", "Unavailable"}
+"""What has to come to pass for a campaign to mean anything."""
 
 
 class PassingClock(ManualClock):
@@ -180,6 +191,8 @@ class Consenting(RuleBasedStateMachine):
     runner: ClassVar[asyncio.Runner]
     database: ClassVar[PostgresDatabase]
     fresh: ClassVar[FreshDatabase]
+    reached: ClassVar[set[str]]
+    """What has come to pass in some example."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -204,16 +217,16 @@ class Consenting(RuleBasedStateMachine):
             for project in PROJECTS if scope is None else (scope,):
                 own = [one for one in house.said if one.scope == project and one.kind is kind]
                 if scope is not None or not own:
-                    consent = self.do(_consent(house, project))
-                    turns = consent.sharing if kind is Kind.SHARING else consent.opt_out
-                    assert stands(turns, house.clock.now())
+                    turns = _turns(self.do(_consent(house, project)))
+                    assert stands(turns[kind], house.clock.now())
 
     @rule(kind=KINDS, scope=SCOPES, crash=CRASHES)
     def withdraw(self, kind: Kind, scope: int | None, crash: int) -> None:
         house = self.house
 
         async def run() -> None:
-            await house.consents.withdraw(house.tenant, house.scope(scope), kind)
+            with suppress(NothingStands):
+                await house.consents.withdraw(house.tenant, house.scope(scope), kind)
 
         if self._command(kind, scope, False, run, crash) and kind is Kind.SHARING:
             self._nothing_opens(scope)
@@ -239,6 +252,7 @@ class Consenting(RuleBasedStateMachine):
                 name = ScopeKeyName(US, Purpose.TRAINING, project, consent.generation)
                 await house.world.keeper.create_scope(name)
                 house.sealed.append(Sealed(number, consent.generation, now))
+                self.reached.add("sealed anew" if consent.generation else "sealed")
 
     @rule(project=st.sampled_from(PROJECTS), kind=KINDS, ago_ms=st.integers(0, 5000))
     def somebody_asks(self, project: int, kind: Kind, ago_ms: int) -> None:
@@ -254,8 +268,7 @@ class Consenting(RuleBasedStateMachine):
     def facts_are_what_the_ledger_says(self) -> None:
         house, now = self.house, self.house.clock.now()
         for project in PROJECTS:
-            consent = self.do(_consent(house, project))
-            for kind, turns in ((Kind.SHARING, consent.sharing), (Kind.OPT_OUT, consent.opt_out)):
+            for kind, turns in _turns(self.do(_consent(house, project))).items():
                 for at in (now, *(one.effective for one in house.said[-3:])):
                     assert stands(turns, at) == house.expected(kind, project, at, now)
 
@@ -304,8 +317,9 @@ class Consenting(RuleBasedStateMachine):
         try:
             self.do(run())
             returned = True
-        except (Unavailable, NotYet, NothingStands):
+        except (Unavailable, NotYet) as error:
             returned = False
+            self.reached.add(type(error).__name__)
         finally:
             house.crash.left = 0
         if len(self.do(_ledger(house))) > before:
@@ -344,6 +358,7 @@ class Consenting(RuleBasedStateMachine):
                 Kind.SHARING, one.project, now, now
             ):
                 assert not self._opens(one), one
+                self.reached.add("destroyed")
 
     def _opens(self, one: Sealed) -> bool:
         project = self.house.projects[one.project]
@@ -362,10 +377,14 @@ class Consenting(RuleBasedStateMachine):
         return found is not None and bool(found.stands)
 
 
-async def _consent(house: House, project: int) -> Any:
+async def _consent(house: House, project: int) -> Consent:
     ahead = ConsentsAhead(house.database, SystemClock())
     await ahead.refresh()
     return ahead.consent(house.projects[project])
+
+
+def _turns(consent: Consent) -> Mapping[Kind, Sequence[int]]:
+    return {Kind.SHARING: consent.sharing, Kind.OPT_OUT: consent.opt_out}
 
 
 async def _ledger(house: House) -> Any:
@@ -399,7 +418,7 @@ def house(postgres_database: FreshDatabase) -> Iterator[type[Consenting]]:
         engine = open_engine(url, ADMINISTRATOR, connections=2)
 
         Consenting.runner, Consenting.fresh = runner, postgres_database
-        Consenting.database = PostgresDatabase(engine)
+        Consenting.database, Consenting.reached = PostgresDatabase(engine), set()
         yield Consenting
         runner.run(engine.dispose())
 
@@ -417,9 +436,11 @@ def _run(machine: type[Consenting], examples: int, steps: int) -> None:
 
 
 def test_ledger_facts_and_keys_agree(house: type[Consenting]) -> None:
-    _run(house, examples=15, steps=12)
+    _run(house, examples=30, steps=25)
+    assert house.reached >= REACHED
 
 
 @pytest.mark.soak
 def test_ledger_facts_and_keys_agree_for_long(house: type[Consenting]) -> None:
     _run(house, examples=1500, steps=40)
+    assert house.reached >= REACHED

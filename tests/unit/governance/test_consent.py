@@ -317,6 +317,17 @@ async def test_an_organisations_withdrawal_finishes_its_projects_too(office: Off
     assert len(await office.rows("SELECT subject FROM receipts")) == 2
 
 
+async def test_where_nothing_stands_what_projects_withdrew_is_finished(office: Office) -> None:
+    await office.share(office.project)
+    office.keeper.away = "before"
+    with pytest.raises(Unavailable):
+        await office.withdraw(office.project)
+    office.keeper.away = ""
+    with pytest.raises(NothingStands):
+        await office.withdraw()
+    assert await scope_state(office, office.project, 0) == "destroyed"
+
+
 async def test_a_command_and_the_clerk_may_finish_side_by_side(office: Office) -> None:
     await office.share()
     office.keeper.away = "before"

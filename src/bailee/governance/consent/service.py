@@ -156,7 +156,8 @@ class Consents:
 
         Raises:
             Forbidden: the actor may not. NotFound: there is no such organisation or project.
-            NothingStands: the organisation never gave it.
+            NothingStands: the organisation never gave it. What its projects withdrew before is
+                destroyed all the same.
             Unavailable: a part is away. If the withdrawal was committed it holds, and the clerk
                 destroys what was shared.
         """
@@ -164,28 +165,11 @@ class Consents:
         now = self._clock.now()
         require(self._actor, action, tenant, now)
         async with self._database.transaction(tenant) as transaction:
-            subjects = await self._subjects(transaction, tenant, project)
-            rows = await repository.ledger(transaction)
-            latest = _latest(rows, kind, project)
-            own = []
-            if project is None and kind is Kind.SHARING:
-                own = [one.project for one in subjects if _stands(rows, kind, one.project)]
-            if latest is None and not own and (project is None or kind is Kind.OPT_OUT):
-                raise NothingStands
-            if latest is not None and not latest.stands:
-                made = latest
-            else:
-                made = await self._end_one(transaction, rows, tenant, project, kind, now)
-            told = [made]
-            told += [
-                await self._end_one(transaction, rows, tenant, scope, kind, now) for scope in own
-            ]
-            if project is None:
-                # A project's own withdrawal may have died on its way, after the organisation's.
-                told += [row for row in rows if row.kind is kind and row.superseded_at is None]
-            last = max(row.valid_from for row in told if not row.stands)
+            made, last = await self._end_all(transaction, tenant, project, kind, now)
         await self._everywhere(last)
         destroyed = await self._end.finish(tenant, last) if kind is Kind.SHARING else []
+        if made is None:
+            raise NothingStands
         return Withdrawn(made, tuple(destroyed))
 
     async def ledger(
@@ -259,6 +243,42 @@ class Consents:
         if not found:
             raise NotFound(_NO_PROJECT)
         return found
+
+    async def _end_all(
+        self,
+        transaction: DatabaseTransaction,
+        tenant: TenantId,
+        project: ProjectId | None,
+        kind: Kind,
+        now: Instant,
+    ) -> tuple[Statement | None, Instant]:
+        """State that nothing stands any more; gives the scope's own word, and from when on none of
+        them does. None where only projects had ever given it.
+
+        Raises NotFound; NothingStands if there is nothing to end or to finish.
+        """
+        subjects = await self._subjects(transaction, tenant, project)
+        rows = await repository.ledger(transaction)
+        latest = _latest(rows, kind, project)
+        own: list[ProjectId] = []
+        before: list[Statement] = []
+        if project is None and kind is Kind.SHARING:
+            own = [one.project for one in subjects if _stands(rows, kind, one.project)]
+            # Of a project's own withdrawal, which may have died on its way.
+            before = [row for row in rows if row.kind is kind and row.superseded_at is None]
+        ended = [row.valid_from for row in before if not row.stands]
+        if latest is None and not own and (project is None or kind is Kind.OPT_OUT):
+            if not ended:
+                raise NothingStands
+            return None, max(ended)
+        if latest is not None and not latest.stands:
+            made = latest
+        else:
+            made = await self._end_one(transaction, rows, tenant, project, kind, now)
+        for scope in own:
+            also = await self._end_one(transaction, rows, tenant, scope, kind, now)
+            ended.append(also.valid_from)
+        return made, max([made.valid_from, *ended])
 
     async def _end_one(
         self,
