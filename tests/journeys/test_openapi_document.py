@@ -40,10 +40,13 @@ CHECKS: Final = (
 ENDS: Final = ("/archive", "/cancel", "/withdrawal", "/submission", "/submit", "/terminate")
 """Operations that end what they name, beside deletions, or let nobody change it any more."""
 OWN: Final = "/bailee/v1/"
-OF_PROJECTS: Final = tuple(f"{OWN}{noun}/" for noun in ("deletions", "records", "receipts"))
+OF_PROJECTS: Final = ""
+PROJECTS_OWN: Final = tuple(f"{OWN}{noun}/" for noun in ("deletions", "records", "receipts"))
+"""Paths that begin as Bailee's own administration's, and are for keys of projects."""
 ENDS_THE_SESSION: Final = (f"{OWN}sessions/current", f"{OWN}sessions/{{session}}")
 SEED: Final = 7
 FEW, MANY = 4, 1000
+"""Examples of an operation; of what takes few values there are fewer."""
 
 
 class Office(NamedTuple):
@@ -79,7 +82,7 @@ def office(place: Installation, request: pytest.FixtureRequest) -> Iterator[Offi
 
 
 Made = dict[str, Callable[[], str]]
-Asking = Callable[[Installation, Office, Path, int], None]
+Asking = Callable[[Installation, Office, Path, int], float]
 
 
 def kept(things: Things, path: str) -> Made:
@@ -174,8 +177,8 @@ def campaign(
     document: Document,
     headers: Mapping[str, str],
     examples: int,
-    timeout_s: float,
-) -> None:
+) -> float:
+    """Ask everything of a document; gives how many requests there were to each operation."""
     file = folder / "document.json"
     file.write_text(json.dumps(document))
     done = subprocess.run(
@@ -190,14 +193,19 @@ def campaign(
         cwd=folder,
         capture_output=True,
         text=True,
-        timeout=timeout_s,
+        timeout=7000,
         check=False,
     )
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-2000:]
+    found = re.search(r"Tested: (\d+).*?(\d+) generated, \2 passed", done.stdout, re.DOTALL)
+    assert found is not None, done.stdout[-2000:]
+    operations = sum(method in item for item in document["paths"].values() for method in METHODS)
+    assert int(found[1]) == operations
+    return int(found[2]) / operations
 
 
 def served(place: Installation, part: str) -> Document:
-    """The document of an administration, or with `` of what is for projects."""
+    """What the document has of one part: of an administration, or `OF_PROJECTS`."""
     with place.client() as client:
         document: Document = client.get("/bailee/v1/openapi/openapi.json").json()
     document["paths"] = {
@@ -208,17 +216,17 @@ def served(place: Installation, part: str) -> Document:
 
 def _part(path: str) -> str:
     for part in (ORGANIZATION, OWN):
-        if path.startswith(part) and not path.startswith(OF_PROJECTS):
+        if path.startswith(part) and not path.startswith(PROJECTS_OWN):
             return part
-    return ""
+    return OF_PROJECTS
 
 
 def bearer(credential: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {credential}"}
 
 
-def ask_of_projects(place: Installation, office: Office, folder: Path, examples: int) -> None:
-    things, document = office.things, served(place, "")
+def ask_of_projects(place: Installation, office: Office, folder: Path, examples: int) -> float:
+    things, document = office.things, served(place, OF_PROJECTS)
     offer_in_paths(document, lambda path: kept(things, path))
     named = {
         "model": MODEL,
@@ -228,25 +236,25 @@ def ask_of_projects(place: Installation, office: Office, folder: Path, examples:
         "conversation": things.conversation(),
     }
     offer_in_bodies(document, named)
-    campaign(place, folder, document, bearer(office.key), examples, 7000)
+    return campaign(place, folder, document, bearer(office.key), examples)
 
 
 def ask_of_the_organisation(
     place: Installation, office: Office, folder: Path, examples: int
-) -> None:
+) -> float:
     things, document = office.things, served(place, ORGANIZATION)
     offer_in_paths(document, lambda path: administered(things, path))
     offer_in_bodies(document, {"user_id": things.user()})
-    campaign(place, folder, document, bearer(office.admin_key), examples, 7000)
+    return campaign(place, folder, document, bearer(office.admin_key), examples)
 
 
-def ask_of_governance(place: Installation, office: Office, folder: Path, examples: int) -> None:
+def ask_of_governance(place: Installation, office: Office, folder: Path, examples: int) -> float:
     things, document = office.things, served(place, OWN)
     offer_in_paths(document, lambda _path: governed(things))
-    campaign(place, folder, document, bearer(office.admin_key), examples, 7000)
+    return campaign(place, folder, document, bearer(office.admin_key), examples)
 
 
-def ask_of_the_house(place: Installation, office: Office, folder: Path, examples: int) -> None:
+def ask_of_the_house(place: Installation, office: Office, folder: Path, examples: int) -> float:
     """By its privacy officer, who has chosen an organisation."""
     headers = {**bearer(asyncio.run(officer(place))), "OpenAI-Organization": office.organisation}
     document = served(place, OWN)
@@ -261,7 +269,7 @@ def ask_of_the_house(place: Installation, office: Office, folder: Path, examples
         return str(made.json()["id"])
 
     offer_in_paths(document, lambda _path: {**governed(office.things), "draft": draft})
-    campaign(place, folder, document, headers, examples, 7000)
+    return campaign(place, folder, document, headers, examples)
 
 
 async def officer(place: Installation) -> str:
@@ -276,21 +284,21 @@ async def officer(place: Installation) -> str:
 def test_nothing_is_outside_the_document(
     place: Installation, office: Office, tmp_path: Path
 ) -> None:
-    ask_of_projects(place, office, tmp_path, FEW)
+    assert ask_of_projects(place, office, tmp_path, FEW) >= FEW
 
 
 @pytest.mark.timeout(300)
 def test_nothing_of_the_administration_is_outside_the_document(
     place: Installation, office: Office, tmp_path: Path
 ) -> None:
-    ask_of_the_organisation(place, office, tmp_path, FEW)
+    assert ask_of_the_organisation(place, office, tmp_path, FEW) >= FEW
 
 
 @pytest.mark.timeout(300)
 def test_nothing_of_governance_is_outside_the_document(
     place: Installation, office: Office, tmp_path: Path
 ) -> None:
-    ask_of_governance(place, office, tmp_path, FEW)
+    assert ask_of_governance(place, office, tmp_path, FEW) >= FEW
 
 
 @pytest.mark.soak
@@ -298,7 +306,7 @@ def test_nothing_of_governance_is_outside_the_document(
 def test_nothing_is_outside_the_document_at_length(
     place: Installation, office: Office, tmp_path: Path
 ) -> None:
-    ask_of_projects(place, office, tmp_path, MANY)
+    assert ask_of_projects(place, office, tmp_path, MANY) >= MANY // 2
 
 
 @pytest.mark.soak
@@ -306,7 +314,7 @@ def test_nothing_is_outside_the_document_at_length(
 def test_nothing_of_the_administration_is_outside_the_document_at_length(
     place: Installation, office: Office, tmp_path: Path
 ) -> None:
-    ask_of_the_organisation(place, office, tmp_path, MANY)
+    assert ask_of_the_organisation(place, office, tmp_path, MANY) >= MANY // 2
 
 
 @pytest.mark.soak
@@ -315,4 +323,4 @@ def test_nothing_of_the_administration_is_outside_the_document_at_length(
 def test_nothing_of_governance_is_outside_the_document_at_length(
     place: Installation, office: Office, tmp_path: Path, ask: Asking
 ) -> None:
-    ask(place, office, tmp_path, MANY)
+    assert ask(place, office, tmp_path, MANY) >= MANY // 2
