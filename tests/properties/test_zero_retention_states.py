@@ -168,14 +168,6 @@ class Applying(RuleBasedStateMachine):
             command = getattr(self.noun(who, tenant), verb)
             self.running.attempt(lambda: command(tenant, row.application, *more))
 
-    @rule(who=ASKS, choice=st.integers(0, 5))
-    def withdraw(self, who: str, choice: int) -> None:
-        undecided = [row for row in self.applications() if row.undecided]
-        if undecided:
-            row = undecided[choice % len(undecided)]
-            noun = self.noun(who, row.tenant)
-            self.running.attempt(lambda: noun.withdraw(row.tenant, row.application))
-
     @rule(who=DECIDES, choice=st.integers(0, 5), ahead=st.sampled_from((0, 0, MINUTE_MS, DAY_MS)))
     def approve(self, who: str, choice: int, ahead: int) -> None:
         known = [row for row in self.applications() if row.undecided]

@@ -34,6 +34,8 @@ from bailee.api.errors import (
     wrong_method,
 )
 from bailee.api.health import Health
+from bailee.governance.administrators.model import PREFIX as ADMIN_KEY
+from bailee.governance.identity.model import PREFIX as SESSION
 from bailee.kernel.errors import BaileeError, NotFound
 from bailee.kernel.ids import RecordId
 from bailee.kernel.instants import to_rfc3339
@@ -47,7 +49,7 @@ LOG_PREFIX: Final = "log/"
 DELETIONS: Final = "/bailee/v1/deletions/"
 _LOG_KEY: Final = re.compile(r"(?:[A-Za-z0-9_-][A-Za-z0-9._-]*/)*[A-Za-z0-9_-][A-Za-z0-9._-]*")
 _ADMINISTRATED: Final = ("/v1/organization/", "/v1/projects/")
-_ADMINISTRATORS: Final = ("sk-admin-", "sess-")
+_ADMINISTRATORS: Final = (ADMIN_KEY, SESSION)
 _LOG_CHANGES: Final = "checkpoint"
 _TEXTS: Final = {"checkpoint": "text/plain"}
 

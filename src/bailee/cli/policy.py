@@ -160,6 +160,7 @@ def show(
     from bailee.cli.output import console, print_json
     from bailee.drivers.system import SystemClock
     from bailee.policy.show import show, show_at
+    from bailee.policy.words import line_said
 
     policies = _history(config, data, assignments)
     korean = is_korean(language)
@@ -171,8 +172,6 @@ def show(
     if as_json:
         print_json(shown)
         return
-    from bailee.policy.words import line_said
-
     out = console()
     names = {"version": f"[bold]{shown.id}[/bold]", "effective": shown.effective}
     out.print(line_said("explanation", "shown", "korean" if korean else "english", **names))

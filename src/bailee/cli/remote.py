@@ -45,6 +45,8 @@ _BY_CODE: Final = {
     "mismatched_organization": "Here: `--organisation` (or OPENAI_ORG_ID) names one that is not"
     " there, or in which you may do nothing; `bailee whoami` shows yours.",
 }
+_ADMIN_KEY: Final = "OPENAI_ADMIN_KEY"
+KEY_ACTS: Final = f"{_ADMIN_KEY} is set, and other commands act with that key"
 _ANOTHERS: Final = "Another organisation's is named with `--organisation org_…`."
 
 
@@ -146,6 +148,13 @@ class Remote:
             connection.close()
 
 
+def key_acts() -> bool:
+    """Whether commands act with an admin key, whoever is signed in."""
+    from bailee.drivers.system import environment
+
+    return bool(environment().get(_ADMIN_KEY))
+
+
 def remote(
     settings: "Settings",
     organisation: str | None = None,
@@ -165,12 +174,11 @@ def remote(
     from bailee.drivers.system import environment
 
     variables = environment()
-    credential = "" if session_alone else variables.get("OPENAI_ADMIN_KEY", "")
+    credential = "" if session_alone else variables.get(_ADMIN_KEY, "")
     session = "" if credential else kept_token(*session_place(settings)) or ""
     credential = credential or session
     if not credential and session_alone:
-        keyed = "; OPENAI_ADMIN_KEY is set, and other commands act with that key"
-        told = keyed if "OPENAI_ADMIN_KEY" in variables else ""
+        told = f"; {KEY_ACTS}" if key_acts() else ""
         raise Forbidden(f"nobody is signed in here: `bailee login` does that{told}")
     if not credential:
         raise Forbidden(

@@ -101,15 +101,15 @@ def whoami(
     Example: bailee whoami --json
     """
     from bailee.cli.output import print_json
-    from bailee.drivers.system import environment
+    from bailee.cli.remote import KEY_ACTS, key_acts
 
     session = _current(load_settings(config, data, assignments).settings)
     if as_json:
         print_json(session)
     else:
         print(_said(session))
-        if "OPENAI_ADMIN_KEY" in environment():
-            print("OPENAI_ADMIN_KEY is set: other commands act with that key", file=sys.stderr)
+        if key_acts():
+            print(KEY_ACTS, file=sys.stderr)
 
 
 def _current(settings: "Settings") -> Any:

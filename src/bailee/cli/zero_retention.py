@@ -2,6 +2,7 @@
 
 import enum
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -23,6 +24,8 @@ app = typer.Typer(
 )
 
 _PATH = "/bailee/v1/zero_retention/applications"
+_Asked = tuple[Path | None, Path | None, list[str] | None, str | None]
+"""Settings file, data folder, single settings and organisation, as a command has them."""
 Application = Annotated[str, typer.Argument(help="The application (zra_…).")]
 
 
@@ -89,10 +92,8 @@ def submit(
 
     Example: bailee zero-retention submit zra_0123456789abcdef0123456789abcdef
     """
-    from bailee.cli.remote import remote
-
-    settings = load_settings(config, data, assignments).settings
-    found = remote(settings, organisation).call("POST", f"{_PATH}/{application}/submission")
+    asked = (config, data, assignments, organisation)
+    found = _step(asked, application, "submission")
     _print(found, as_json=as_json)
 
 
@@ -109,10 +110,8 @@ def withdraw(
 
     Example: bailee zero-retention withdraw zra_0123456789abcdef0123456789abcdef
     """
-    from bailee.cli.remote import remote
-
-    settings = load_settings(config, data, assignments).settings
-    found = remote(settings, organisation).call("POST", f"{_PATH}/{application}/withdrawal")
+    asked = (config, data, assignments, organisation)
+    found = _step(asked, application, "withdrawal")
     _print(found, as_json=as_json)
 
 
@@ -242,16 +241,14 @@ def decide(
 
     Example: bailee zero-retention decide zra_0123456789abcdef0123456789abcdef approve --reasons "Known customer" --review-at 2027-05-26T08:00:00Z
     """  # noqa: E501 - an example is one line
-    from bailee.cli.remote import remote
-
-    settings = load_settings(config, data, assignments).settings
     body = {
         "approve": decision is Decision.APPROVE,
         "reasons": reasons,
         "since": None if since is None else seconds_of(since, "since"),
         "review_at": None if review_at is None else seconds_of(review_at, "review-at"),
     }
-    found = remote(settings, organisation).call("POST", f"{_PATH}/{application}/decision", body)
+    asked = (config, data, assignments, organisation)
+    found = _step(asked, application, "decision", body)
     _print(found, as_json=as_json)
     if found["state"] == "active" and found["mode_in_force"] != found["mode"]:
         print(
@@ -280,11 +277,9 @@ def review(
 
     Example: bailee zero-retention review zra_0123456789abcdef0123456789abcdef
     """
-    from bailee.cli.remote import remote
-
-    settings = load_settings(config, data, assignments).settings
     body = {"review_at": None if review_at is None else seconds_of(review_at, "review-at")}
-    found = remote(settings, organisation).call("POST", f"{_PATH}/{application}/review", body)
+    asked = (config, data, assignments, organisation)
+    found = _step(asked, application, "review", body)
     _print(found, as_json=as_json)
 
 
@@ -302,12 +297,19 @@ def revoke(
 
     Example: bailee zero-retention revoke zra_0123456789abcdef0123456789abcdef --reasons "Agreement ended"
     """  # noqa: E501 - an example is one line
+    body = {"reasons": reasons}
+    asked = (config, data, assignments, organisation)
+    found = _step(asked, application, "revocation", body)
+    _print(found, as_json=as_json)
+
+
+def _step(asked: _Asked, application: str, step: str, body: Any = None) -> Any:
+    """Take an application further; gives it as it is then. Raises as `Remote.call`."""
     from bailee.cli.remote import remote
 
+    config, data, assignments, organisation = asked
     settings = load_settings(config, data, assignments).settings
-    body = {"reasons": reasons}
-    found = remote(settings, organisation).call("POST", f"{_PATH}/{application}/revocation", body)
-    _print(found, as_json=as_json)
+    return remote(settings, organisation).call("POST", f"{_PATH}/{application}/{step}", body)
 
 
 def _print_rows(rows: Any, columns: tuple[str, ...]) -> None:

@@ -22,7 +22,7 @@ from bailee.api.administration.shapes import (
     seconds,
     seconds_or_none,
 )
-from bailee.governance.administrators.model import AdminKey
+from bailee.governance.administrators.model import PREFIX, AdminKey
 from bailee.kernel.ids import key_text
 
 
@@ -98,7 +98,7 @@ def _view(key: AdminKey) -> AdminApiKey:
         object="organization.admin_api_key",
         id=_name(key),
         name=key.name,
-        redacted_value=f"sk-admin-{key.public_id}-***",
+        redacted_value=f"{PREFIX}{key.public_id}-***",
         created_at=seconds(key.created_at),
         expires_at=seconds_or_none(key.expires_at),
         last_used_at=seconds_or_none(key.last_used_at),

@@ -14,8 +14,9 @@ from bailee.kernel.redacted import Secret
 from bailee.kernel.regions import MARK_BYTES, region_mark
 from bailee.ports.randomness import Randomness
 
+PREFIX: Final = "sk-admin-"
 _ID_BYTES: Final = 8
-_SHAPE: Final = re.compile(rb"sk-admin-([0-9a-f]{16})-[A-Za-z0-9_-]{43}")
+_SHAPE: Final = re.compile(rf"{PREFIX}([0-9a-f]{{16}})-[A-Za-z0-9_-]{{43}}".encode())
 
 
 class AdminKey(NamedTuple):
@@ -54,7 +55,7 @@ def new_admin_key(randomness: Randomness, region: Region) -> tuple[str, Secret]:
     """A new key's public identifier, which begins with the region's mark, and its text."""
     public_id = (region_mark(region) + randomness.random_bytes(_ID_BYTES - MARK_BYTES)).hex()
     secret = base64.urlsafe_b64encode(randomness.random_bytes(32)).rstrip(b"=")
-    return public_id, Secret(f"sk-admin-{public_id}-".encode() + secret)
+    return public_id, Secret(f"{PREFIX}{public_id}-".encode() + secret)
 
 
 def is_admin_key(text: bytes) -> bool:

@@ -1,11 +1,11 @@
 """What an application is, and the states it passes through.
 
-`draft → assessed → approved | declined`; until then its organisation may withdraw it. An approval
-goes on `→ active → due_for_review`, `→ revoked`.
-Submitting assesses in the same transaction, so nothing rests submitted and unassessed. An approval
-is *approved* until every gateway worker acts on it, then *active*; past its review date it stays in
-force as *due for review*, until somebody reviews or revokes it. So it does as soon as the
-organisation has no executed enterprise agreement in force; the operator's own rest on none.
+`draft → assessed → approved | declined`, and until then `→ withdrawn` by its organisation; an
+approval `→ active → due_for_review`, `→ revoked`. Submitting assesses in the same transaction, so
+nothing rests submitted and unassessed. An approval is *approved* until every gateway worker acts on
+it, then *active*; past its review date it stays in force as *due for review*, until somebody
+reviews or revokes it. So it does as soon as the organisation has no executed enterprise agreement
+in force; the operator's own rest on none.
 """
 
 import enum
