@@ -92,13 +92,17 @@ def test_root_and_what_is_not_set_up(tmp_path: Path) -> None:
 
 
 def test_a_port_that_another_holds(tmp_path: Path) -> None:
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        free = str(other.getsockname()[1])
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         holder.listen()
         number = str(holder.getsockname()[1])
         held = settings(tmp_path, **{"server.port": number})
         assert installation.port(held).state == "problem"
-        second = settings(tmp_path, **{"server.client_certificate_port": number})
+        ports = {"server.port": free, "server.client_certificate_port": number}
+        second = settings(tmp_path, **ports)
         assert "server.client_certificate_port" in installation.port(second).to_do
         with owned_data_folder(held.data_folder):
             assert installation.port(held).state == "warning", "it has not said where it serves"
